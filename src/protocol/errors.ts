@@ -1,0 +1,270 @@
+/**
+ * Every error that writ can answer with: one entry each, and nowhere else. `docs/errors.md` is generated from this file.
+ *
+ * - `http`: the HTTP status of the answer
+ * - `status`: the text that GoStint's clients expect in the `status` field (gostint.md §2.3)
+ * - `cause`: what happened, for whoever reads the answer; never holds a value of the request
+ * - `remedy`: what to do next
+ */
+export interface ErrorEntry {
+  readonly http: number
+  readonly status: string
+  readonly cause: string
+  readonly remedy: string
+}
+
+const INVALID_REQUEST = { http: 400, status: 'Invalid request.' }
+const INVALID_JOB = { http: 400, status: 'Invalid job request.' }
+const DENIED = { http: 403, status: 'Permission Denied.' }
+const NOT_FOUND = { http: 404, status: 'Not Found.' }
+const INTERNAL = { http: 500, status: 'Internal Error.' }
+const UNAVAILABLE = { http: 503, status: 'Unavailable.' }
+
+export const ERRORS = {
+  // callers
+  token_missing: {
+    ...INVALID_REQUEST,
+    cause: 'Missing X-Auth-Token',
+    remedy: 'Send a Vault token in X-Auth-Token. A token with nothing but the default policy is enough, and best.',
+  },
+  token_refused: {
+    ...DENIED,
+    cause: 'Vault does not accept the token in X-Auth-Token',
+    remedy: 'Log in to Vault again, make a new token and retry. A token with a limited number of uses may be used up.',
+  },
+  not_permitted: {
+    ...DENIED,
+    cause: 'This job belongs to somebody else, and no policy of yours opens its queue',
+    remedy: 'Use the identity that submitted the job, or ask for a Vault policy on writ/queues/<qname>.',
+  },
+
+  // requests
+  body_not_json: { ...INVALID_REQUEST, cause: 'The body is not JSON', remedy: 'Send one JSON object.' },
+  body_too_large: {
+    http: 413,
+    status: 'Invalid request.',
+    cause: 'The body is larger than this server takes',
+    remedy: 'Put large files into the image or fetch them in the job; the limit is WRIT_BODY_LIMIT.',
+  },
+  body_invalid: {
+    ...INVALID_JOB,
+    cause: 'A field of the request has the wrong type or form',
+    remedy: 'Correct the field that is named; docs/submit.md lists all fields.',
+  },
+  query_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'A query parameter has the wrong form',
+    remedy: 'Correct the one named.',
+  },
+  route_not_found: { ...NOT_FOUND, cause: 'No such path', remedy: 'See docs/api.md for the paths that there are.' },
+  method_not_allowed: {
+    http: 405,
+    status: 'Invalid request.',
+    cause: 'This path does not take this method',
+    remedy: 'See docs/api.md for the methods of each path.',
+  },
+
+  // jobs
+  job_id_invalid: {
+    ...INVALID_JOB,
+    cause: 'Invalid job ID (not ObjectIdHex)',
+    remedy: 'A job id is the 24 hexadecimal digits in _id of the answer to the submission.',
+  },
+  job_not_found: {
+    ...NOT_FOUND,
+    cause: 'not found',
+    remedy: 'Check the id; records are removed some time after their end.',
+  },
+  job_running: {
+    ...INVALID_JOB,
+    cause: 'cannot delete a running/stopping job',
+    remedy: 'Kill it first, wait for its end, then delete it.',
+  },
+  image_missing: {
+    ...INVALID_JOB,
+    cause: 'image is empty',
+    remedy: 'Name an image in container_image, or in gostint.yml of the content.',
+  },
+  secret_ref_invalid: {
+    ...INVALID_JOB,
+    cause: 'secret ref unparseable',
+    remedy: 'Write NAME@path.key, for a KV version 2 mount NAME@mount/data/path.key.',
+  },
+  env_var_invalid: { ...INVALID_JOB, cause: 'An item of env_vars is not NAME=value', remedy: 'Write NAME=value.' },
+  content_invalid: {
+    ...INVALID_JOB,
+    cause: 'The content is not a gzipped tar as it should be',
+    remedy: 'Send "targz," and the base64 of a .tar.gz.',
+  },
+  content_unsafe: {
+    ...INVALID_JOB,
+    cause: 'The content has an entry that is refused',
+    remedy: 'Pack plain files, folders and links that stay inside; no devices, no "..", no absolute paths.',
+  },
+  content_too_large: {
+    ...INVALID_JOB,
+    cause: 'The content unpacks to more than is allowed',
+    remedy: 'Put large files into the image or fetch them in the job.',
+  },
+
+  // authority and envelope
+  wrap_missing: {
+    ...INVALID_JOB,
+    cause: 'wrapping token must be present (wrap_secret_id)',
+    remedy: 'Ask Vault for a wrapped SecretID of the job role and send its token; `writ run` does it for you.',
+  },
+  wrap_invalid: {
+    ...DENIED,
+    cause: 'The wrapping token is unknown, expired or was opened before: possible interception',
+    remedy: 'If you did not send it twice, somebody else has opened it: find out who. Then submit with a new one.',
+  },
+  wrap_foreign: {
+    ...DENIED,
+    cause: 'The wrapping token was not made by the job role of this server: possible forgery',
+    remedy: 'Make it with auth/approle/role/<job role>/secret-id and a wrap TTL. If you did, somebody replaced it.',
+  },
+  authority_refused: {
+    ...DENIED,
+    cause: 'Vault does not accept the SecretID of this job',
+    remedy: 'Submit again with a new SecretID; check the limits of the job role in Vault.',
+  },
+  envelope_incomplete: {
+    ...INVALID_JOB,
+    cause: 'cubby_token and cubby_path belong together',
+    remedy: 'Send both for a sealed job, neither for a direct one.',
+  },
+  envelope_opened: {
+    ...DENIED,
+    cause: 'The cubbyhole of this envelope cannot be read; it was opened before or has expired: possible interception',
+    remedy: 'If you did not send it twice, somebody else has opened it: find out who. Then submit with a new one.',
+  },
+  envelope_empty: {
+    ...INVALID_JOB,
+    cause: 'The cubbyhole of this envelope holds no payload',
+    remedy:
+      'Write the transit ciphertext to the field "payload" at cubby_path, with the token that is sent as cubby_token.',
+  },
+  envelope_path: {
+    ...INVALID_JOB,
+    cause: 'cubby_path is not a path in a cubbyhole',
+    remedy: 'Use cubbyhole/<name>.',
+  },
+  envelope_tampered: {
+    ...DENIED,
+    cause: 'The payload cannot be decrypted: it was changed on its way, or made for another key',
+    remedy:
+      'Encrypt the job with transit/encrypt/<job role> of the Vault that this server uses. If you did, it was tampered with.',
+  },
+  envelope_not_a_job: {
+    ...INVALID_JOB,
+    cause: 'What was sealed is not a job',
+    remedy: 'Seal the JSON of a job; docs/submit.md lists its fields.',
+  },
+  queue_mismatch: {
+    ...DENIED,
+    cause: 'qnames do not match: the courier asked for another queue than the sealed job names',
+    remedy: 'Send the qname of the sealed job outside the envelope too. If you did, the courier changed it.',
+  },
+
+  // running
+  secret_not_found: {
+    ...INVALID_JOB,
+    cause: 'A secret that the job refers to is not there',
+    remedy: 'Check the path and the key; for KV version 2 write mount/data/path.',
+  },
+  secret_refused: {
+    ...DENIED,
+    cause: 'The job role may not read a secret that the job refers to',
+    remedy: 'Allow the path in the policy of the job role, or take the reference out.',
+  },
+  secret_not_text: {
+    ...INVALID_JOB,
+    cause: 'A secret that the job refers to is neither text, number nor boolean',
+    remedy: 'Refer to a key that holds a single value.',
+  },
+  secret_warnings: {
+    ...INVALID_JOB,
+    cause: 'Vault answered a secret with warnings',
+    remedy: 'Mend what the warning says, or set cont_on_warnings.',
+  },
+  image_not_found: {
+    ...NOT_FOUND,
+    cause: 'The image is neither here nor to be pulled',
+    remedy: 'Check its name and tag, and that this machine reaches the registry.',
+  },
+  image_metadata_invalid: {
+    ...INVALID_JOB,
+    cause: 'gostint.yml or gostint_image.yml cannot be read',
+    remedy: 'Write YAML with container_image (text) and secret_refs (list of texts).',
+  },
+  container_refused: {
+    ...INVALID_JOB,
+    cause: 'The container engine refuses to create or start the container',
+    remedy: 'See the reason given: a missing executable, working directory or shell are the usual ones.',
+  },
+  container_lost: {
+    ...INTERNAL,
+    cause: 'The container of this job is gone, so how it ended cannot be known',
+    remedy: 'Look at the container engine; writ does not run the job again by itself.',
+  },
+  job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },
+
+  // the server's own peers
+  vault_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'Vault does not answer, or is sealed',
+    remedy: 'Nothing was done. Retry when Vault is back.',
+  },
+  server_sealed: {
+    ...UNAVAILABLE,
+    status: 'Sealed',
+    cause: 'This server has no Vault identity at the moment',
+    remedy: 'Look at its log for why; it logs in again by itself as soon as it can.',
+  },
+  store_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'The database does not answer',
+    remedy: 'Nothing was done. Retry when it is back.',
+  },
+  runtime_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'The container engine does not answer',
+    remedy: 'Start it, or point DOCKER_HOST at it; `writ doctor` shows what is missing.',
+  },
+  internal: {
+    ...INTERNAL,
+    cause: 'An error inside the server',
+    remedy: 'Its log has the details under the request id that is given here. Please report it.',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An error of the registry. `detail` is added to its cause and is shown to callers: it must never hold a secret. */
+export class WritError extends Error {
+  override readonly name = 'WritError'
+  readonly code: ErrorCode
+  readonly detail: string | undefined
+
+  constructor(code: ErrorCode, detail?: string, options?: ErrorOptions) {
+    super(detail ? `${ERRORS[code].cause}: ${detail}` : ERRORS[code].cause, options)
+    this.code = code
+    this.detail = detail
+  }
+
+  get entry(): ErrorEntry {
+    return ERRORS[this.code]
+  }
+}
+
+/** The body of an error answer (gostint.md §2.3, with our `code` and `remedy` added). */
+export interface ErrorBody {
+  status: string
+  error: string
+  code: string
+  remedy: string
+}
+
+export function errorBody(error: WritError): ErrorBody {
+  return { status: error.entry.status, error: error.message, code: error.code, remedy: error.entry.remedy }
+}

@@ -1,0 +1,138 @@
+/**
+ * What runs containers. Small on purpose: a second engine (Kubernetes Jobs) must fit behind it. Errors are `WritError`s of
+ * the registry (`image_not_found`, `container_refused`, `runtime_unavailable` …); the engine's own text is their detail.
+ */
+export interface Runtime {
+  /** Is the engine there? Throws `runtime_unavailable`. */
+  info(signal?: AbortSignal): Promise<RuntimeInfo>
+
+  /** Makes sure that the image is on this engine and says what it holds. Pull progress goes to `onProgress`, a line each. */
+  image(ref: string, policy: PullPolicy, options: ImageOptions): Promise<Image>
+
+  /**
+   * Creates, does not start. The name is the guard against a second container: `'exists'` when it is taken, and then nothing
+   * was changed. On any other failure no container of that name is left behind.
+   */
+  create(spec: ContainerSpec, signal?: AbortSignal): Promise<'created' | 'exists'>
+
+  /**
+   * Starts a created container and hands `files` to it over its standard input, which is never written to a disk. The job's
+   * own command begins only after all of them arrived. All output from the first byte on is in the attachment.
+   */
+  start(name: string, files: SecretFiles, signal?: AbortSignal): Promise<Attachment>
+
+  /**
+   * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the engine's
+   * recovery copy of the output, so it also works for a container that has ended.
+   */
+  attach(name: string, cursor: Cursor, signal?: AbortSignal): Promise<Attachment>
+
+  /** The container of that name, or null when there is none. */
+  find(name: string, signal?: AbortSignal): Promise<ContainerState | null>
+
+  /** SIGTERM, then SIGKILL after `graceSeconds`. Resolves when asked for, at once; stopping what has ended is no error. */
+  stop(name: string, graceSeconds: number): Promise<void>
+
+  /** Removes the container with its anonymous volumes, running or not. No error when there is none. */
+  remove(name: string): Promise<void>
+
+  /** Removes it only if it never was started. Says whether there is no container of that name now. */
+  removeUnstarted(name: string): Promise<boolean>
+
+  /** All containers that carry this label, whatever their state. */
+  list(label: string, value: string): Promise<ContainerState[]>
+
+  /** Closes idle connections. Streams in use end. */
+  close(): Promise<void>
+}
+
+export type PullPolicy = 'IfNotPresent' | 'Always'
+
+export interface RuntimeInfo {
+  readonly engine: string
+  readonly version: string
+}
+
+export interface ImageOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (line: string) => void
+}
+
+export interface Image {
+  /** What to create containers from. May differ from the reference: an engine may keep a prepared form of the image. */
+  readonly id: string
+  /** `repository@sha256:…` when the engine knows one, else the id of the image as it was asked for. Goes on record. */
+  readonly digest: string
+  readonly entrypoint: readonly string[]
+  readonly command: readonly string[]
+  /** `/gostint_image.yml` of the image (gostint.md §8.2), if it has one. */
+  readonly metadata: string | null
+}
+
+export interface ContainerSpec {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly image: Image
+  /** Entry point and arguments, resolved: what is executed once the secrets have arrived. */
+  readonly argv: readonly string[]
+  /** `NAME=value`. Visible to whoever may inspect containers: never put a secret here. */
+  readonly env: readonly string[]
+  /** Absent: the image's own. */
+  readonly workingDirectory?: string | undefined
+  readonly tty: boolean
+  /** A plain, checked tar to lay over `/`. */
+  readonly content?: (() => AsyncIterable<Uint8Array>) | undefined
+  readonly limits: Limits
+}
+
+export interface Limits {
+  readonly memoryBytes: number
+  readonly pids: number
+  /** `none`, `bridge` or the name of a network of the engine. */
+  readonly network: string
+}
+
+/**
+ * Files that exist only in the container's memory, in `SECRETS_DIRECTORY`, readable by the job alone.
+ * `env` is exported into the job's environment without ever showing in the engine's description of the container.
+ */
+export interface SecretFiles {
+  readonly files: Readonly<Record<string, Uint8Array>>
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Where `SecretFiles` land; `/secrets.yml` and `/secrets.json` of every container are links into it (gostint.md §8.3). */
+export const SECRETS_DIRECTORY = '/run/writ'
+
+export type OutputStream = 'stdout' | 'stderr'
+
+export interface OutputFrame {
+  readonly stream: OutputStream
+  readonly data: Uint8Array
+}
+
+/** How many bytes of each stream, as the job wrote them, are dealt with already. */
+export interface Cursor {
+  readonly stdout: number
+  readonly stderr: number
+}
+
+export interface Attachment {
+  /** Ends when the job's output has ended. With a tty everything is `stdout`. Iterate it once. */
+  readonly output: AsyncIterable<OutputFrame>
+  /** Settles after the container has ended. Rejects with `container_lost` or `runtime_unavailable` if that cannot be known. */
+  readonly exit: Promise<Exit>
+}
+
+export interface Exit {
+  readonly code: number
+  readonly outOfMemory: boolean
+}
+
+export interface ContainerState {
+  readonly name: string
+  readonly id: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly phase: 'created' | 'running' | 'exited'
+  readonly exit: Exit | null
+}
