@@ -12,7 +12,7 @@ test('reveal is the only way to the value', () => {
 
 test.each<[string, () => string]>([
   ['template string', () => `${secret}`],
-  ['concatenation', () => `${'' + (secret as unknown as string)}`],
+  ['concatenation', () => ['', secret].join('')],
   ['JSON', () => JSON.stringify({ secret, nested: [secret] })],
   ['inspect', () => inspect({ secret }, { depth: null, showHidden: true })],
   ['spread', () => JSON.stringify({ ...secret })],

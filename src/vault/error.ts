@@ -1,0 +1,44 @@
+/** What a refusal by Vault means to us; decided once here, so that no caller compares status numbers. */
+export type VaultErrorKind =
+  /** 400: Vault understood and refuses the request itself. */
+  | 'invalid'
+  /** 403: the token is bad, or its policies do not allow this. */
+  | 'denied'
+  /** 404: nothing there. */
+  | 'not_found'
+  /** No answer, or an answer that says nothing about the request: down, sealed, standby, overloaded, not Vault at all. */
+  | 'unavailable'
+
+/** A request that Vault did not fulfil. `errors` are Vault's own texts: they may quote paths, never tokens. */
+export class VaultError extends Error {
+  override readonly name = 'VaultError'
+  readonly kind: VaultErrorKind
+  /** HTTP status, 0 when there was no answer. */
+  readonly status: number
+  readonly path: string
+  readonly errors: readonly string[]
+
+  constructor(fields: { status: number; path: string; errors: readonly string[]; cause?: unknown }) {
+    const text = fields.errors.join('; ') || 'no reason given'
+    super(`Vault ${fields.status || 'did not answer'} on ${fields.path}: ${text}`, { cause: fields.cause })
+    this.kind = kindOf(fields.status, fields.errors)
+    this.status = fields.status
+    this.path = fields.path
+    this.errors = fields.errors
+  }
+}
+
+function kindOf(status: number, errors: readonly string[]): VaultErrorKind {
+  if (status === 400) {
+    // Vault 1.8 answers 400 instead of 403 when a wrapping token is spent or unknown (contract: wrap-unwrap)
+    return errors.some(text => text.includes('wrapping token is not valid')) ? 'denied' : 'invalid'
+  }
+  if (status === 403) return 'denied'
+  if (status === 404) return 'not_found'
+  if (status >= 405 && status < 500 && status !== 412 && status !== 429 && status < 470) return 'invalid'
+  return 'unavailable'
+}
+
+export function isVaultError(error: unknown, ...kinds: VaultErrorKind[]): error is VaultError {
+  return error instanceof VaultError && (kinds.length === 0 || kinds.includes(error.kind))
+}

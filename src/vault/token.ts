@@ -1,0 +1,107 @@
+import type { Vault } from './client.ts'
+import { VaultError } from './error.ts'
+import { number, text, type VaultAuth } from './response.ts'
+import type { Secret } from './secret.ts'
+
+/** What Vault knows of a token (`auth/token/lookup-self`). */
+export interface TokenFacts {
+  readonly accessor: string
+  readonly displayName: string
+  /** Empty for tokens without an identity, root tokens among them. */
+  readonly entityId: string
+  readonly policies: readonly string[]
+  /** Seconds left; 0 never expires. */
+  readonly ttl: number
+  readonly renewable: boolean
+}
+
+export async function lookupSelf(vault: Vault, token: Secret, signal?: AbortSignal): Promise<TokenFacts> {
+  const path = 'auth/token/lookup-self'
+  const answer = await vault.send({ method: 'GET', path, token, signal })
+  const data = answer?.data
+  if (!data) throw new VaultError({ status: 0, path, errors: ['an answer without data'] })
+  return {
+    accessor: text(data.accessor, 'accessor'),
+    displayName: typeof data.display_name === 'string' ? data.display_name : '',
+    entityId: typeof data.entity_id === 'string' ? data.entity_id : '',
+    policies: Array.isArray(data.policies) ? data.policies.map(String) : [],
+    ttl: number(data.ttl, 'ttl'),
+    renewable: data.renewable === true,
+  }
+}
+
+/** Fields of `auth/token/create`. The limit of uses is `num_uses`: Vault ignores the command line's `use_limit` without a word. */
+export interface TokenRequest {
+  readonly policies: readonly string[]
+  readonly ttl?: string
+  readonly num_uses?: number
+  readonly display_name?: string
+  readonly renewable?: boolean
+}
+
+export async function createToken(
+  vault: Vault,
+  token: Secret,
+  wanted: TokenRequest,
+  signal?: AbortSignal,
+): Promise<VaultAuth> {
+  const path = 'auth/token/create'
+  const answer = await vault.send({ method: 'POST', path, token, body: wanted, signal })
+  return requireAuth(path, answer?.auth)
+}
+
+/** Renews the caller's own token. Spends one of its uses. */
+export async function renewSelf(vault: Vault, token: Secret, signal?: AbortSignal): Promise<VaultAuth> {
+  const path = 'auth/token/renew-self'
+  const answer = await vault.send({ method: 'POST', path, token, body: {}, signal })
+  return requireAuth(path, answer?.auth)
+}
+
+/** Renews another token by its accessor, which spends none of its uses. Answers the seconds it lives from now. */
+export async function renewAccessor(
+  vault: Vault,
+  token: Secret,
+  accessor: string,
+  signal?: AbortSignal,
+): Promise<number> {
+  const path = 'auth/token/renew-accessor'
+  const answer = await vault.send({ method: 'POST', path, token, body: { accessor }, signal })
+  return requireAuth(path, answer?.auth).leaseSeconds
+}
+
+/** Revokes the caller's own token. No error when it is gone already. */
+export async function revokeSelf(vault: Vault, token: Secret, signal?: AbortSignal): Promise<void> {
+  await forgiveGone(vault.send({ method: 'POST', path: 'auth/token/revoke-self', token, signal }))
+}
+
+/** Revokes another token, its children and its leases, by its accessor. No error when it is gone already. */
+export async function revokeAccessor(
+  vault: Vault,
+  token: Secret,
+  accessor: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = 'auth/token/revoke-accessor'
+  try {
+    await vault.send({ method: 'POST', path, token, body: { accessor }, signal })
+  } catch (error) {
+    // contract token-revoke-tree: an unknown accessor is a 400 `invalid accessor`
+    const gone = error instanceof VaultError && error.errors.some(text => text.includes('invalid accessor'))
+    if (!gone) throw error
+  }
+}
+
+async function forgiveGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call
+  } catch (error) {
+    // 403: the token does not exist any more; it was used up, expired or revoked, which is what was asked for
+    if (!(error instanceof VaultError && error.kind === 'denied')) throw error
+  }
+}
+
+/** The `auth` part of an answer that must have one. */
+export function requireAuth(path: string, auth: VaultAuth | null | undefined): VaultAuth {
+  if (!auth) throw new VaultError({ status: 0, path, errors: ['an answer without auth'] })
+  return auth
+}
