@@ -1,0 +1,96 @@
+import Type, { type Static } from 'typebox'
+
+/** States of a job, spelt as GoStint spells them (gostint.md §11.1). */
+export const JOB_STATES = ['queued', 'running', 'stopping', 'success', 'failed', 'notauthorised', 'unknown'] as const
+export type JobState = (typeof JOB_STATES)[number]
+
+export const FINAL_STATES = ['success', 'failed', 'notauthorised', 'unknown'] as const satisfies readonly JobState[]
+export type FinalState = (typeof FINAL_STATES)[number]
+
+export function isFinal(state: string): state is FinalState {
+  return (FINAL_STATES as readonly string[]).includes(state)
+}
+
+const text = (description: string) => Type.Optional(Type.String({ description }))
+const texts = (description: string) => Type.Optional(Type.Array(Type.String(), { description }))
+
+/** What a job is: the body of a direct submission, or what is sealed in an envelope (gostint.md §2.5). */
+export const JobSpec = Type.Object({
+  qname: text('Queue. Jobs of one queue run one after another; default is the queue with the empty name. Lower-cased.'),
+  container_image: text('Image reference; may come from gostint.yml of the content instead.'),
+  image_pull_policy: Type.Optional(Type.Enum(['', 'IfNotPresent', 'Always'], { description: 'Default IfNotPresent.' })),
+  content: text('`targz,` and the base64 of a .tar.gz that is laid over the root of the container.'),
+  entrypoint: texts("Replaces the image's entry point."),
+  run: texts('The command, or the arguments of the entry point.'),
+  working_directory: text("Default: the image's."),
+  env_vars: texts('`NAME=value`, not for secrets.'),
+  tty: Type.Optional(Type.Boolean({ description: 'Allocate a terminal; then stderr is part of the output.' })),
+  secret_refs: texts('`NAME@path.key`: read from Vault when the job starts, given to it in /secrets.yml.'),
+  secret_file_type: Type.Optional(
+    Type.Enum(['', 'yaml', 'json'], { description: 'Form of the file of secrets; default yaml.' }),
+  ),
+  cont_on_warnings: Type.Optional(Type.Boolean({ description: 'Go on when Vault answers a secret with warnings.' })),
+})
+export type JobSpec = Static<typeof JobSpec>
+
+/** The body of `POST /v1/api/job`: a job (direct form), or where its envelope is (sealed form). */
+export const Submission = Type.Object({
+  ...JobSpec.properties,
+  wrap_secret_id: text("Wrapping token of a SecretID of the server's job role: the authority of the job."),
+  cubby_token: text('Token that owns the cubbyhole in which the envelope is.'),
+  cubby_path: text('Path in it: `cubbyhole/<name>`.'),
+  payload: text('The envelope itself (transit ciphertext), instead of a cubbyhole.'),
+})
+export type Submission = Static<typeof Submission>
+
+/** Fields of a submission that say where to, and nothing about what. All that an envelope leaves to the courier. */
+export const ROUTING_FIELDS = ['qname', 'wrap_secret_id', 'cubby_token', 'cubby_path', 'payload'] as const
+
+/** `GET /v1/api/job/{id}` (gostint.md §2.6); what is below `tty` is ours. */
+export const JobAnswer = Type.Object({
+  _id: Type.String(),
+  status: Type.Enum([...JOB_STATES]),
+  node_uuid: Type.String(),
+  qname: Type.String(),
+  container_image: Type.String(),
+  submitted: Type.String(),
+  started: Type.String(),
+  ended: Type.String(),
+  output: Type.String({ description: 'Standard output, or why the job failed to run.' }),
+  stderr: Type.String(),
+  return_code: Type.Integer(),
+  tty: Type.Boolean(),
+  error_code: Type.String({ description: 'Code of the error that ended the job; empty if none did.' }),
+  image_digest: Type.String(),
+  masked: Type.Record(Type.String(), Type.Integer(), { description: 'How often each secret was masked, by its name.' }),
+})
+export type JobAnswer = Static<typeof JobAnswer>
+
+/** `POST /v1/api/job` */
+export const SubmitAnswer = Type.Object({
+  _id: Type.String(),
+  status: Type.Enum([...JOB_STATES]),
+  qname: Type.String(),
+  ignored_fields: Type.Array(Type.String(), {
+    description: 'Fields beside the envelope that were not honoured, because only what was sealed runs.',
+  }),
+})
+export type SubmitAnswer = Static<typeof SubmitAnswer>
+
+/** `GET /v1/api/job` (gostint.md §2.7) */
+export const JobList = Type.Object({
+  data: Type.Array(JobAnswer),
+  skip: Type.Integer(),
+  limit: Type.Integer(),
+  total: Type.Integer(),
+})
+export type JobList = Static<typeof JobList>
+
+/** `POST /v1/api/job/kill/{id}` (gostint.md §2.9): the state before the kill has any effect. */
+export const KillAnswer = Type.Object({
+  _id: Type.String(),
+  container_id: Type.String(),
+  status: Type.Enum([...JOB_STATES]),
+  kill_requested: Type.Boolean(),
+})
+export type KillAnswer = Static<typeof KillAnswer>

@@ -1,0 +1,63 @@
+/** One piece of a job's output on its way to a follower. `offset` counts bytes of both streams in the order they were stored. */
+export interface OutputEvent {
+  readonly kind: 'output'
+  readonly offset: number
+  readonly stream: 'stdout' | 'stderr'
+  readonly data: Uint8Array
+}
+
+/** The last event of a followed job: nothing comes after it. */
+export interface EndEvent {
+  readonly kind: 'end'
+  readonly offset: number
+  readonly status: string
+  readonly returnCode: number
+}
+
+export type JobEvent = OutputEvent | EndEvent
+
+/**
+ * A server-sent event. Its `id` is the offset behind it, so that a client that reconnects with `Last-Event-ID` misses and
+ * repeats nothing. Output is base64: it need not be text, and a line end in it must not end the event.
+ */
+export function encodeEvent(event: JobEvent): string {
+  if (event.kind === 'output') {
+    const data = JSON.stringify({
+      offset: event.offset,
+      stream: event.stream,
+      data: Buffer.from(event.data).toString('base64'),
+    })
+    return `id: ${event.offset + event.data.byteLength}\nevent: output\ndata: ${data}\n\n`
+  }
+  const data = JSON.stringify({ offset: event.offset, status: event.status, return_code: event.returnCode })
+  return `id: ${event.offset}\nevent: end\ndata: ${data}\n\n`
+}
+
+/** Reads what `encodeEvent` wrote: bytes of a stream in any pieces in, events out. Comments and unknown events are skipped. */
+export async function* decodeEvents(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<JobEvent> {
+  const decoder = new TextDecoder()
+  let pending = ''
+  for await (const chunk of bytes) {
+    pending += decoder.decode(chunk, { stream: true })
+    for (let end = pending.indexOf('\n\n'); end >= 0; end = pending.indexOf('\n\n')) {
+      const event = decodeEvent(pending.slice(0, end))
+      pending = pending.slice(end + 2)
+      if (event) yield event
+    }
+  }
+}
+
+function decodeEvent(block: string): JobEvent | null {
+  const fields = new Map(
+    block.split('\n').map(line => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon), line.slice(colon + 1).trimStart()] as const
+    }),
+  )
+  const name = fields.get('event')
+  if (name !== 'output' && name !== 'end') return null
+  const data = JSON.parse(fields.get('data') ?? '{}')
+  return name === 'output'
+    ? { kind: 'output', offset: data.offset, stream: data.stream, data: Buffer.from(data.data, 'base64') }
+    : { kind: 'end', offset: data.offset, status: data.status, returnCode: data.return_code }
+}
