@@ -1,0 +1,34 @@
+import type { Database, Tx } from '../store/database.ts'
+
+/** What can be in the trail. Names and paths, never values. */
+export type AuditAction =
+  | 'submission.refused'
+  | 'job.submitted'
+  | 'job.claimed'
+  | 'job.taken_over'
+  | 'job.secret_read'
+  | 'job.starting'
+  | 'job.kill_requested'
+  | 'job.ended'
+  | 'job.token_revoked'
+  | 'job.container_removed'
+  | 'job.deleted'
+
+export interface AuditEntry {
+  readonly action: AuditAction
+  readonly job?: string
+  /** Who: the display name and entity of the caller, or the node. */
+  readonly actor: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Writes an entry in the transaction of what it records: both happen or neither (promise 8). The database numbers and chains it
+ * (migration 002).
+ */
+export async function record(tx: Database | Tx, entry: AuditEntry): Promise<void> {
+  await tx
+    .insertInto('audit')
+    .values({ entry: JSON.stringify(entry) })
+    .execute()
+}

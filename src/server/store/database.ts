@@ -1,0 +1,50 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import pg from 'pg'
+import { WritError } from '../../protocol/errors.ts'
+import * as jobs from './migrations/001-jobs.ts'
+import * as audit from './migrations/002-audit.ts'
+import type { Tables } from './schema.ts'
+
+export type Database = Kysely<Tables>
+export type Tx = Transaction<Tables>
+
+/** Opens a pool on PostgreSQL 15 to 18. `onError` hears of connections that break while idle, which is no reason to die. */
+export function openDatabase(url: string, onError: (error: Error) => void): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    application_name: 'writ',
+    statement_timeout: 30_000,
+    idle_in_transaction_session_timeout: 30_000,
+    connectionTimeoutMillis: 5_000,
+    types: { getTypeParser },
+  })
+  pool.on('error', onError)
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+}
+
+const INT8 = 20
+/** int8 as numbers: our counters stay far below 2^53. */
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  return oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')
+}
+
+/** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */
+export async function migrate(db: Database): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ '001-jobs': jobs, '002-audit': audit }) },
+  })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw error
+}
+
+/** Is the database there? Throws `store_unavailable`. */
+export async function checkStore(db: Database): Promise<void> {
+  try {
+    await db.selectNoFrom(eb => eb.lit(1).as('one')).execute()
+  } catch (cause) {
+    throw new WritError('store_unavailable', undefined, { cause })
+  }
+}

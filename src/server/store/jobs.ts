@@ -1,0 +1,131 @@
+import { type Selectable, sql } from 'kysely'
+import type { Database, Tx } from './database.ts'
+import type { JobsTable } from './schema.ts'
+import { notify } from './wakeups.ts'
+
+export type Job = Selectable<JobsTable>
+
+export interface NewJob {
+  readonly id: string
+  readonly qname: string
+  readonly form: 'direct' | 'sealed'
+  readonly image: string
+  readonly tty: boolean
+  readonly submitterEntity: string
+  readonly submitterAccessorHash: string
+  readonly sealedSpec: string
+  readonly sealedToken: string
+  readonly tokenAccessor: string
+  readonly tokenRenewAt: Date | null
+}
+
+export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
+  await tx
+    .insertInto('jobs')
+    .values({
+      id: job.id,
+      qname: job.qname,
+      form: job.form,
+      image: job.image,
+      tty: job.tty,
+      submitter_entity: job.submitterEntity,
+      submitter_accessor_hash: job.submitterAccessorHash,
+      sealed_spec: job.sealedSpec,
+      sealed_token: job.sealedToken,
+      token_accessor: job.tokenAccessor,
+      token_renew_at: job.tokenRenewAt,
+    })
+    .execute()
+  await notify(tx, 'queue', job.id)
+}
+
+export async function findJob(db: Database | Tx, id: string): Promise<Job | undefined> {
+  return await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** As `findJob`, and nobody else changes it until the transaction ends. */
+export async function lockJob(tx: Tx, id: string): Promise<Job | undefined> {
+  return await tx.selectFrom('jobs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** One page, newest first. */
+export async function listJobs(
+  db: Database,
+  filter: JobFilter,
+  page: { skip: number; limit: number },
+): Promise<{ jobs: Job[]; total: number }> {
+  const jobs = await matching(db, filter)
+    .selectAll()
+    .orderBy('submitted_at', 'desc')
+    .orderBy('seq', 'desc')
+    .offset(page.skip)
+    .limit(page.limit)
+    .execute()
+  const { total } = await matching(db, filter)
+    .select(eb => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  return { jobs, total }
+}
+
+/** Jobs of these queues, and those that this identity or token submitted. */
+export interface JobFilter {
+  readonly qnames: readonly string[]
+  readonly entity: string
+  readonly accessorHash: string
+}
+
+function matching(db: Database, filter: JobFilter) {
+  return db
+    .selectFrom('jobs')
+    .where(eb =>
+      eb.or([
+        ...(filter.qnames.length ? [eb('qname', 'in', filter.qnames)] : []),
+        eb('submitter_accessor_hash', '=', filter.accessorHash),
+        ...(filter.entity ? [eb('submitter_entity', '=', filter.entity)] : []),
+      ]),
+    )
+}
+
+export async function distinctQueues(db: Database): Promise<string[]> {
+  const rows = await db.selectFrom('jobs').select('qname').distinct().execute()
+  return rows.map(row => row.qname)
+}
+
+export async function requestKill(tx: Tx, id: string): Promise<void> {
+  await tx.updateTable('jobs').set({ kill_requested: true }).where('id', '=', id).execute()
+  await notify(tx, 'queue', id)
+  await notify(tx, 'job', id)
+}
+
+export async function deleteJob(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('jobs').where('id', '=', id).execute()
+  await notify(tx, 'job', id)
+}
+
+/** Tokens of jobs that are not over and need renewal now; each is handed to one node only. */
+export async function dueTokens(db: Database, againMs: number): Promise<{ id: string; token_accessor: string }[]> {
+  const { rows } = await sql<{ id: string; token_accessor: string }>`
+    update jobs set token_renew_at = now() + ${againMs} * interval '1 millisecond'
+    where id in (
+      select id from jobs
+      where released_at is null and token_accessor is not null and token_renew_at < now()
+      limit 50 for update skip locked)
+    returning id, token_accessor`.execute(db)
+  return rows
+}
+
+export async function setTokenRenewal(db: Database, id: string, at: Date | null): Promise<void> {
+  await db.updateTable('jobs').set({ token_renew_at: at }).where('id', '=', id).execute()
+}
+
+/** Jobs of this node that are to be killed and are not being stopped yet. */
+export async function findKilled(db: Database, node: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select('id')
+    .where('node', '=', node)
+    .where('status', '=', 'running')
+    .where('kill_requested', '=', true)
+    .execute()
+  return rows.map(row => row.id)
+}

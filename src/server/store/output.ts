@@ -1,0 +1,66 @@
+import { sql } from 'kysely'
+import type { Database, Tx } from './database.ts'
+import { type Hold, updateRun } from './runs.ts'
+import { notify } from './wakeups.ts'
+
+export interface Chunk {
+  readonly stream: 'stdout' | 'stderr'
+  readonly data: Buffer
+}
+
+export interface StoredChunk extends Chunk {
+  readonly start: number
+}
+
+/**
+ * Appends masked output and moves the raw position of both streams, in one transaction: after a crash exactly what is not
+ * stored is read again. Throws `HoldLost`.
+ */
+export async function appendOutput(
+  db: Database,
+  hold: Hold,
+  start: number,
+  chunks: readonly Chunk[],
+  raw: { stdout: number; stderr: number },
+  masked: Record<string, number>,
+): Promise<number> {
+  let end = start
+  const rows = chunks.map(chunk => {
+    const row = { job_id: hold.id, start: end, stream: chunk.stream, data: chunk.data }
+    end += chunk.data.byteLength
+    return row
+  })
+  await db.transaction().execute(async tx => {
+    await updateRun(tx, hold, {
+      stdout_raw: raw.stdout,
+      stderr_raw: raw.stderr,
+      output_bytes: end,
+      masked: JSON.stringify(masked),
+    })
+    if (rows.length > 0) await tx.insertInto('output').values(rows).execute()
+    await notify(tx, 'job', hold.id)
+  })
+  return end
+}
+
+/** Up to `limit` chunks from the one on that holds byte `offset`. */
+export async function readOutput(db: Database, jobId: string, offset: number, limit: number): Promise<StoredChunk[]> {
+  const { rows } = await sql<StoredChunk>`
+    select start, stream, data from output
+    where job_id = ${jobId}
+      and start >= coalesce((select max(start) from output where job_id = ${jobId} and start <= ${offset}), 0)
+    order by start limit ${limit}`.execute(db)
+  return rows
+}
+
+/** All stored output of one stream. */
+export async function collectOutput(db: Database | Tx, jobId: string, stream: 'stdout' | 'stderr'): Promise<Buffer> {
+  const rows = await db
+    .selectFrom('output')
+    .select('data')
+    .where('job_id', '=', jobId)
+    .where('stream', '=', stream)
+    .orderBy('start')
+    .execute()
+  return Buffer.concat(rows.map(row => row.data))
+}

@@ -1,0 +1,97 @@
+import type { Updateable } from 'kysely'
+import type { FinalState } from '../../protocol/job.ts'
+import type { Database, Tx } from './database.ts'
+import type { JobsTable } from './schema.ts'
+import { notify } from './wakeups.ts'
+
+/** Who holds a job: every write of a run names it, and the write of a node that has lost the job changes nothing. */
+export interface Hold {
+  readonly id: string
+  readonly node: string
+  readonly attempt: number
+}
+
+/** This node does not hold the job any more: another one has taken it over, or it has ended. Stop, and touch nothing. */
+export class HoldLost extends Error {
+  override readonly name = 'HoldLost'
+  constructor(hold: Hold) {
+    super(`job ${hold.id} is not held by attempt ${hold.attempt} any more`)
+  }
+}
+
+const LIVE = ['running', 'stopping'] as const
+
+/** Changes a running job. Throws `HoldLost`. */
+export async function updateRun(db: Database | Tx, hold: Hold, change: Updateable<JobsTable>): Promise<void> {
+  const result = await db
+    .updateTable('jobs')
+    .set(change)
+    .where('id', '=', hold.id)
+    .where('node', '=', hold.node)
+    .where('attempt', '=', hold.attempt)
+    .where('status', 'in', LIVE)
+    .executeTakeFirst()
+  if (result.numUpdatedRows !== 1n) throw new HoldLost(hold)
+}
+
+/**
+ * The last gate before a container starts: true if this node still holds the job and nobody wants it killed. From here on it
+ * counts as possibly started.
+ */
+export async function markStarting(db: Database | Tx, hold: Hold, containerId: string): Promise<boolean> {
+  const result = await db
+    .updateTable('jobs')
+    .set({ stage: 'starting', container_id: containerId })
+    .where('id', '=', hold.id)
+    .where('node', '=', hold.node)
+    .where('attempt', '=', hold.attempt)
+    .where('status', '=', 'running')
+    .where('kill_requested', '=', false)
+    .executeTakeFirst()
+  return result.numUpdatedRows === 1n
+}
+
+export interface Outcome {
+  readonly status: FinalState
+  readonly returnCode: number
+  readonly errorCode: string
+  readonly errorText: string
+}
+
+/** The one end of a job. What was kept sealed for the run is erased with it. Throws `HoldLost`. */
+export async function endRun(tx: Tx, hold: Hold, outcome: Outcome): Promise<void> {
+  await updateRun(tx, hold, {
+    status: outcome.status,
+    ended_at: new Date(),
+    return_code: outcome.returnCode,
+    error_code: outcome.errorCode,
+    error_text: outcome.errorText,
+    sealed_spec: null,
+    sealed_token: null,
+    sealed_masks: null,
+  })
+  await notify(tx, 'queue', hold.id)
+  await notify(tx, 'job', hold.id)
+}
+
+/** Everything that the job held is gone. */
+export async function markReleased(tx: Tx, hold: Hold): Promise<void> {
+  await tx
+    .updateTable('jobs')
+    .set({ released_at: new Date(), token_accessor: null, token_renew_at: null })
+    .where('id', '=', hold.id)
+    .where('attempt', '=', hold.attempt)
+    .execute()
+  await notify(tx, 'job', hold.id)
+}
+
+/** Lets the leases of this node end now, so that the next node need not wait for them. */
+export async function handOver(db: Database, node: string): Promise<void> {
+  await db
+    .updateTable('jobs')
+    .set({ lease_until: new Date(0) })
+    .where('node', '=', node)
+    .where('released_at', 'is', null)
+    .where('lease_until', 'is not', null)
+    .execute()
+}

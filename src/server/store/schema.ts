@@ -1,0 +1,67 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { JobState } from '../../protocol/job.ts'
+
+/** `bigint` columns: read as numbers (the type parser is set in database.ts; none of ours comes near 2^53). */
+type BigInt = ColumnType<number, number | undefined, number>
+
+export interface JobsTable {
+  id: string
+  seq: ColumnType<number, never, never>
+  qname: string
+  status: Generated<JobState>
+  form: 'direct' | 'sealed'
+  image: string
+  tty: boolean
+  submitted_at: Generated<Date>
+  started_at: Date | null
+  ended_at: Date | null
+  submitter_entity: string
+  submitter_accessor_hash: string
+  sealed_spec: string | null
+  sealed_token: string | null
+  sealed_masks: string | null
+  token_accessor: string | null
+  token_renew_at: Date | null
+  node: Generated<string>
+  attempt: Generated<number>
+  lease_until: Date | null
+  stage: Generated<'preparing' | 'starting'>
+  container_id: Generated<string>
+  image_digest: Generated<string>
+  kill_requested: Generated<boolean>
+  stdout_raw: BigInt
+  stderr_raw: BigInt
+  output_bytes: BigInt
+  masked: JSONColumnType<Record<string, number>, string | undefined, string>
+  return_code: Generated<number>
+  error_code: Generated<string>
+  error_text: Generated<string>
+  released_at: Date | null
+}
+
+export interface OutputTable {
+  job_id: string
+  start: number
+  stream: 'stdout' | 'stderr'
+  data: Buffer
+}
+
+export interface AuditTable {
+  seq: ColumnType<number, never, never>
+  entry: string
+  previous: ColumnType<Buffer, never, never>
+  hash: ColumnType<Buffer, never, never>
+  job_id: ColumnType<string | null, never, never>
+}
+
+export interface AuditHeadTable {
+  seq: number
+  hash: Buffer
+}
+
+export interface Tables {
+  jobs: JobsTable
+  output: OutputTable
+  audit: AuditTable
+  audit_head: AuditHeadTable
+}
