@@ -1,0 +1,252 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { Secret } from '../vault/secret.ts'
+import type { Credentials } from './identity/credentials.ts'
+
+/** One setting: where it is read from and what it may be. `docs/configuration.md` is generated from the table below. */
+export interface Setting<T> {
+  /** First name that is set wins; the later ones are those of the predecessors. */
+  readonly names: readonly string[]
+  readonly describe: string
+  readonly fallback?: string
+  /** Reads the text; throws an Error whose message goes on from "<NAME> ". */
+  readonly parse: (text: string) => T
+}
+
+const setting = <T>(
+  names: readonly string[],
+  parse: (text: string) => T,
+  describe: string,
+  fallback?: string,
+): Setting<T> => ({ names, parse, describe, ...(fallback === undefined ? {} : { fallback }) })
+
+export const SETTINGS = {
+  listenHost: setting(
+    ['WRIT_LISTEN_HOST'],
+    anyText,
+    'Address to listen on. Anything but loopback needs TLS.',
+    '127.0.0.1',
+  ),
+  listenPort: setting(
+    ['WRIT_PORT', 'GOSTINT_PORT'],
+    integer(0, 65535),
+    'Port to listen on; 0 takes a free one.',
+    '3232',
+  ),
+  tlsCert: setting(['WRIT_TLS_CERT', 'GOSTINT_SSL_CERT'], file, 'PEM file of the certificate; with it, TLS only.', ''),
+  tlsKey: setting(['WRIT_TLS_KEY', 'GOSTINT_SSL_KEY'], file, 'PEM file of the key of the certificate.', ''),
+  plainHttp: setting(['WRIT_PLAIN_HTTP'], flag, 'Set to 1 to listen without TLS on more than loopback.', '0'),
+  bodyLimit: setting(
+    ['WRIT_BODY_LIMIT'],
+    integer(1024, 2 ** 30),
+    'Largest request body, in bytes.',
+    String(32 * 1024 * 1024),
+  ),
+  databaseUrl: setting(['DATABASE_URL'], postgresUrl, 'PostgreSQL 15 to 18: postgres://…'),
+  vaultAddr: setting(['VAULT_ADDR'], httpUrl, 'Address of Vault or OpenBao.'),
+  vaultNamespace: setting(['VAULT_NAMESPACE'], anyText, 'Namespace in Vault.', ''),
+  vaultCa: setting(['VAULT_CACERT'], file, "PEM file of the authorities that sign Vault's certificate.", ''),
+  vaultServerName: setting(
+    ['VAULT_TLS_SERVER_NAME'],
+    anyText,
+    "Name in Vault's certificate, if it is not the address's.",
+    '',
+  ),
+  jobRole: setting(
+    ['WRIT_JOB_ROLE', 'GOSTINT_ROLENAME'],
+    roleName,
+    'AppRole of jobs; also the name of the transit key that envelopes are sealed with.',
+    'writ-job',
+  ),
+  jobRoleId: setting(['WRIT_JOB_ROLE_ID', 'GOSTINT_ROLEID'], nonEmpty, 'RoleID of that AppRole.'),
+  serverKey: setting(
+    ['WRIT_SERVER_KEY'],
+    roleName,
+    "Transit key that waiting jobs are kept encrypted with: the server's own.",
+    'writ-server',
+  ),
+  roleId: setting(
+    ['WRIT_ROLE_ID', 'GOSTINT_RUN_ROLEID'],
+    anyText,
+    'RoleID of the AppRole that the server itself logs in with.',
+    '',
+  ),
+  secretIdFile: setting(['WRIT_SECRET_ID_FILE'], secretFile, 'File with the SecretID of that AppRole.', ''),
+  secretId: setting(
+    ['GOSTINT_RUN_SECRETID'],
+    secretText,
+    'The SecretID itself. Taken out of the environment at start; a file is better.',
+    '',
+  ),
+  tokenFile: setting(
+    ['WRIT_VAULT_TOKEN_FILE'],
+    secretFile,
+    'File with a Vault token for the server, instead of an AppRole.',
+    '',
+  ),
+  dockerHost: setting(['DOCKER_HOST'], anyText, 'Container engine.', 'unix:///var/run/docker.sock'),
+  concurrency: setting(
+    ['WRIT_CONCURRENCY'],
+    integer(1, 1000),
+    'Jobs that run at once on this node.',
+    String(availableParallelism() * 2),
+  ),
+  leaseMs: setting(
+    ['WRIT_LEASE_MS'],
+    integer(500, 600_000),
+    'After how long without a sign of life the jobs of a node are taken over.',
+    '10000',
+  ),
+  killGraceSeconds: setting(
+    ['WRIT_KILL_GRACE'],
+    integer(0, 600),
+    'Seconds between SIGTERM and SIGKILL of a killed job.',
+    '15',
+  ),
+  jobMemory: setting(
+    ['WRIT_JOB_MEMORY'],
+    integer(8 * 1024 * 1024, 2 ** 40),
+    'Memory of a job, in bytes.',
+    String(1024 * 1024 * 1024),
+  ),
+  jobPids: setting(['WRIT_JOB_PIDS'], integer(8, 1_000_000), 'Processes and threads of a job.', '512'),
+  jobNetwork: setting(
+    ['WRIT_JOB_NETWORK'],
+    nonEmpty,
+    'Network of jobs: none, bridge, or one of the engine by name.',
+    'bridge',
+  ),
+  logLevel: setting(
+    ['WRIT_LOG_LEVEL'],
+    oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'How much is logged.',
+    'info',
+  ),
+} as const satisfies Record<string, Setting<unknown>>
+
+type Values = { [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
+
+export interface Config extends Omit<Values, 'roleId' | 'secretIdFile' | 'secretId' | 'tokenFile'> {
+  readonly credentials: Credentials
+}
+
+/** All that is wrong with the configuration, a line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+/** Reads and checks everything at once. Throws `ConfigError` with every problem. Takes secrets out of the environment. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [key, { names, fallback, parse }] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+    const name = names.find(candidate => env[candidate] !== undefined && env[candidate] !== '')
+    const value = name === undefined ? fallback : env[name]
+    if (value === undefined) {
+      problems.push(
+        `${names.join(' or ')} is not set: ${(SETTINGS as Record<string, Setting<unknown>>)[key]?.describe}`,
+      )
+      continue
+    }
+    try {
+      values[key] = parse(value)
+    } catch (error) {
+      problems.push(`${name ?? names[0]} ${(error as Error).message}`)
+    }
+  }
+  // a process's environment is open to its children and to whoever may read /proc: nothing secret stays in it
+  for (const name of SETTINGS.secretId.names) delete env[name]
+
+  const { roleId, secretIdFile, secretId, tokenFile, ...rest } = values as unknown as Values
+  const secret = secretIdFile ?? secretId
+  let credentials: Credentials | undefined
+  if (tokenFile) credentials = { kind: 'token', token: tokenFile }
+  else if (roleId && secret) credentials = { kind: 'approle', roleId, secretId: secret }
+  else
+    problems.push(
+      'WRIT_ROLE_ID and WRIT_SECRET_ID_FILE are not both set: the server needs a Vault identity of its own (or WRIT_VAULT_TOKEN_FILE)',
+    )
+  if (Boolean(rest.tlsCert) !== Boolean(rest.tlsKey)) problems.push('WRIT_TLS_CERT and WRIT_TLS_KEY belong together')
+  if (!isLoopback(rest.listenHost) && !rest.tlsCert && !rest.plainHttp) {
+    problems.push(
+      'WRIT_LISTEN_HOST is not loopback and there is no TLS: tokens would travel in clear. Set WRIT_TLS_CERT and WRIT_TLS_KEY',
+    )
+  }
+  if (problems.length > 0 || !credentials) throw new ConfigError(problems)
+  return { ...rest, credentials }
+}
+
+export function isLoopback(host: string | undefined): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host ?? '')
+}
+
+function anyText(text: string): string {
+  return text
+}
+
+function nonEmpty(text: string): string {
+  if (text.trim() === '') throw new Error('is empty')
+  return text.trim()
+}
+
+function integer(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new Error(`is not a whole number from ${min} to ${max}`)
+    return value
+  }
+}
+
+function flag(text: string): boolean {
+  if (!['0', '1'].includes(text)) throw new Error('is neither 0 nor 1')
+  return text === '1'
+}
+
+function oneOf<T extends string>(...allowed: T[]) {
+  return (text: string): T => {
+    const found = allowed.find(candidate => candidate === text)
+    if (!found) throw new Error(`is none of ${allowed.join(', ')}`)
+    return found
+  }
+}
+
+function httpUrl(text: string): string {
+  const url = URL.parse(text)
+  if (!url || !['http:', 'https:'].includes(url.protocol)) throw new Error('is not an http or https URL')
+  if (url.username || url.password) throw new Error('holds a user name or password, which has no place there')
+  return text
+}
+
+function postgresUrl(text: string): string {
+  if (!/^postgres(ql)?:\/\//.test(text)) throw new Error('does not begin with postgres://')
+  return text
+}
+
+function roleName(text: string): string {
+  if (!/^[A-Za-z0-9_.-]+$/.test(text) || /^\.+$/.test(text)) throw new Error('is not a name of letters, digits, _ . -')
+  return text
+}
+
+function file(path: string): string | null {
+  if (path === '') return null
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+  }
+}
+
+function secretFile(path: string): Secret | null {
+  const text = file(path)
+  return text === null ? null : new Secret(text.trim())
+}
+
+function secretText(text: string): Secret | null {
+  return text === '' ? null : new Secret(text)
+}
