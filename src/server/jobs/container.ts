@@ -1,0 +1,57 @@
+import type { ContainerSpec, Image, SecretFiles } from '../runtimes/runtime.ts'
+import { SECRETS_DIRECTORY } from '../runtimes/runtime.ts'
+import { repackContent } from './content.ts'
+import type { Engine } from './engine.ts'
+import type { Order } from './order.ts'
+import { type Secrets, secretsFile } from './secrets.ts'
+
+/** Every container of ours carries it: what does not is never touched. */
+export const OWNER_LABEL = 'writ.owner'
+
+/** The name of a job's container: there can be only one of that name, so there can be only one. */
+export function containerName(jobId: string): string {
+  return `writ-${jobId}`
+}
+
+/** What the engine is told about the container of an order. Nothing in it is secret: it shows in the engine's descriptions. */
+export function containerSpec(
+  engine: Engine,
+  jobId: string,
+  attempt: number,
+  order: Order,
+  image: Image,
+): ContainerSpec {
+  const { config } = engine
+  const gz = order.content ? Buffer.from(order.content, 'base64') : null
+  return {
+    name: containerName(jobId),
+    labels: { [OWNER_LABEL]: 'writ', 'writ.job': jobId, 'writ.attempt': String(attempt), 'writ.node': engine.node },
+    image,
+    argv: commandOf(order, image),
+    env: [
+      ...order.envVars,
+      `VAULT_ADDR=${config.vaultAddr}`,
+      `VAULT_CACERT=${config.vaultCa ? `${SECRETS_DIRECTORY}/${CA_FILE}` : ''}`,
+    ],
+    workingDirectory: order.workingDirectory || undefined,
+    tty: order.tty,
+    content: gz ? () => repackContent(gz) : undefined,
+    limits: { memoryBytes: config.jobMemory, pids: config.jobPids, network: config.jobNetwork },
+  }
+}
+
+const CA_FILE = 'vault-ca.pem'
+
+/** What goes into the container's memory and nowhere else (gostint.md §8.3). */
+export function secretFiles(engine: Engine, order: Order, secrets: Secrets): SecretFiles {
+  const { name, text } = secretsFile(secrets, order.secretFileType)
+  const files: Record<string, Uint8Array> = { [name]: Buffer.from(text.reveal()) }
+  if (engine.config.vaultCa) files[CA_FILE] = Buffer.from(engine.config.vaultCa)
+  return { files, env: { VAULT_TOKEN: secrets.get('TOKEN')?.reveal() ?? '' } }
+}
+
+/** As an engine would do it: an entry point of one's own drops the image's command (gostint.md §9.2). */
+function commandOf(order: Order, image: Image): string[] {
+  if (order.entrypoint.length > 0) return [...order.entrypoint, ...order.run]
+  return [...image.entrypoint, ...(order.run.length > 0 ? order.run : image.command)]
+}

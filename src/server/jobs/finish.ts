@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { revokeAccessor } from '../../vault/token.ts'
+import { record } from '../audit/audit.ts'
+import { findJob, type Job } from '../store/jobs.ts'
+import { endRun, type Hold, HoldLost, markReleased, type Outcome } from '../store/runs.ts'
+import { containerName } from './container.ts'
+import type { Engine } from './engine.ts'
+
+/** Records the one end of a job (DESIGN §5, step 6): state, exit code, totals and audit entry in one transaction. */
+export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): Promise<void> {
+  await engine.db.transaction().execute(async tx => {
+    await endRun(tx, hold, outcome)
+    const job = await findJob(tx, hold.id)
+    await record(tx, {
+      action: 'job.ended',
+      job: hold.id,
+      actor: hold.node,
+      detail: {
+        status: outcome.status,
+        return_code: outcome.returnCode,
+        error_code: outcome.errorCode,
+        image_digest: job?.image_digest,
+        output_bytes: job?.output_bytes,
+        masked: job?.masked,
+      },
+    })
+  })
+}
+
+/** First and longest pause between attempts to release. */
+const PAUSE = { firstMs: 200, longestMs: 10_000 }
+
+/**
+ * Takes away everything that the job held: container, volumes, memory files, token and with it its leases. Tries until it is done
+ * or another node holds the job; what is left after a crash is found by the lease that runs out.
+ */
+export async function releaseJob(
+  engine: Engine,
+  job: Pick<Job, 'token_accessor'>,
+  hold: Hold,
+  lost: AbortSignal,
+): Promise<void> {
+  for (let pauseMs = PAUSE.firstMs; !lost.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE.longestMs)) {
+    try {
+      await engine.runtime.remove(containerName(hold.id))
+      if (job.token_accessor) await revokeAccessor(engine.vault, engine.identity.token(), job.token_accessor)
+      await engine.db.transaction().execute(async tx => {
+        await markReleased(tx, hold)
+        await record(tx, { action: 'job.container_removed', job: hold.id, actor: hold.node })
+        if (job.token_accessor) await record(tx, { action: 'job.token_revoked', job: hold.id, actor: hold.node })
+      })
+      return
+    } catch (error) {
+      if (error instanceof HoldLost) return
+      engine.log.warn({ job: hold.id, err: error }, 'a job was not released; trying again')
+      await sleep(pauseMs, undefined, { signal: lost }).catch(() => {})
+    }
+  }
+}

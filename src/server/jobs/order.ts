@@ -1,0 +1,88 @@
+import { parse } from 'yaml'
+import { WritError } from '../../protocol/errors.ts'
+import type { JobSpec } from '../../protocol/job.ts'
+import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
+import { checkContent, parseContent } from './content.ts'
+
+/**
+ * A job that was checked and is ready to be queued: what an envelope or a direct body asked for, with what its content adds
+ * (gostint.md §6). Kept encrypted until the job runs.
+ */
+export interface Order {
+  readonly qname: string
+  /** As asked for; not resolved. */
+  readonly image: string
+  readonly pullPolicy: 'IfNotPresent' | 'Always'
+  /** Base64 of the gzipped tar; empty for none. */
+  readonly content: string
+  readonly entrypoint: readonly string[]
+  readonly run: readonly string[]
+  readonly workingDirectory: string
+  readonly envVars: readonly string[]
+  readonly tty: boolean
+  /** Of the content and of the job, in that order: a later one of the same name wins. */
+  readonly secretRefs: readonly SecretRef[]
+  readonly secretFileType: 'yaml' | 'json'
+  readonly continueOnWarnings: boolean
+}
+
+/**
+ * Checks a job and fills in its defaults. Whatever can be known to be wrong is refused here, to the caller, and not hours later
+ * in a queue. Throws `image_missing`, `content_…`, `secret_ref_invalid`, `env_var_invalid`, `image_metadata_invalid`.
+ */
+export async function makeOrder(spec: JobSpec): Promise<Order> {
+  const gz = spec.content ? parseContent(spec.content) : null
+  const metadata = gz ? readMetadata((await checkContent(gz)).metadata, 'gostint.yml') : EMPTY
+  const image = (spec.container_image || metadata.image).trim()
+  if (image === '') throw new WritError('image_missing')
+  if (!/^[\w][\w.:/@-]{0,511}$/.test(image))
+    throw new WritError('body_invalid', 'container_image is not an image reference')
+  for (const item of spec.env_vars ?? []) {
+    if (!/^[^=\0]+=[^\0]*$/.test(item)) throw new WritError('env_var_invalid')
+  }
+  for (const item of [...(spec.entrypoint ?? []), ...(spec.run ?? []), spec.working_directory ?? '']) {
+    if (item.includes('\0')) throw new WritError('body_invalid', 'a command with a NUL character')
+  }
+  return {
+    qname: (spec.qname ?? '').toLowerCase(),
+    image,
+    pullPolicy: spec.image_pull_policy || 'IfNotPresent',
+    content: gz?.toString('base64') ?? '',
+    entrypoint: spec.entrypoint ?? [],
+    run: spec.run ?? [],
+    workingDirectory: spec.working_directory ?? '',
+    envVars: spec.env_vars ?? [],
+    tty: spec.tty ?? false,
+    secretRefs: [...metadata.secretRefs, ...(spec.secret_refs ?? []).map(parseSecretRef)],
+    secretFileType: spec.secret_file_type || 'yaml',
+    continueOnWarnings: spec.cont_on_warnings ?? false,
+  }
+}
+
+export interface Metadata {
+  readonly image: string
+  readonly secretRefs: readonly SecretRef[]
+}
+
+const EMPTY: Metadata = { image: '', secretRefs: [] }
+
+/** Reads `gostint.yml` of a content or `gostint_image.yml` of an image (gostint.md §7, §8.2). Throws `image_metadata_invalid`. */
+export function readMetadata(text: string | null, name: string): Metadata {
+  if (text === null) return EMPTY
+  let parsed: unknown
+  try {
+    // no aliases: a few lines of them expand to gigabytes
+    parsed = parse(text, { maxAliasCount: 0 })
+  } catch {
+    throw new WritError('image_metadata_invalid', `${name} is not YAML`)
+  }
+  if (parsed === null) return EMPTY
+  const { container_image = '', secret_refs = [] } = Object(parsed) as Record<string, unknown>
+  if (typeof container_image !== 'string')
+    throw new WritError('image_metadata_invalid', `container_image of ${name} is not text`)
+  if (secret_refs === null) return { image: container_image, secretRefs: [] }
+  if (!Array.isArray(secret_refs) || secret_refs.some(ref => typeof ref !== 'string')) {
+    throw new WritError('image_metadata_invalid', `secret_refs of ${name} is not a list of texts`)
+  }
+  return { image: container_image, secretRefs: secret_refs.map(parseSecretRef) }
+}

@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Attachment, OutputStream } from '../runtimes/runtime.ts'
+import type { Job } from '../store/jobs.ts'
+import { appendOutput, type Chunk } from '../store/output.ts'
+import { type Hold, HoldLost } from '../store/runs.ts'
+import type { Engine } from './engine.ts'
+import { createMasker, type Masker } from './mask.ts'
+import type { Secrets } from './secrets.ts'
+
+/** Output waits this long for more of it, except the first after a pause, which goes at once. */
+const COALESCE_MS = 20
+/** Above this the job's own writing waits for the database. */
+const FLUSH_BYTES = 256 * 1024
+
+/**
+ * Masks and stores a job's output while it happens (DESIGN §5, step 5), from where `job` says that the last attempt got to.
+ * Resolves when the output has ended and all of it is stored. Throws `HoldLost`.
+ */
+export async function storeOutput(
+  engine: Engine,
+  hold: Hold,
+  job: Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_bytes' | 'masked'>,
+  output: Attachment['output'],
+  secrets: Secrets,
+  lost: AbortSignal,
+): Promise<void> {
+  const writer = new OutputWriter(engine, hold, job, secrets, lost)
+  try {
+    for await (const { stream, data } of output) await writer.write(stream, data)
+    await writer.end()
+  } finally {
+    writer.cancel()
+  }
+}
+
+class OutputWriter {
+  readonly #engine: Engine
+  readonly #hold: Hold
+  readonly #lost: AbortSignal
+  readonly #maskers: Record<OutputStream, Masker>
+  /** Raw bytes of each stream that were read. */
+  readonly #raw: Record<OutputStream, number>
+  readonly #maskedBefore: Record<string, number>
+  #offset: number
+  #pending: Chunk[] = []
+  #pendingBytes = 0
+  #flushing: Promise<void> | null = null
+  #failure: unknown = null
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(
+    engine: Engine,
+    hold: Hold,
+    job: Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_bytes' | 'masked'>,
+    secrets: Secrets,
+    lost: AbortSignal,
+  ) {
+    const list = [...secrets].map(([name, secret]) => ({ name, value: secret.reveal() }))
+    this.#engine = engine
+    this.#hold = hold
+    this.#lost = lost
+    // a masker of its own for each stream: they are cut into pieces independently of each other
+    this.#maskers = { stdout: createMasker(list), stderr: createMasker(list) }
+    this.#raw = { stdout: job.stdout_raw, stderr: job.stderr_raw }
+    this.#offset = job.output_bytes
+    this.#maskedBefore = job.masked
+  }
+
+  async write(stream: OutputStream, data: Uint8Array): Promise<void> {
+    if (this.#failure) throw this.#failure
+    this.#raw[stream] += data.byteLength
+    this.#append(stream, this.#maskers[stream].push(data))
+    if (this.#pendingBytes === 0) return
+    if (this.#pendingBytes >= FLUSH_BYTES) await this.#flush()
+    else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : COALESCE_MS)
+  }
+
+  async end(): Promise<void> {
+    for (const stream of ['stdout', 'stderr'] as const) this.#append(stream, this.#maskers[stream].end())
+    await this.#flush()
+    if (this.#failure) throw this.#failure
+  }
+
+  cancel(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  #append(stream: OutputStream, data: Uint8Array): void {
+    if (data.byteLength === 0) return
+    this.#pending.push({ stream, data: Buffer.from(data) })
+    this.#pendingBytes += data.byteLength
+  }
+
+  #flushInBackground(): void {
+    this.#flush().catch(error => {
+      this.#failure = error
+    })
+  }
+
+  /** One at a time, in order. */
+  async #flush(): Promise<void> {
+    this.cancel()
+    while (this.#flushing !== null) await this.#flushing
+    if (this.#pendingBytes === 0) return
+    const chunks = merge(this.#pending)
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#flushing = this.#store(chunks)
+    try {
+      await this.#flushing
+    } finally {
+      this.#flushing = null
+    }
+  }
+
+  async #store(chunks: readonly Chunk[]): Promise<void> {
+    // what a masker holds back is not dealt with: after a crash it must be read again
+    const raw = {
+      stdout: this.#raw.stdout - this.#maskers.stdout.pendingBytes,
+      stderr: this.#raw.stderr - this.#maskers.stderr.pendingBytes,
+    }
+    const masked = addCounts(this.#maskedBefore, this.#maskers.stdout.counts, this.#maskers.stderr.counts)
+    for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+      try {
+        this.#offset = await appendOutput(this.#engine.db, this.#hold, this.#offset, chunks, raw, masked)
+        return
+      } catch (error) {
+        if (error instanceof HoldLost || this.#lost.aborted) throw error
+        // the database is away: the output waits here, and the job behind it, until it is back or the job is somebody else's
+        this.#engine.log.warn({ job: this.#hold.id, err: error }, 'output could not be stored; trying again')
+        await sleep(pauseMs, undefined, { signal: this.#lost })
+      }
+    }
+  }
+}
+
+/** Joins neighbours of one stream: fewer rows. */
+function merge(chunks: readonly Chunk[]): Chunk[] {
+  const runs: { stream: OutputStream; parts: Buffer[] }[] = []
+  for (const { stream, data } of chunks) {
+    const last = runs.at(-1)
+    if (last?.stream === stream) last.parts.push(data)
+    else runs.push({ stream, parts: [data] })
+  }
+  return runs.map(({ stream, parts }) => ({ stream, data: Buffer.concat(parts) }))
+}
+
+function addCounts(...counts: Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {}
+  for (const count of counts) {
+    for (const [name, times] of Object.entries(count)) sum[name] = (sum[name] ?? 0) + times
+  }
+  return sum
+}

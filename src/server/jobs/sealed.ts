@@ -1,0 +1,34 @@
+import { WritError } from '../../protocol/errors.ts'
+import { isVaultError } from '../../vault/error.ts'
+import { decrypt, encrypt } from '../../vault/transit.ts'
+import { asUnavailable } from './caller.ts'
+import type { Engine } from './engine.ts'
+
+/** Encrypts what must wait in the database under the server's own transit key: there is no other way in (promise 1). */
+export async function seal(engine: Engine, texts: readonly string[], signal?: AbortSignal): Promise<string[]> {
+  try {
+    const plain = texts.map(text => Buffer.from(text, 'utf8'))
+    return await encrypt(engine.vault, engine.identity.token(), engine.config.serverKey, plain, signal)
+  } catch (error) {
+    throw asServerTrouble(error)
+  }
+}
+
+/** Opens what `seal` made, in the same order. */
+export async function unseal(engine: Engine, sealed: readonly string[], signal?: AbortSignal): Promise<string[]> {
+  try {
+    const plain = await decrypt(engine.vault, engine.identity.token(), engine.config.serverKey, sealed, signal)
+    return plain.map(bytes => bytes.toString('utf8'))
+  } catch (error) {
+    throw asServerTrouble(error)
+  }
+}
+
+function asServerTrouble(error: unknown): unknown {
+  if (isVaultError(error, 'denied', 'not_found', 'invalid')) {
+    return new WritError('server_sealed', "Vault refuses the server's own key; `writ vault-setup` makes it", {
+      cause: error,
+    })
+  }
+  return asUnavailable(error)
+}

@@ -1,0 +1,155 @@
+import { readBody, setKeys } from '../../protocol/body.ts'
+import { WritError } from '../../protocol/errors.ts'
+import { JobSpec, ROUTING_FIELDS, Submission, type SubmitAnswer } from '../../protocol/job.ts'
+import { newJobId } from '../../protocol/job-id.ts'
+import type { VaultAuth } from '../../vault/response.ts'
+import { Secret } from '../../vault/secret.ts'
+import { revokeSelf } from '../../vault/token.ts'
+import { record } from '../audit/audit.ts'
+import { checkStore } from '../store/database.ts'
+import { insertJob } from '../store/jobs.ts'
+import { checkWrap, redeemAuthority } from './authority.ts'
+import type { Caller } from './caller.ts'
+import type { Engine } from './engine.ts'
+import { openEnvelope, takeCiphertext } from './envelope.ts'
+import { renewalDue } from './keep-alive.ts'
+import { makeOrder, type Order } from './order.ts'
+import { seal } from './sealed.ts'
+
+/**
+ * Takes a job in, directly or sealed (DESIGN §5, steps 2). Everything that can be refused is refused here, so that interception
+ * shows at once and to the caller; what is accepted is stored encrypted, in one transaction with its audit entry.
+ */
+export async function submitJob(
+  engine: Engine,
+  caller: Caller,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<SubmitAnswer> {
+  try {
+    return await accept(engine, caller, body, signal)
+  } catch (error) {
+    if (error instanceof WritError && ALARMS.has(error.code)) {
+      engine.log.warn({ code: error.code, caller: caller.name }, 'a submission was refused: possible interception')
+      await record(engine.db, { action: 'submission.refused', actor: actorOf(caller), detail: { code: error.code } })
+    }
+    throw error
+  }
+}
+
+/** Refusals that an honest requestor and an honest courier do not cause. */
+const ALARMS = new Set<string>([
+  'wrap_invalid',
+  'wrap_foreign',
+  'authority_refused',
+  'envelope_opened',
+  'envelope_tampered',
+  'queue_mismatch',
+])
+
+async function accept(engine: Engine, caller: Caller, body: unknown, signal?: AbortSignal): Promise<SubmitAnswer> {
+  const submission = readBody(Submission, body, 'body_invalid')
+  if (!submission.wrap_secret_id) throw new WritError('wrap_missing')
+  if (Boolean(submission.cubby_token) !== Boolean(submission.cubby_path)) throw new WritError('envelope_incomplete')
+  const wrap = new Secret(submission.wrap_secret_id)
+  const sealed = Boolean(submission.cubby_token || submission.payload)
+
+  // Nothing that can be used only once is used before it is clear that this server can keep the job
+  engine.identity.token()
+  await checkStore(engine.db)
+  await checkWrap(engine, wrap, signal)
+  // a direct job lies open: what is wrong with it is said before its authority is spent
+  const direct = sealed ? null : await makeOrder(readBody(JobSpec, body, 'body_invalid'))
+
+  const ciphertext = submission.cubby_token
+    ? await takeCiphertext(
+        engine,
+        { cubbyToken: new Secret(submission.cubby_token), cubbyPath: submission.cubby_path ?? '' },
+        signal,
+      )
+    : (submission.payload ?? '')
+  const authority = await redeemAuthority(engine, wrap, signal)
+  try {
+    const order = direct ?? (await openOrder(engine, ciphertext, authority.token, submission.qname ?? '', signal))
+    const id = await store(engine, caller, order, authority, sealed, signal)
+    return {
+      _id: id,
+      status: 'queued',
+      qname: order.qname,
+      ignored_fields: sealed ? ignoredFields(body as object) : [],
+    }
+  } catch (error) {
+    // what was redeemed for a job that is not kept must not live on
+    await revokeSelf(engine.vault, authority.token).catch(reason => {
+      engine.log.error({ err: reason }, 'the token of a refused job was not revoked')
+    })
+    throw error
+  }
+}
+
+/** Only what was sealed counts; from outside comes the queue, and it must agree (promise 3). */
+async function openOrder(
+  engine: Engine,
+  ciphertext: string,
+  jobToken: Secret,
+  routedTo: string,
+  signal?: AbortSignal,
+): Promise<Order> {
+  const opened = await openEnvelope(engine, ciphertext, jobToken, signal)
+  const spec = readBody(JobSpec, opened, 'envelope_not_a_job')
+  // both lower-cased: GoStint did so with one of them only, and every queue with a capital letter failed (gostint.md BUG 11)
+  if ((spec.qname ?? '').toLowerCase() !== routedTo.toLowerCase()) throw new WritError('queue_mismatch')
+  return await makeOrder(spec)
+}
+
+async function store(
+  engine: Engine,
+  caller: Caller,
+  order: Order,
+  authority: VaultAuth,
+  sealed: boolean,
+  signal?: AbortSignal,
+): Promise<string> {
+  const [sealedSpec = '', sealedToken = ''] = await seal(
+    engine,
+    [JSON.stringify(order), authority.token.reveal()],
+    signal,
+  )
+  const id = newJobId(new Date())
+  const form = sealed ? 'sealed' : 'direct'
+  try {
+    await engine.db.transaction().execute(async tx => {
+      await insertJob(tx, {
+        id,
+        qname: order.qname,
+        form,
+        image: order.image,
+        tty: order.tty,
+        submitterEntity: caller.entity,
+        submitterAccessorHash: caller.accessorHash,
+        sealedSpec,
+        sealedToken,
+        tokenAccessor: authority.accessor,
+        tokenRenewAt: renewalDue(authority.leaseSeconds),
+      })
+      await record(tx, {
+        action: 'job.submitted',
+        job: id,
+        actor: actorOf(caller),
+        detail: { qname: order.qname, form, image: order.image },
+      })
+    })
+  } catch (cause) {
+    throw new WritError('store_unavailable', undefined, { cause })
+  }
+  return id
+}
+
+function ignoredFields(body: object): string[] {
+  return setKeys(Submission, body).filter(key => !(ROUTING_FIELDS as readonly string[]).includes(key))
+}
+
+/** How a caller stands in the audit trail. */
+export function actorOf(caller: Caller): string {
+  return caller.entity ? `${caller.name} (${caller.entity})` : caller.name
+}

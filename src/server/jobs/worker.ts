@@ -1,0 +1,128 @@
+import { claimJobs, reclaimJobs, renewLeases } from '../store/claims.ts'
+import { findKilled, type Job } from '../store/jobs.ts'
+import { handOver } from '../store/runs.ts'
+import type { Engine } from './engine.ts'
+import { keepTokensAlive } from './keep-alive.ts'
+import { runJob } from './run.ts'
+
+/** A worker looks for work this often even if nobody wakes it: a lost notification costs so much and no more. */
+const LOOK_AGAIN_MS = 2_000
+const KEEP_ALIVE_MS = 5_000
+
+interface Running {
+  readonly attempt: number
+  readonly lost: AbortController
+  readonly killed: AbortController
+  readonly done: Promise<void>
+}
+
+/** Claims jobs for this node and runs them: woken by the database, held by leases (DESIGN §7). */
+export class Worker {
+  readonly #engine: Engine
+  readonly #running = new Map<string, Running>()
+  #timers: NodeJS.Timeout[] = []
+  #looking: Promise<void> | null = null
+  #again = false
+  #stopped = false
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  start(): void {
+    this.#engine.wakeups.onQueue(() => this.#look())
+    this.#timers = [
+      setInterval(() => this.#look(), LOOK_AGAIN_MS),
+      setInterval(() => void this.#beat(), this.#engine.config.leaseMs / 3),
+      setInterval(() => void this.#keepAlive(), KEEP_ALIVE_MS),
+    ]
+    this.#look()
+  }
+
+  /** Claims no more, leaves running containers alone and hands their jobs to whoever comes next. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#looking
+    const running = [...this.#running.values()]
+    for (const run of running) run.lost.abort()
+    await Promise.allSettled(running.map(run => run.done))
+    await handOver(this.#engine.db, this.#engine.node).catch(error => {
+      this.#engine.log.warn({ err: error }, 'jobs were not handed over; their leases run out by themselves')
+    })
+  }
+
+  /** One look at a time; a wake-up during one causes one more. */
+  #look(): void {
+    if (this.#stopped) return
+    this.#again = true
+    this.#looking ??= this.#lookUntilDone().finally(() => {
+      this.#looking = null
+    })
+  }
+
+  async #lookUntilDone(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false
+      try {
+        await this.#findWork()
+      } catch (error) {
+        this.#engine.log.warn({ err: error }, 'no look at the queue')
+      }
+    }
+  }
+
+  async #findWork(): Promise<void> {
+    const { db, node, config, identity } = this.#engine
+    for (const id of await findKilled(db, node)) this.#running.get(id)?.killed.abort()
+    // without an identity a claimed job could only wait here, and keep another node from it
+    if (identity.state.sealed) return
+    const free = () => config.concurrency - this.#running.size
+    for (const job of await reclaimJobs(db, node, free(), config.leaseMs)) this.#run(job)
+    for (const job of await claimJobs(db, node, free(), config.leaseMs)) this.#run(job)
+  }
+
+  #run(job: Job): void {
+    // a job of ours whose lease ran out under us and that we took back: the old run gives way
+    this.#running.get(job.id)?.lost.abort()
+    const lost = new AbortController()
+    const killed = new AbortController()
+    const log = this.#engine.log.child({ job: job.id, attempt: job.attempt })
+    log.info({ qname: job.qname, status: job.status }, 'claimed')
+    const done = runJob({ ...this.#engine, log }, job, { lost: lost.signal, killed: killed.signal })
+      .then(
+        () => log.info('released'),
+        error => {
+          if (!lost.signal.aborted) log.error({ err: error }, 'a run was given up')
+        },
+      )
+      .finally(() => {
+        if (this.#running.get(job.id)?.attempt === job.attempt) this.#running.delete(job.id)
+        this.#look()
+      })
+    this.#running.set(job.id, { attempt: job.attempt, lost, killed, done })
+  }
+
+  async #beat(): Promise<void> {
+    const held = [...this.#running].map(([id, run]) => ({ id, attempt: run.attempt }))
+    try {
+      const still = new Set(await renewLeases(this.#engine.db, this.#engine.node, held, this.#engine.config.leaseMs))
+      for (const { id, attempt } of held) {
+        const run = this.#running.get(id)
+        // a job that was released in the meantime is not lost
+        if (!still.has(id) && run?.attempt === attempt) run.lost.abort()
+      }
+    } catch (error) {
+      this.#engine.log.warn({ err: error }, 'leases were not renewed')
+    }
+  }
+
+  async #keepAlive(): Promise<void> {
+    if (this.#engine.identity.state.sealed) return
+    try {
+      await keepTokensAlive(this.#engine)
+    } catch (error) {
+      this.#engine.log.warn({ err: error }, 'tokens of jobs were not renewed')
+    }
+  }
+}
