@@ -1,0 +1,37 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Engine } from '../jobs/engine.ts'
+import { answerError, answerNotFound } from './errors.ts'
+import { healthRoutes } from './health.ts'
+import { jobRoutes } from './jobs.ts'
+import { parseJson } from './json-body.ts'
+
+/** The HTTP interface, not listening yet. */
+export async function buildApp(engine: Engine): Promise<FastifyInstance> {
+  const { config } = engine
+  const app = Fastify({
+    loggerInstance: engine.log,
+    bodyLimit: config.bodyLimit,
+    disableRequestLogging: true,
+    // a slow submission is bounded by node's own header and keep-alive limits; a followed job may last for days
+    requestTimeout: 0,
+    ...(config.tlsCert && config.tlsKey ? { https: { cert: config.tlsCert, key: config.tlsKey } } : {}),
+  } as object) as unknown as FastifyInstance
+
+  // whatever the content type says, a body is JSON: GoStint's own tests send it as a form (gostint.md §2.1)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, parseJson)
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler(answerNotFound)
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      ms: reply.elapsedTime,
+    })
+  })
+
+  await app.register(healthRoutes, { engine })
+  await app.register(jobRoutes, { engine, prefix: '/v1/api/job' })
+  return app
+}

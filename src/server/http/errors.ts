@@ -1,0 +1,37 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { errorBody, WritError } from '../../protocol/errors.ts'
+import { asUnavailable } from '../jobs/caller.ts'
+
+/** Turns whatever went wrong into an answer of the error registry. */
+export function answerError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = asWritError(error, request)
+  const body = errorBody(known)
+  if (known.entry.http >= 500) request.log.error({ err: error, code: known.code }, 'a request failed')
+  else request.log.info({ code: known.code, reason: known.message }, 'a request was refused')
+  return reply.code(known.entry.http).type('application/json; charset=utf-8').send(body)
+}
+
+function asWritError(error: FastifyError | Error, request: FastifyRequest): WritError {
+  const translated = asUnavailable(error)
+  if (translated instanceof WritError) return translated
+  switch ((error as FastifyError).code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new WritError('body_too_large')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return new WritError('body_not_json')
+    case 'FST_ERR_BAD_URL':
+      return new WritError('route_not_found')
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+    case '57P01':
+    case '57P03':
+      return new WritError('store_unavailable', undefined, { cause: error })
+    default:
+      return new WritError('internal', `request ${request.id}`, { cause: error })
+  }
+}
+
+export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return answerError(new WritError('route_not_found'), request, reply)
+}

@@ -1,0 +1,20 @@
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import type { Engine } from '../jobs/engine.ts'
+
+const Health = Type.Object({ state: Type.String(), sealed: Type.String(), reason: Type.String() })
+
+/** Routes that need no token. */
+export async function healthRoutes(app: FastifyInstance, { engine }: { engine: Engine }): Promise<void> {
+  // every value is text, as GoStint's (gostint.md §2.10)
+  app.get('/v1/api/health', { schema: { response: { 200: Health } } }, async () => {
+    const { sealed, reason } = engine.identity.state
+    return { state: 'active', sealed: String(sealed), reason }
+  })
+
+  app.get('/v1/api/vault/info', async () => ({
+    vault_addr: engine.config.vaultAddr,
+    vault_external_addr: engine.config.vaultAddr,
+    job_role: engine.config.jobRole,
+  }))
+}

@@ -1,0 +1,81 @@
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { WritError } from '../../protocol/errors.ts'
+import { JobAnswer, JobList, KillAnswer, SubmitAnswer } from '../../protocol/job.ts'
+import { parseJobId } from '../../protocol/job-id.ts'
+import { encodeEvent, type JobEvent } from '../../protocol/output-event.ts'
+import type { Engine } from '../jobs/engine.ts'
+import { followJob } from '../jobs/follow.ts'
+import { killJob, removeJob } from '../jobs/kill.ts'
+import { listVisibleJobs, readJob, requireReadable } from '../jobs/read.ts'
+import { submitJob } from '../jobs/submit.ts'
+import { callerOf, requireCaller } from './auth.ts'
+
+interface IdParams {
+  Params: { id: string }
+}
+
+/** `/v1/api/job` (gostint.md §2.4 to 2.9), and the live output of a job. */
+export async function jobRoutes(app: FastifyInstance, { engine }: { engine: Engine }): Promise<void> {
+  app.decorateRequest('caller', null)
+  app.addHook('onRequest', requireCaller(engine))
+
+  // an open stream would hold up the end of the server for ever
+  const closing = new AbortController()
+  app.addHook('preClose', async () => closing.abort())
+
+  app.post('/', { schema: { response: { 200: SubmitAnswer } } }, async request => {
+    return await submitJob(engine, callerOf(request), request.body)
+  })
+
+  app.get('/', { schema: { response: { 200: JobList } } }, async request => {
+    const { skip } = request.query as { skip?: string }
+    return await listVisibleJobs(engine, callerOf(request), Math.max(0, Number.parseInt(skip ?? '', 10) || 0))
+  })
+
+  app.get<IdParams>('/:id', { schema: { response: { 200: JobAnswer } } }, async request => {
+    return await readJob(engine, callerOf(request), parseJobId(request.params.id))
+  })
+
+  app.delete<IdParams>(
+    '/:id',
+    { schema: { response: { 200: Type.Object({ _id: Type.String() }) } } },
+    async request => {
+      await removeJob(engine, callerOf(request), parseJobId(request.params.id))
+      return { _id: request.params.id }
+    },
+  )
+
+  app.post<IdParams>('/kill/:id', { schema: { response: { 200: KillAnswer } } }, async request => {
+    return await killJob(engine, callerOf(request), parseJobId(request.params.id))
+  })
+
+  app.get<IdParams>('/:id/output', async (request, reply) => {
+    const id = parseJobId(request.params.id)
+    await requireReadable(engine, callerOf(request), id)
+    const gone = new AbortController()
+    reply.raw.once('close', () => gone.abort())
+    const events = followJob(engine, id, offsetOf(request), AbortSignal.any([gone.signal, closing.signal]))
+    reply
+      .type('text/event-stream; charset=utf-8')
+      .header('cache-control', 'no-store')
+      // nginx would collect the stream in its buffers and deliver it at the end
+      .header('x-accel-buffering', 'no')
+    return reply.send(Readable.from(encodeEvents(events), { objectMode: false }))
+  })
+}
+
+async function* encodeEvents(events: AsyncIterable<JobEvent>): AsyncGenerator<string> {
+  // something at once, so that the client knows that it is connected while the job still waits
+  yield ': following\n\n'
+  for await (const event of events) yield encodeEvent(event)
+}
+
+/** Where to go on: `?offset=`, or the last event's id of a client that reconnects. */
+function offsetOf(request: FastifyRequest): number {
+  const { offset } = request.query as { offset?: string }
+  const text = offset ?? (request.headers['last-event-id'] as string | undefined) ?? '0'
+  if (!/^\d{1,15}$/.test(text)) throw new WritError('query_invalid', 'offset is a number of bytes from 0 on')
+  return Number(text)
+}
