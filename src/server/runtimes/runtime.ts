@@ -10,16 +10,17 @@ export interface Runtime {
   image(ref: string, policy: PullPolicy, options: ImageOptions): Promise<Image>
 
   /**
-   * Creates, does not start. The name is the guard against a second container: `'exists'` when it is taken, and then nothing
-   * was changed. On any other failure no container of that name is left behind.
+   * Creates, does not start. Returns the engine's id of the container. The name is the guard against a second one: null when it
+   * is taken, and then nothing was changed. On any other failure no container is left behind, unless the engine went away.
    */
-  create(spec: ContainerSpec, signal?: AbortSignal): Promise<'created' | 'exists'>
+  create(spec: ContainerSpec, signal?: AbortSignal): Promise<string | null>
 
   /**
-   * Starts a created container and hands `files` to it over its standard input, which is never written to a disk. The job's
-   * own command begins only after all of them arrived. All output from the first byte on is in the attachment.
+   * Starts the container that `create` returned and hands `files` to it, in memory from end to end. The job's own command
+   * begins only after all of them arrived; if they do not, the exit code is 125. All output from the first byte on is in the
+   * attachment. `container_refused` if it was started before. `signal` ends the attachment too, but not the container.
    */
-  start(name: string, files: SecretFiles, signal?: AbortSignal): Promise<Attachment>
+  start(id: string, files: SecretFiles, signal?: AbortSignal): Promise<Attachment>
 
   /**
    * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the engine's
@@ -30,7 +31,7 @@ export interface Runtime {
   /** The container of that name, or null when there is none. */
   find(name: string, signal?: AbortSignal): Promise<ContainerState | null>
 
-  /** SIGTERM, then SIGKILL after `graceSeconds`. Resolves when asked for, at once; stopping what has ended is no error. */
+  /** SIGTERM, then SIGKILL after `graceSeconds`. Resolves once asked for, not once ended; stopping what has ended is no error. */
   stop(name: string, graceSeconds: number): Promise<void>
 
   /** Removes the container with its anonymous volumes, running or not. No error when there is none. */
@@ -106,19 +107,23 @@ export const SECRETS_DIRECTORY = '/run/writ'
 
 export type OutputStream = 'stdout' | 'stderr'
 
+/**
+ * Output is text: what is not UTF-8 arrives as U+FFFD, one for each byte, live as in the recovery copy, and a live frame never
+ * ends inside a character. So counting the bytes of `data` gives the same position in both.
+ */
 export interface OutputFrame {
   readonly stream: OutputStream
   readonly data: Uint8Array
 }
 
-/** How many bytes of each stream, as the job wrote them, are dealt with already. */
+/** How many bytes of each stream, as frames delivered them, are dealt with already. */
 export interface Cursor {
   readonly stdout: number
   readonly stderr: number
 }
 
 export interface Attachment {
-  /** Ends when the job's output has ended. With a tty everything is `stdout`. Iterate it once. */
+  /** Ends when the job's output has ended. With a tty everything is `stdout`. Iterate it once; a slow reader slows the job. */
   readonly output: AsyncIterable<OutputFrame>
   /** Settles after the container has ended. Rejects with `container_lost` or `runtime_unavailable` if that cannot be known. */
   readonly exit: Promise<Exit>

@@ -1,0 +1,110 @@
+import { WritError } from '../../../protocol/errors.ts'
+import type { ContainerSpec, ContainerState } from '../runtime.ts'
+import { layOver } from './archive.ts'
+import type { Engine } from './engine.ts'
+import { EngineError, isGone, refusal } from './engine-error.ts'
+import { gateEntrypoint, JOB_USER, SECRETS_TMPFS } from './gate.ts'
+import { inspect, phaseOf, stateOf } from './inspection.ts'
+
+const REMOVE_MS = 60_000
+
+export async function createContainer(
+  engine: Engine,
+  spec: ContainerSpec,
+  signal?: AbortSignal,
+): Promise<string | null> {
+  if (spec.argv.length === 0) throw new WritError('container_refused', 'neither the job nor its image names a command')
+  let id: string
+  try {
+    const query = { name: spec.name }
+    const created = await engine.json<{ Id: string }>('POST', '/containers/create', { query, body: body(spec), signal })
+    id = created.Id
+  } catch (error) {
+    if (nameIsTaken(error)) return null
+    throw refusal(error, isGone(error) ? 'image_not_found' : 'container_refused')
+  }
+  if (!spec.content) return id
+  try {
+    await layOver(engine, id, spec.content(), signal)
+    return id
+  } catch (error) {
+    await removeContainer(engine, id)
+    throw refusal(error, 'container_refused')
+  }
+}
+
+/** Podman answers a name that is taken with 500. */
+function nameIsTaken(error: unknown): boolean {
+  return error instanceof EngineError && (error.status === 409 || /name .* is already in use/.test(error.message))
+}
+
+function body(spec: ContainerSpec) {
+  const { tty, limits } = spec
+  return {
+    Image: spec.image.id,
+    Entrypoint: gateEntrypoint(tty),
+    Cmd: spec.argv,
+    Env: spec.env.some(item => item.startsWith('HOME=')) ? spec.env : ['HOME=/tmp', ...spec.env],
+    ...(spec.workingDirectory ? { WorkingDir: spec.workingDirectory } : {}),
+    User: `${JOB_USER}:${JOB_USER}`,
+    Labels: spec.labels,
+    Tty: tty,
+    // StdinOnce: without it the end of our side never reaches the gate.
+    ...(tty ? {} : { OpenStdin: true, StdinOnce: true, AttachStdin: true }),
+    StopSignal: 'SIGTERM',
+    // An image's health check would run beside the job, before its secrets are there.
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: {
+      // A process 1 of its own: most programs ignore SIGTERM as process 1.
+      Init: true,
+      Tmpfs: SECRETS_TMPFS,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      PidsLimit: limits.pids,
+      Memory: limits.memoryBytes,
+      // The same as Memory: no swap, where the secrets in memory could reach a disk.
+      MemorySwap: limits.memoryBytes,
+      NetworkMode: limits.network,
+      // No rotation: following a log across it loses output.
+      LogConfig: { Type: 'json-file', Config: {} },
+    },
+  }
+}
+
+export async function removeContainer(engine: Engine, name: string): Promise<void> {
+  try {
+    const query = { force: 1, v: 1 }
+    await engine.json('DELETE', `/containers/${encodeURIComponent(name)}`, { query, deadlineMs: REMOVE_MS })
+  } catch (error) {
+    if (!isGone(error) && !isBeingRemoved(error)) throw refusal(error, 'runtime_unavailable')
+  }
+}
+
+/** Not forced: should it start between the look and the removal, the engine refuses to remove it. */
+export async function removeUnstarted(engine: Engine, name: string): Promise<boolean> {
+  const found = await inspect(engine, name)
+  if (!found) return true
+  if (phaseOf(found.State.Status) !== 'created') return false
+  try {
+    await engine.json('DELETE', `/containers/${found.Id}`, { query: { v: 1 }, deadlineMs: REMOVE_MS })
+    return true
+  } catch (error) {
+    if (isGone(error)) return true
+    if (error instanceof EngineError && error.status === 409) return false
+    throw refusal(error, 'runtime_unavailable')
+  }
+}
+
+function isBeingRemoved(error: unknown): boolean {
+  return error instanceof EngineError && error.status === 409 && /already in progress/.test(error.message)
+}
+
+export async function listContainers(engine: Engine, label: string, value: string): Promise<ContainerState[]> {
+  const query = { all: 1, filters: JSON.stringify({ label: [`${label}=${value}`] }) }
+  const listed = await engine.json<{ Id: string }[]>('GET', '/containers/json', { query }).catch(error => {
+    throw refusal(error, 'runtime_unavailable')
+  })
+  // The list lacks exit codes; a look at one takes 1 ms.
+  const found = await Promise.all(listed.map(({ Id }) => inspect(engine, Id)))
+  return found.filter(state => state !== null).map(stateOf)
+}

@@ -1,0 +1,45 @@
+import type { Runtime } from '../runtime.ts'
+import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
+import { Engine } from './engine.ts'
+import { resolveImage } from './image.ts'
+import { inspect, stateOf } from './inspection.ts'
+import { PreparedImages } from './prepared-image.ts'
+import { attachAgain, startContainer } from './start.ts'
+import { stopContainer } from './stop.ts'
+
+export interface DockerOptions {
+  /** `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the usual socket. */
+  readonly host?: string | undefined
+  /** How long an engine may be away before its running containers count as out of reach; for a restart 20 s is plenty. */
+  readonly patienceMs?: number
+  readonly log?: RuntimeLog
+}
+
+export interface RuntimeLog {
+  warn(fields: object, message: string): void
+}
+
+/** Containers by the Docker Engine API: Docker, and Podman's service of that API. */
+export function dockerRuntime({ host, patienceMs, log }: DockerOptions = {}): Runtime {
+  const engine = new Engine(host, patienceMs)
+  const prepared = new PreparedImages(engine)
+  return {
+    async info(signal) {
+      const { Platform, Version } = await engine.version(signal)
+      return { engine: Platform?.Name || 'Docker', version: Version }
+    },
+    image: (ref, policy, options) => resolveImage(engine, prepared, ref, policy, options),
+    create: (spec, signal) => createContainer(engine, spec, signal),
+    start: (id, files, signal) => startContainer(engine, id, files, signal),
+    attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),
+    async find(name, signal) {
+      const found = await inspect(engine, name, signal)
+      return found && stateOf(found)
+    },
+    stop: (name, graceSeconds) => stopContainer(engine, name, graceSeconds, log),
+    remove: name => removeContainer(engine, name),
+    removeUnstarted: name => removeUnstarted(engine, name),
+    list: (label, value) => listContainers(engine, label, value),
+    close: () => engine.close(),
+  }
+}

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WritError } from '../../../protocol/errors.ts'
+import type { ContainerState, Exit } from '../runtime.ts'
+import type { Engine } from './engine.ts'
+import { isGone, refusal } from './engine-error.ts'
+
+/** What is used of the engine's description of a container. */
+export interface Inspected {
+  readonly Id: string
+  readonly Name: string
+  readonly Config: { readonly Tty: boolean; readonly Labels: Record<string, string> | null }
+  readonly State: {
+    readonly Status: string
+    readonly Running: boolean
+    readonly ExitCode: number
+    readonly OOMKilled: boolean
+  }
+}
+
+const INSPECT_MS = 10_000
+const RETRY_MS = 250
+
+export async function inspect(engine: Engine, name: string, signal?: AbortSignal): Promise<Inspected | null> {
+  try {
+    const path = `/containers/${encodeURIComponent(name)}/json`
+    const found = await engine.json<Inspected>('GET', path, { signal, deadlineMs: INSPECT_MS })
+    // The engine also takes the first digits of an id for a name.
+    return found.Name === `/${name}` || found.Id === name ? found : null
+  } catch (error) {
+    if (isGone(error)) return null
+    throw refusal(error, 'runtime_unavailable')
+  }
+}
+
+/** The same, but waits for an engine that is on its way back. */
+export async function inspectPatiently(engine: Engine, id: string, signal?: AbortSignal): Promise<Inspected | null> {
+  const until = Date.now() + engine.patienceMs
+  for (;;) {
+    try {
+      return await inspect(engine, id, signal)
+    } catch (error) {
+      const away = error instanceof WritError && error.code === 'runtime_unavailable'
+      if (!away || Date.now() > until) throw error
+      await sleep(RETRY_MS, undefined, signal ? { signal } : {})
+    }
+  }
+}
+
+export function stateOf(found: Inspected): ContainerState {
+  const phase = phaseOf(found.State.Status)
+  return {
+    name: found.Name.slice(1),
+    id: found.Id,
+    labels: found.Config.Labels ?? {},
+    phase,
+    exit: phase === 'exited' ? exitOf(found) : null,
+  }
+}
+
+export function phaseOf(status: string): ContainerState['phase'] {
+  if (status === 'created') return 'created'
+  return status === 'exited' || status === 'dead' || status === 'removing' ? 'exited' : 'running'
+}
+
+export function exitOf(found: Inspected): Exit {
+  return { code: found.State.ExitCode, outOfMemory: found.State.OOMKilled }
+}

@@ -1,0 +1,67 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { OutputFrame, OutputStream } from '../runtime.ts'
+import type { Engine } from './engine.ts'
+import type { ExitWatch } from './exit-watch.ts'
+import { FrameParser } from './frames.ts'
+import { logCopy } from './log-copy.ts'
+import { RecordedText } from './recorded-text.ts'
+
+/** The end of the output and the news of the exit are 30 ms apart at most, measured; much more means that the line was cut. */
+const EXIT_FOLLOWS_MS = 2_000
+
+export interface LiveContainer {
+  readonly engine: Engine
+  readonly id: string
+  readonly tty: boolean
+  readonly socket: Duplex
+  readonly watch: ExitWatch
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The output as it comes over the attached connection, which loses nothing, unlike following the log. It is read only as
+ * fast as it is consumed: a slow consumer makes the job wait, after 1 to 2 MB, instead of filling our memory. The end of the
+ * connection proves nothing about the container; if the engine was away, the rest comes from the recovery copy.
+ */
+export async function* liveOutput(container: LiveContainer): AsyncGenerator<OutputFrame> {
+  const { engine, id, tty, socket, watch, signal } = container
+  const parser = new FrameParser()
+  const texts = { stdout: new RecordedText(), stderr: new RecordedText() }
+  const delivered = { stdout: 0, stderr: 0 }
+  function* counted(stream: OutputStream, pieces: Iterable<Buffer>): Generator<OutputFrame> {
+    for (const data of pieces) {
+      delivered[stream] += data.length
+      yield { stream, data }
+    }
+  }
+  try {
+    let whole = true
+    try {
+      for await (const chunk of socket) {
+        if (tty) yield* counted('stdout', texts.stdout.push(chunk))
+        else for (const { stream, data } of parser.push(chunk)) yield* counted(stream, texts[stream].push(data))
+      }
+    } catch {
+      signal?.throwIfAborted()
+      whole = false
+    }
+    if (whole && parser.complete && (await seenToTheEnd(watch))) {
+      yield* counted('stdout', texts.stdout.end())
+      yield* counted('stderr', texts.stderr.end())
+    } else {
+      yield* logCopy(engine, id, delivered, signal)
+    }
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function seenToTheEnd(watch: ExitWatch): Promise<boolean> {
+  const interrupted = watch.interrupted.then(() => false)
+  const ended = watch.exit.then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([interrupted, ended, sleep(EXIT_FOLLOWS_MS, false)])
+}
