@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JobAnswer, JobList, JobSpec, KillAnswer, SubmitAnswer } from '../protocol/job.ts'
+import { decodeEvents, type JobEvent } from '../protocol/output-event.ts'
+import type { Vault } from '../vault/client.ts'
+import type { Secret } from '../vault/secret.ts'
+import { createToken, lookupSelf, revokeSelf } from '../vault/token.ts'
+import { RequestError } from './error.ts'
+import { authorize, sealJob } from './seal.ts'
+import { Transport } from './transport.ts'
+
+export interface ClientOptions {
+  /** Address of the server, or of a courier that forwards to it. */
+  readonly server: string
+  readonly serverCa?: string | undefined
+  readonly vault: Vault
+  /** The requestor's own token. It goes to Vault, and to the server only where it has no identity (see `#apiToken`). */
+  readonly token: Secret
+  /** The server's job role, `writ-job` by default. */
+  readonly jobRole?: string | undefined
+}
+
+/** Submits, follows and manages jobs. Close it: it holds a token that is revoked then. */
+export class Client {
+  readonly #transport: Transport
+  readonly #vault: Vault
+  readonly #token: Secret
+  readonly #jobRole: string
+  #childToken: Promise<Secret> | null = null
+
+  constructor(options: ClientOptions) {
+    this.#transport = new Transport({ server: options.server, ca: options.serverCa })
+    this.#vault = options.vault
+    this.#token = options.token
+    this.#jobRole = options.jobRole ?? 'writ-job'
+  }
+
+  /** Seals a job end to end and submits it: whoever carries it sees ciphertext and the name of the queue. */
+  async submit(spec: JobSpec, signal?: AbortSignal): Promise<SubmitAnswer> {
+    const body = await sealJob(this.#vault, this.#token, spec, { jobRole: this.#jobRole }, signal)
+    return await this.#post('/v1/api/job', body, signal)
+  }
+
+  /** Submits a job in the open: for a connection that is trusted from end to end. */
+  async submitDirect(spec: JobSpec, signal?: AbortSignal): Promise<SubmitAnswer> {
+    const wrap = await authorize(this.#vault, this.#token, { jobRole: this.#jobRole }, signal)
+    return await this.#post('/v1/api/job', { ...spec, wrap_secret_id: wrap.reveal() }, signal)
+  }
+
+  async get(id: string, signal?: AbortSignal): Promise<JobAnswer> {
+    const token = await this.#readToken()
+    return await this.#transport.json({ method: 'GET', path: jobPath(id), token, signal })
+  }
+
+  /** One page of ten, newest first. */
+  async list(skip = 0, signal?: AbortSignal): Promise<JobList> {
+    const token = await this.#readToken()
+    return await this.#transport.json({ method: 'GET', path: `/v1/api/job?skip=${skip}`, token, signal })
+  }
+
+  /** Asks for the job to be stopped; its end comes later. */
+  async kill(id: string, signal?: AbortSignal): Promise<KillAnswer> {
+    const token = await this.#readToken()
+    return await this.#transport.json({
+      method: 'POST',
+      path: `/v1/api/job/kill/${encodeURIComponent(id)}`,
+      token,
+      signal,
+    })
+  }
+
+  /** Removes the record of a job that has ended, or cancels one that waits. */
+  async remove(id: string, signal?: AbortSignal): Promise<void> {
+    const token = await this.#readToken()
+    await this.#transport.json({ method: 'DELETE', path: jobPath(id), token, signal })
+  }
+
+  /**
+   * The output of a job from byte `offset` on, live, and then its end. Connects again when the connection breaks and goes on
+   * exactly where it was.
+   */
+  async *follow(id: string, offset = 0, signal?: AbortSignal): AsyncGenerator<JobEvent> {
+    const token = await this.#readToken()
+    let position = offset
+    for (let failures = 0; ; ) {
+      try {
+        const path = `${jobPath(id)}/output?offset=${position}`
+        for await (const event of decodeEvents(await this.#transport.stream({ method: 'GET', path, token, signal }))) {
+          failures = 0
+          yield event
+          if (event.kind === 'end') return
+          position = event.offset + event.data.byteLength
+        }
+      } catch (error) {
+        signal?.throwIfAborted()
+        // an answer is an answer; only silence is worth another try
+        if (error instanceof RequestError && error.status !== 0 && error.status !== 503) throw error
+        if (failures >= RECONNECTS) throw error
+      }
+      await sleep(Math.min(200 * 2 ** failures, 5_000), undefined, { signal })
+      failures += 1
+    }
+  }
+
+  async close(): Promise<void> {
+    const token = await this.#childToken?.catch(() => null)
+    if (token) await revokeSelf(this.#vault, token).catch(() => {})
+    await this.#transport.close()
+  }
+
+  async #post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return await this.#transport.json({ method: 'POST', path, token: await this.#apiToken(), body, signal })
+  }
+
+  /** A child of the requestor's token that can do nothing but say whose it is. */
+  async #apiToken(): Promise<Secret> {
+    this.#childToken ??= createToken(this.#vault, this.#token, {
+      policies: ['default'],
+      ttl: '6h',
+      display_name: 'writ',
+    }).then(auth => auth.token)
+    return await this.#childToken
+  }
+
+  /**
+   * A child token shares its parent's identity, and the identity is what owns a job. A token without one (a root token) has only
+   * itself and its policies: unless this client submitted the job itself, the token must be shown to the server.
+   */
+  async #readToken(): Promise<Secret> {
+    if (this.#childToken !== null) return await this.#childToken
+    const { entityId } = await lookupSelf(this.#vault, this.#token)
+    return entityId ? await this.#apiToken() : this.#token
+  }
+}
+
+const RECONNECTS = 8
+
+function jobPath(id: string): string {
+  return `/v1/api/job/${encodeURIComponent(id)}`
+}

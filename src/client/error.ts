@@ -1,0 +1,26 @@
+/** A request that the server, or a courier on the way, did not fulfil. `code` is one of docs/errors.md, or `unreachable`. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+  /** HTTP status, 0 when there was no answer. */
+  readonly status: number
+  readonly code: string
+  /** What to do next, in the server's words. */
+  readonly remedy: string
+
+  constructor(fields: { status: number; code: string; message: string; remedy?: string }) {
+    super(fields.message)
+    this.status = fields.status
+    this.code = fields.code
+    this.remedy = fields.remedy ?? ''
+  }
+
+  static from(status: number, body: unknown): RequestError {
+    const { error, code, remedy } = Object(body) as Record<string, unknown>
+    return new RequestError({
+      status,
+      code: typeof code === 'string' ? code : `http_${status}`,
+      message: typeof error === 'string' ? error : `HTTP ${status}`,
+      ...(typeof remedy === 'string' ? { remedy } : {}),
+    })
+  }
+}

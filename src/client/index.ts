@@ -1,0 +1,8 @@
+export type { JobAnswer, JobList, JobSpec, JobState, KillAnswer, SubmitAnswer } from '../protocol/job.ts'
+export type { EndEvent, JobEvent, OutputEvent } from '../protocol/output-event.ts'
+export { Vault, type VaultOptions } from '../vault/client.ts'
+export { VaultError } from '../vault/error.ts'
+export { Secret } from '../vault/secret.ts'
+export { Client, type ClientOptions } from './client.ts'
+export { RequestError } from './error.ts'
+export { packContent } from './pack.ts'

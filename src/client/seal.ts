@@ -1,0 +1,56 @@
+import type { JobSpec, Submission } from '../protocol/job.ts'
+import { wrappedSecretId } from '../vault/approle.ts'
+import type { Vault } from '../vault/client.ts'
+import type { Secret } from '../vault/secret.ts'
+import { createToken } from '../vault/token.ts'
+import { encrypt } from '../vault/transit.ts'
+
+export interface SealOptions {
+  /** The server's job role; also the name of the transit key. */
+  readonly jobRole: string
+  /** How long the authority may stay unopened on its way. It is redeemed on submission, so minutes are enough. */
+  readonly wrapTtl?: string
+}
+
+const WRAP_TTL = '10m'
+/** The name inside the envelope's own cubbyhole. */
+const CUBBY_PATH = 'cubbyhole/job'
+
+/** The authority of one job: a wrapped SecretID of the job role, to be opened once, by the server. */
+export async function authorize(
+  vault: Vault,
+  token: Secret,
+  { jobRole, wrapTtl = WRAP_TTL }: SealOptions,
+  signal?: AbortSignal,
+): Promise<Secret> {
+  return (await wrappedSecretId(vault, token, jobRole, wrapTtl, signal)).token
+}
+
+/**
+ * Seals a job for a courier (DESIGN §5, step 1): encrypted with a key that only the server's jobs may decrypt with, in the
+ * cubbyhole of a token with exactly two uses, one to write it and one to read it. What the courier gets says where, not what.
+ */
+export async function sealJob(
+  vault: Vault,
+  token: Secret,
+  spec: JobSpec,
+  options: SealOptions,
+  signal?: AbortSignal,
+): Promise<Submission> {
+  const wrap = await authorize(vault, token, options, signal)
+  const [payload = ''] = await encrypt(vault, token, options.jobRole, [Buffer.from(JSON.stringify(spec))], signal)
+  const cubby = await createToken(
+    vault,
+    token,
+    // num_uses and not use_limit: GoStint's client asked for the latter, which Vault ignores, and its envelopes could be re-read
+    { policies: ['default'], ttl: '60m', num_uses: 2, display_name: 'writ-envelope' },
+    signal,
+  )
+  await vault.send({ method: 'POST', path: CUBBY_PATH, token: cubby.token, body: { payload }, signal })
+  return {
+    qname: spec.qname ?? '',
+    cubby_token: cubby.token.reveal(),
+    cubby_path: CUBBY_PATH,
+    wrap_secret_id: wrap.reveal(),
+  }
+}

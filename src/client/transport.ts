@@ -1,0 +1,92 @@
+import { Agent, type Dispatcher, request } from 'undici'
+import type { Secret } from '../vault/secret.ts'
+import { RequestError } from './error.ts'
+
+export interface TransportOptions {
+  /** The server's address or a courier's; may hold a path prefix. */
+  readonly server: string
+  /** PEM of the authorities to trust instead of the system's. */
+  readonly ca?: string | undefined
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** `/v1/api/job` … */
+  readonly path: string
+  readonly token: Secret
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+  readonly signal?: AbortSignal | undefined
+}
+
+/** HTTP to the server. Redirects are not followed: the token goes to the address that was given and nowhere else. */
+export class Transport {
+  readonly #base: string
+  readonly #agent: Agent
+
+  constructor({ server, ca }: TransportOptions) {
+    this.#base = server.replace(/\/+$/, '')
+    // no time limit between pieces of a body: a job may be silent for hours
+    this.#agent = new Agent({
+      bodyTimeout: 0,
+      headersTimeout: 60_000,
+      connect: { timeout: 10_000, ...(ca ? { ca } : {}) },
+    })
+  }
+
+  /** Sends it and reads a JSON answer. Throws `RequestError`. */
+  async json<T>(call: Call): Promise<T> {
+    const response = await this.#send(call)
+    const text = await response.body.text()
+    let body: unknown
+    try {
+      body = JSON.parse(text)
+    } catch {
+      throw new RequestError({
+        status: response.statusCode,
+        code: 'not_json',
+        message: 'the answer is not JSON: is this address a writ server?',
+      })
+    }
+    if (response.statusCode !== 200) throw RequestError.from(response.statusCode, body)
+    return body as T
+  }
+
+  /** Sends it and hands over the body as it comes. Throws `RequestError`. */
+  async stream(call: Call): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#send(call)
+    if (response.statusCode === 200) return response.body
+    const body = await response.body.json().catch(() => null)
+    throw RequestError.from(response.statusCode, body)
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  async #send(call: Call): Promise<Dispatcher.ResponseData> {
+    try {
+      return await request(`${this.#base}${call.path}`, {
+        method: call.method,
+        headers: {
+          ...call.headers,
+          'x-auth-token': call.token.reveal(),
+          ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+        dispatcher: this.#agent,
+        signal: call.signal ?? null,
+      })
+    } catch (cause) {
+      if (call.signal?.aborted) throw call.signal.reason
+      const code = (cause as { code?: string }).code ?? 'failed'
+      // the cause itself holds the headers, and so the token
+      throw new RequestError({
+        status: 0,
+        code: 'unreachable',
+        message: `no answer from ${this.#base} (${code})`,
+        remedy: 'Check the address of the server and that it runs.',
+      })
+    }
+  }
+}
