@@ -234,11 +234,17 @@ describe('several processes at once', () => {
     expect(await postmaster(directory)).toBeUndefined()
   })
 
-  test('a start while another process stops it ends with a working database', async () => {
+  test('starts and stops that cross each other always end with a working database', async () => {
     await plant()
-    const first = await start({ share: true })
-    const [second] = await Promise.all([start({ share: true }), first.stop()])
-    expect(await query(second.url, 'select 1 as one')).toEqual([{ one: 1 }])
+    const comeAndGo = async () => {
+      for (let round = 0; round < 5; round++) {
+        const database = await start({ share: true })
+        expect(await query(database.url, 'select 1 as one')).toEqual([{ one: 1 }])
+        await database.stop()
+      }
+    }
+    await Promise.all([comeAndGo(), comeAndGo(), comeAndGo()])
+    expect(await postmaster(directory)).toBeUndefined()
   })
 })
 

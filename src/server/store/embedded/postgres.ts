@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installBinaries } from './binaries.ts'
 import { claim, isLast, knock, type Session } from './claim.ts'
-import { EmbeddedPostgresError } from './failure.ts'
+import { codeOf, EmbeddedPostgresError } from './failure.ts'
 import { type Home, openHome } from './home.ts'
 import { endPostmaster, initialise, type Launched, launch, runningPostmaster } from './postmaster.ts'
 import { linkSocketDirectory, socketUrl, unlinkSocketDirectory } from './socket.ts'
@@ -60,8 +60,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     } catch (error) {
       await client.end().catch(() => undefined)
       // cut off between connecting and claiming: the former user was just stopping it, so start it again
-      const stopping = !(error instanceof EmbeddedPostgresError) && (await runningPostmaster(home)) === undefined
-      if (!stopping || Date.now() > end) throw error
+      if (!isCut(error) || Date.now() > end) throw error
     }
   }
 }
@@ -102,6 +101,11 @@ async function stop(home: Home, client: Session, pid: number, share: boolean): P
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+/** The session ended under us, by a shutdown (57P0x) or without a word; any other answer of the server has its own code. */
+function isCut(error: unknown): boolean {
+  return !(error instanceof EmbeddedPostgresError) && /^(57P0\d|E[A-Z]+)?$/.test(codeOf(error) ?? '')
 }
 
 /** Our session is gone (the server crashed and came back, or somebody ended it), so ask in a new one. */
