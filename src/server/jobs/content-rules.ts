@@ -8,6 +8,8 @@ const ENTRIES = 20_000
 const FILE_BYTES = 256 * 1024 * 1024
 const COMPONENT_BYTES = 255
 const PATH_BYTES = 4_095
+/** Each entry's way is walked folder by folder, so depth costs time. */
+const DEPTH = 64
 const HIGHEST_ID = 65_535
 const JOB_USER = 2001
 const LATEST_SECONDS = 2 ** 31 - 1
@@ -54,12 +56,7 @@ export class ContentRules {
     } else {
       this.#place(name, kind)
     }
-    const linkname =
-      kind === 'symlink'
-        ? inside(name, header.linkname)
-        : kind === 'link'
-          ? this.#earlierFile(name, header.linkname)
-          : ''
+    const linkname = this.#target(name, kind, header.linkname)
     this.#made.set(name, kind === 'link' ? 'file' : kind)
     return clean(header, { name, type: kind, linkname })
   }
@@ -93,6 +90,11 @@ export class ContentRules {
     if (this.#entries > ENTRIES) throw new WritError('content_too_large', `more than ${ENTRIES} entries`)
   }
 
+  #target(name: string, kind: Kind, target: string): string {
+    if (kind === 'symlink') return inside(name, target)
+    return kind === 'link' ? this.#earlierFile(name, target) : ''
+  }
+
   /** Not a file of the image: the link would give it a second name, which may be one with other rights. */
   #earlierFile(name: string, target: string): string {
     const path = cleanPath(target)
@@ -118,6 +120,7 @@ function cleanPath(path: string): string {
   if (parts.some(part => Buffer.byteLength(part) > COMPONENT_BYTES) || Buffer.byteLength(path) > PATH_BYTES) {
     throw new Refused('a name that is too long')
   }
+  if (parts.length > DEPTH) throw new Refused('a path that is too deep')
   return parts.join('/') || '.'
 }
 

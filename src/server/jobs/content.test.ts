@@ -92,6 +92,7 @@ describe('checkContent', () => {
     ['a component of 256 bytes', [{ name: 'n'.repeat(256) }], 'content_unsafe'],
     ['a component of 256 bytes that are 128 characters', [{ name: 'ä'.repeat(128) }], 'content_unsafe'],
     ['a path of 5000 bytes', [{ name: 'abcd/'.repeat(1000) }], 'content_unsafe'],
+    ['a path of 65 folders', [{ name: `${'d/'.repeat(64)}x` }], 'content_unsafe'],
     ['an absolute symbolic link', [{ name: 'l', type: 'symlink', linkname: '/etc/passwd' }], 'content_unsafe'],
     ['a symbolic link outside', [{ name: 'a/l', type: 'symlink', linkname: '../../x' }], 'content_unsafe'],
     ['a symbolic link outside by a detour', [{ name: 'l', type: 'symlink', linkname: 'a/../../b' }], 'content_unsafe'],
@@ -209,7 +210,7 @@ describe('checkContent', () => {
   })
 
   test('counts folders that are only implied', async () => {
-    const deep = Array.from({ length: 30 }, (_, i) => ({ name: `${i}/${'d/'.repeat(1000)}x` }))
+    const deep = Array.from({ length: 400 }, (_, i) => ({ name: `${i}/${'d/'.repeat(60)}x` }))
     expect(await failure(checkContent(await targz(...deep)))).toMatchObject({ code: 'content_too_large' })
   })
 
