@@ -62,6 +62,7 @@ export const JobAnswer = Type.Object({
   tty: Type.Boolean(),
   error_code: Type.String({ description: 'Code of the error that ended the job; empty if none did.' }),
   image_digest: Type.String(),
+  output_bytes: Type.Integer({ description: 'How much output is stored by now, of both streams.' }),
   masked: Type.Record(Type.String(), Type.Integer(), { description: 'How often each secret was masked, by its name.' }),
 })
 export type JobAnswer = Static<typeof JobAnswer>

@@ -61,6 +61,7 @@ async function answerOf(engine: Engine, job: Job): Promise<JobAnswer> {
     tty: job.tty,
     error_code: job.error_code,
     image_digest: job.image_digest,
+    output_bytes: job.output_bytes,
     masked: job.masked,
   }
 }

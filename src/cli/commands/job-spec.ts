@@ -1,0 +1,37 @@
+import { packContent } from '../../client/pack.ts'
+import type { JobSpec } from '../../protocol/job.ts'
+import type { ConnectOptions } from './connect.ts'
+
+/** Flags that describe a job; shared by `run` and `submit`. */
+export interface JobOptions extends ConnectOptions {
+  readonly image?: string
+  readonly content?: string
+  readonly secretRef: readonly string[]
+  readonly env: readonly string[]
+  readonly queue: string
+  readonly entrypoint: readonly string[]
+  readonly workdir?: string
+  readonly pull?: 'IfNotPresent' | 'Always'
+  readonly tty?: boolean
+  readonly secretFileType?: 'yaml' | 'json'
+  readonly contOnWarnings?: boolean
+  readonly direct?: boolean
+}
+
+/** The job that the flags describe. What is not given is left out, so that the server's defaults and gostint.yml count. */
+export async function jobSpecOf(command: readonly string[], options: JobOptions): Promise<JobSpec> {
+  return {
+    qname: options.queue,
+    ...(options.image ? { container_image: options.image } : {}),
+    ...(options.pull ? { image_pull_policy: options.pull } : {}),
+    ...(options.content ? { content: await packContent(options.content) } : {}),
+    ...(options.entrypoint.length ? { entrypoint: [...options.entrypoint] } : {}),
+    ...(command.length ? { run: [...command] } : {}),
+    ...(options.workdir ? { working_directory: options.workdir } : {}),
+    ...(options.env.length ? { env_vars: [...options.env] } : {}),
+    ...(options.tty ? { tty: true } : {}),
+    ...(options.secretRef.length ? { secret_refs: [...options.secretRef] } : {}),
+    ...(options.secretFileType ? { secret_file_type: options.secretFileType } : {}),
+    ...(options.contOnWarnings ? { cont_on_warnings: true } : {}),
+  }
+}

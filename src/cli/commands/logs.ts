@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import type { Client } from '../../client/client.ts'
+import type { JobAnswer } from '../../protocol/job.ts'
+import { EXIT } from '../failure.ts'
+import { printJson, progress } from '../print.ts'
+import { type ConnectOptions, connect } from './connect.ts'
+
+export interface LogsOptions extends ConnectOptions {
+  readonly follow?: boolean
+  readonly offset?: number
+}
+
+/** Prints the output of a job; with --follow until its end, and then exits with its code. */
+export async function logs(id: string, options: LogsOptions): Promise<number> {
+  const client = await connect(options)
+  try {
+    if (options.follow) return await followToEnd(client, id, options.offset ?? 0, options.json ?? false)
+    const { status, output_bytes } = await client.get(id)
+    const stop = new AbortController()
+    const live = ['queued', 'running', 'stopping'].includes(status)
+    // of a job that still runs: what there is at this moment, and no more
+    if (live && output_bytes <= (options.offset ?? 0)) return EXIT.ok
+    for await (const event of client.follow(id, options.offset ?? 0, stop.signal)) {
+      if (event.kind === 'end') break
+      await write(event.stream, event.data)
+      if (live && event.offset + event.data.byteLength >= output_bytes) break
+    }
+    stop.abort()
+    return EXIT.ok
+  } finally {
+    await client.close()
+  }
+}
+
+/** Copies the output of a job to our own streams until its end. Returns the exit code for the command. */
+export async function followToEnd(client: Client, id: string, offset: number, json: boolean): Promise<number> {
+  for await (const event of client.follow(id, offset)) {
+    if (event.kind === 'output' && !json) await write(event.stream, event.data)
+  }
+  const job = await client.get(id)
+  if (json) printJson(job)
+  else sayHowItEnded(job)
+  return exitCodeOf(job)
+}
+
+function sayHowItEnded(job: JobAnswer): void {
+  const masked = Object.values(job.masked).reduce((sum, times) => sum + times, 0)
+  const reason = job.error_code ? `: ${job.output || job.error_code} (${job.error_code})` : ''
+  progress(
+    `job ${job._id} ${job.status}, code ${job.return_code}${reason}${masked ? `; ${masked} secrets masked` : ''}`,
+  )
+}
+
+/** The job's own code; 125 if it never ran, and never 0 for a job that did not succeed. */
+export function exitCodeOf(job: Pick<JobAnswer, 'status' | 'return_code'>): number {
+  if (job.status === 'success') return EXIT.ok
+  return job.return_code === 0 ? EXIT.notRun : job.return_code
+}
+
+async function write(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void> {
+  const target = process[stream]
+  if (!target.write(data)) await once(target, 'drain')
+}

@@ -1,0 +1,27 @@
+import closeWithGrace from 'close-with-grace'
+import { ConfigError, readConfig } from '../../server/config.ts'
+import { createLog, startServer } from '../../server/main.ts'
+import { UsageError } from '../failure.ts'
+
+/** Runs a server until it is told to stop. Configured by environment only (docs/configuration.md). */
+export async function server(): Promise<void> {
+  const config = configOrUsage(process.env)
+  const log = createLog(config.logLevel)
+  const running = await startServer(config, log)
+  closeWithGrace({ delay: 20_000, logger: log }, async () => {
+    await running.close()
+  })
+}
+
+function configOrUsage(env: NodeJS.ProcessEnv) {
+  try {
+    return readConfig(env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const list = error.problems.map(problem => `  - ${problem}`).join('\n')
+    throw new UsageError(
+      `the configuration is not complete:\n${list}`,
+      'docs/configuration.md lists all settings; `writ dev` needs none',
+    )
+  }
+}

@@ -1,0 +1,109 @@
+/** What writ needs in Vault, as data: the same list is printed, applied and documented. */
+export interface Step {
+  readonly what: string
+  readonly method: 'POST' | 'PUT'
+  readonly path: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** Skipped when this is there already: making it again would be an error, or would replace a key. */
+  readonly unless?: { readonly list: 'mounts' | 'auth' | 'key'; readonly name: string }
+}
+
+export interface SetupOptions {
+  /** AppRole of jobs, and the name of the key that envelopes are sealed with. */
+  readonly jobRole: string
+  readonly serverRole: string
+  readonly serverKey: string
+  readonly requestorPolicy: string
+  /** Paths that jobs may read, as in a policy: `secret/data/*`. */
+  readonly jobSecrets: readonly string[]
+}
+
+export const DEFAULTS: SetupOptions = {
+  jobRole: 'writ-job',
+  serverRole: 'writ-server',
+  serverKey: 'writ-server',
+  requestorPolicy: 'writ-requestor',
+  jobSecrets: [],
+}
+
+export function setupPlan(options: SetupOptions): Step[] {
+  const { jobRole, serverRole, serverKey, requestorPolicy } = options
+  return [
+    {
+      what: 'AppRole logins',
+      method: 'POST',
+      path: 'sys/auth/approle',
+      body: { type: 'approle' },
+      unless: { list: 'auth', name: 'approle/' },
+    },
+    {
+      what: 'transit encryption',
+      method: 'POST',
+      path: 'sys/mounts/transit',
+      body: { type: 'transit' },
+      unless: { list: 'mounts', name: 'transit/' },
+    },
+    key(jobRole, 'the key that requestors seal with and only jobs open'),
+    key(serverKey, 'the key that the server keeps waiting jobs encrypted with'),
+    policy(jobRole, 'what a job may do', jobPolicy(options)),
+    policy(serverRole, 'what the server may do by itself: nothing with your secrets', serverPolicy(options)),
+    policy(requestorPolicy, 'what someone needs to submit jobs', requestorPolicyText(options)),
+    {
+      what: 'the role of jobs: each SecretID is good for one login',
+      method: 'POST',
+      path: `auth/approle/role/${jobRole}`,
+      body: {
+        token_policies: [jobRole],
+        secret_id_num_uses: 1,
+        secret_id_ttl: '1h',
+        token_ttl: '20m',
+        token_max_ttl: '24h',
+      },
+    },
+    {
+      what: 'the role of the server',
+      method: 'POST',
+      path: `auth/approle/role/${serverRole}`,
+      body: { token_policies: [serverRole], token_period: '1h' },
+    },
+  ]
+}
+
+function key(name: string, what: string): Step {
+  return { what, method: 'POST', path: `transit/keys/${name}`, body: {}, unless: { list: 'key', name } }
+}
+
+function policy(name: string, what: string, text: string): Step {
+  return { what, method: 'PUT', path: `sys/policies/acl/${name}`, body: { policy: text } }
+}
+
+function rule(path: string, capabilities: readonly string[], extra = ''): string {
+  return `path "${path}" {\n  capabilities = [${capabilities.map(item => `"${item}"`).join(', ')}]${extra}\n}\n`
+}
+
+function jobPolicy({ jobRole, jobSecrets }: SetupOptions): string {
+  return [rule(`transit/decrypt/${jobRole}`, ['update']), ...jobSecrets.map(path => rule(path, ['read']))].join('\n')
+}
+
+/** By accessor only: the server renews and ends the tokens of jobs without spending their uses. */
+function serverPolicy({ serverKey }: SetupOptions): string {
+  return [
+    rule(`transit/encrypt/${serverKey}`, ['update']),
+    rule(`transit/decrypt/${serverKey}`, ['update']),
+    rule('auth/token/renew-accessor', ['update']),
+    rule('auth/token/revoke-accessor', ['update']),
+  ].join('\n')
+}
+
+/** A bound on the wrapping refuses a SecretID that is not wrapped: no requestor ever sees one, not even by mistake. */
+function requestorPolicyText({ jobRole }: SetupOptions): string {
+  return [
+    rule('auth/token/create', ['create', 'update']),
+    rule(
+      `auth/approle/role/${jobRole}/secret-id`,
+      ['create', 'update'],
+      '\n  min_wrapping_ttl = "1s"\n  max_wrapping_ttl = "144h"',
+    ),
+    rule(`transit/encrypt/${jobRole}`, ['update']),
+  ].join('\n')
+}
