@@ -11,7 +11,7 @@ export type Finding =
       readonly cause: string
       /** What to do, as a command where one does it. */
       readonly remedy: string
-      /** The Debian packages that mend it, or that its `mend` needs. */
+      /** The Debian packages that mend it, or that its `mend` needs. Left out: only a person can mend this. */
       readonly packages?: readonly string[]
     }
 
@@ -20,6 +20,6 @@ export interface Check {
   readonly name: string
   readonly needs: readonly Profile[]
   probe(machine: Machine, profile: Profile): Promise<Finding>
-  /** What is to do once the packages are there; called only as root on Debian or Ubuntu. `say` takes one line about it. */
+  /** What is to do once the packages are there. Called as root on Debian or Ubuntu only; `say` takes a line about it. */
   mend?(machine: Machine, say: (line: string) => void): Promise<void>
 }

@@ -7,12 +7,12 @@ import { node } from './checks/node.ts'
 import { postgres } from './checks/postgres.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { install } from './packages.ts'
-import { asJson, asTable, type Diagnosis } from './report.ts'
+import { asJson, asTable, type Diagnosis, isMendable } from './report.ts'
 
 export const CHECKS: readonly Check[] = [
   node,
   postgres,
-  containerEngine,
+  containerEngine(),
   command('git', 'git', ['run', 'test', 'demo']),
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
   busybox,
@@ -36,16 +36,16 @@ export interface DoctorOptions {
 export async function runDoctor(options: DoctorOptions): Promise<number> {
   const { profile, machine = thisMachine() } = options
   const checks = (options.checks ?? CHECKS).filter(check => check.needs.includes(profile))
-  let diagnoses = await Promise.all(checks.map(check => diagnose(check, machine, profile)))
-  if (options.mend && diagnoses.some(isMissing) && machine.root && machine.debian) {
-    await mend(diagnoses.filter(isMissing), machine, line => options.err.write(`doctor: ${line}\n`))
-    diagnoses = await Promise.all(checks.map(check => diagnose(check, machine, profile)))
+  const examine = () => Promise.all(checks.map(check => diagnose(check, machine, profile)))
+  let diagnoses = await examine()
+  const mendable = diagnoses.filter(isMendable)
+  if (options.mend && mendable.length > 0 && machine.root && machine.debian) {
+    await mend(mendable, machine, line => options.err.write(`doctor: ${line}\n`))
+    diagnoses = await examine()
   }
   options.out.write(options.json ? asJson(profile, diagnoses) : asTable(diagnoses, options.mend, machine, profile))
-  return diagnoses.some(isMissing) ? 1 : 0
+  return diagnoses.every(({ finding }) => finding.ok) ? 0 : 1
 }
-
-const isMissing = ({ finding }: Diagnosis) => !finding.ok
 
 async function diagnose(check: Check, machine: Machine, profile: Profile): Promise<Diagnosis> {
   const finding = await check.probe(machine, profile).catch((error): Finding => {

@@ -56,6 +56,7 @@ export async function startEngine(
     }
     // it also ends at once when somebody else was starting one at the same time
     if (await answersWithin(engine, 2_000)) return
+    if (!daemon.ended()) break
   }
   throw new Error(`dockerd does not come up. Its last words (${log}):\n${lastLines(await readFile(log, 'utf8'), 3)}`)
 }

@@ -1,7 +1,8 @@
 import { Agent, request } from 'undici'
 import { type EngineAddress, engineAddress } from '../../server/runtimes/docker/engine-address.ts'
 
-const USUAL = ['/var/run/docker.sock', '/run/docker.sock']
+/** Where Docker's package listens. */
+export const USUAL_SOCKETS: readonly string[] = ['/var/run/docker.sock', '/run/docker.sock']
 const PATIENCE_MS = 5_000
 
 export interface Engine {
@@ -16,11 +17,11 @@ export type Answer =
   | { readonly ok: true; readonly name: string }
   | { readonly ok: false; readonly problem: string; readonly code: string }
 
-export function engineOf(env: NodeJS.ProcessEnv): Engine | { readonly problem: string } {
+export function engineOf(env: NodeJS.ProcessEnv, usual = USUAL_SOCKETS): Engine | { readonly problem: string } {
   try {
     const address = engineAddress(undefined, env)
     const host = address.socketPath ?? address.origin
-    return { host, address, usual: USUAL.includes(host) }
+    return { host, address, usual: usual.includes(host) }
   } catch (error) {
     return { problem: error instanceof Error ? error.message : 'DOCKER_HOST is not understood' }
   }

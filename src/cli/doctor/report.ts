@@ -7,6 +7,9 @@ export interface Diagnosis {
   readonly finding: Finding
 }
 
+/** It is missing, and the doctor knows how to get it. */
+export const isMendable = ({ finding }: Diagnosis): boolean => !finding.ok && finding.packages !== undefined
+
 /** One line of JSON, for scripts. */
 export function asJson(profile: Profile, diagnoses: readonly Diagnosis[]): string {
   const checks = diagnoses.map(({ check, finding }) => ({ name: check.name, ...finding }))
@@ -22,6 +25,7 @@ export function asTable(diagnoses: readonly Diagnosis[], tried: boolean, machine
     return [`${mark}  ${name}  ${plain(finding.cause)}`, `${' '.repeat(21)}→ ${plain(finding.remedy)}`]
   })
   if (diagnoses.every(({ finding }) => finding.ok)) return `${lines.join('\n')}\n`
+  if (!diagnoses.some(isMendable)) return `${lines.join('\n')}\n\nDo what the arrows say.\n`
   return `${lines.join('\n')}\n\n${next(tried, machine, profile)}\n`
 }
 

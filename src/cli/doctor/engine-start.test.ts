@@ -1,0 +1,84 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { askEngine, type Engine, engineOf } from './engine.ts'
+import { startEngine } from './engine-start.ts'
+import { type Machine, thisMachine } from './machine.ts'
+
+let folder: string
+let engine: Engine
+let log: string
+let said: string[]
+const say = (line: string) => said.push(line)
+
+beforeEach(async () => {
+  folder = await mkdtemp('/tmp/writ-engine-')
+  log = join(folder, 'log')
+  said = []
+  engine = engineOf({ DOCKER_HOST: `unix://${folder}/docker.sock` }) as Engine
+})
+afterEach(async () => {
+  const pid = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => '0'))
+  if (pid) process.kill(pid)
+  for (let tries = 0; pid && (await lives(pid)) && tries < 300; tries++) await sleep(50)
+  await rm(folder, { recursive: true, force: true })
+})
+
+const lives = (pid: number) =>
+  readFile(`/proc/${pid}/stat`, 'utf8').then(
+    stat => !/ [ZX] /.test(stat),
+    () => false,
+  )
+
+/** A `dockerd` that does what the text says, before any other in PATH. */
+async function withDaemon(script: string): Promise<Machine> {
+  await mkdir(join(folder, 'bin'))
+  await writeFile(join(folder, 'bin/dockerd'), `#!/bin/sh\n${script}\n`)
+  await chmod(join(folder, 'bin/dockerd'), 0o755)
+  return thisMachine({ ...process.env, PATH: `${folder}/bin:${process.env.PATH}` })
+}
+
+const answering = () => `echo $$ > ${folder}/pid; exec ${process.execPath} -e '
+  require("http").createServer((_, answer) => answer.end(JSON.stringify({ Version: "9", ApiVersion: "1.41" }))).listen("${folder}/docker.sock")'`
+
+test('a daemon that cannot set up its network is started again without one', async () => {
+  const machine = await withDaemon(
+    `case "$*" in *--iptables=false*) ;; *) echo "no iptables" >&2; exit 1;; esac\n${answering()}`,
+  )
+  await startEngine(machine, engine, say, { log, readyMs: 20_000 })
+  expect(await askEngine(engine)).toMatchObject({ ok: true })
+  expect(said.at(-1)).toBe('containers have no network: iptables cannot be used here')
+})
+
+test('one that does not come up: its last words are told', async () => {
+  const machine = await withDaemon('echo first; echo "failed to start: no such driver" >&2; exit 1')
+  await expect(startEngine(machine, engine, say, { log, readyMs: 20_000 })).rejects.toThrow(
+    /failed to start: no such driver/,
+  )
+})
+
+test('one that answers already is left alone', async () => {
+  const machine = await withDaemon(answering())
+  await startEngine(machine, engine, say, { log, readyMs: 20_000 })
+  said = []
+  await startEngine(machine, engine, say, { log })
+  expect(said).toEqual([])
+})
+
+const real = process.getuid?.() === 0 && (await thisMachine().run('dockerd', '--version')).code === 0
+
+test.runIf(real)('the real one comes up beside another, apart from this process', async () => {
+  const places = ['data-root', 'exec-root', 'pidfile'].map(
+    (flag, n) => `--${flag}=${join(folder, ['data', 'exec', 'pid'][n] as string)}`,
+  )
+  const flags = [...places, `--host=unix://${folder}/docker.sock`, '--bridge=none', '--iptables=false']
+  await startEngine(thisMachine(), engine, say, { flags, log })
+  expect(await askEngine(engine)).toMatchObject({
+    ok: true,
+    name: expect.stringMatching(/^Docker \d+.* \(API 1\.\d+\)$/),
+  })
+  const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
+  const [, , session] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ').slice(1) ?? []
+  expect(Number(session)).toBe(pid)
+})
