@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
-import { pack } from 'tar-stream'
+import { type Header, pack } from 'tar-stream'
 import { Agent } from 'undici'
 
 const BUSYBOX = '/bin/busybox'
@@ -12,23 +12,55 @@ const REPOSITORY = 'writ-test/busybox'
  * An image for tests, the benchmarks and the demo, made from this machine's static busybox (Debian: `busybox-static`), so
  * that nothing has to be pulled. Made once per content; returns its reference.
  */
-export async function ensureBusyboxImage(host?: string): Promise<string> {
-  const tar = await rootFilesystem()
-  const tag = createHash('sha256').update(tar).digest('hex').slice(0, 12)
-  return importImage(`${REPOSITORY}:${tag}`, tar, host)
+export async function ensureBusyboxImage(): Promise<string> {
+  return importImage(REPOSITORY, await tarOf(busyboxEntries()))
 }
 
-/** Imports a root filesystem as an image, unless there is one of that name. */
-export async function importImage(ref: string, tar: Buffer, host = engineHost()): Promise<string> {
+export interface ImageEntry extends Partial<Header> {
+  readonly name: string
+  readonly data?: string | Buffer
+}
+
+/** Everything in the root filesystem of that image, for images that differ from it in something. */
+export function busyboxEntries(): ImageEntry[] {
+  const folder = (name: string, mode = 0o755): ImageEntry => ({ name, mode, type: 'directory' })
+  const applets = execFileSync(BUSYBOX, ['--list'], { encoding: 'utf8' }).trim().split('\n')
+  return [
+    ...['bin', 'etc', 'root', 'run', 'var', 'usr', 'home', 'proc', 'sys', 'dev'].map(name => folder(name)),
+    folder('tmp', 0o1777),
+    { name: 'bin/busybox', mode: 0o755, data: readFileSync(BUSYBOX) },
+    // A link named busybox would replace what all others point to.
+    ...applets
+      .filter(applet => applet !== 'busybox')
+      .map((applet): ImageEntry => ({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' })),
+    { name: 'etc/passwd', data: 'root:x:0:0:root:/root:/bin/sh\n' },
+    { name: 'etc/group', data: 'root:x:0:\n' },
+  ]
+}
+
+export async function tarOf(entries: Iterable<ImageEntry>): Promise<Buffer> {
+  const tar = pack()
+  // A fixed time: the same files must give the same bytes, from which the tag is made.
+  for (const { data = '', ...header } of entries) tar.entry({ mtime: new Date(0), ...header }, data)
+  tar.finalize()
+  return buffer(tar)
+}
+
+/** Imports a root filesystem, unless that was done before, and returns the image's reference. */
+export async function importImage(repo: string, tar: Buffer, changes: readonly string[] = []): Promise<string> {
+  const config = ['ENV PATH=/bin', ...changes]
+  const tag = createHash('sha256').update(tar).update(config.join('\n')).digest('hex').slice(0, 12)
+  const ref = `${repo}:${tag}`
+  const host = process.env.DOCKER_HOST || 'unix:///var/run/docker.sock'
   const socketPath = host.startsWith('unix://') ? host.slice('unix://'.length) : undefined
-  const agent = new Agent(socketPath ? { connect: { socketPath } } : {})
   const origin = socketPath ? 'http://engine' : host.replace('tcp://', 'http://')
+  const agent = new Agent(socketPath ? { connect: { socketPath } } : {})
   try {
     const found = await agent.request({ origin, method: 'GET', path: `/images/${ref}/json` })
     await found.body.dump()
     if (found.statusCode === 200) return ref
-    const [repo = '', tag = ''] = ref.split(':')
-    const query = new URLSearchParams({ fromSrc: '-', repo, tag, changes: 'ENV PATH=/bin' })
+    const query = new URLSearchParams({ fromSrc: '-', repo, tag })
+    for (const change of config) query.append('changes', change)
     const imported = await agent.request({ origin, method: 'POST', path: `/images/create?${query}`, body: tar })
     const answer = await imported.body.text()
     if (imported.statusCode !== 200 || answer.includes('"error"')) throw new Error(`import of ${ref}: ${answer}`)
@@ -36,27 +68,4 @@ export async function importImage(ref: string, tar: Buffer, host = engineHost())
   } finally {
     await agent.close()
   }
-}
-
-function engineHost(): string {
-  return process.env.DOCKER_HOST || 'unix:///var/run/docker.sock'
-}
-
-async function rootFilesystem(): Promise<Buffer> {
-  const tar = pack()
-  // A fixed time: the same busybox must give the same bytes, which are the tag.
-  const mtime = new Date(0)
-  const folder = (name: string, mode = 0o755) => tar.entry({ name, mode, mtime, type: 'directory' })
-  for (const name of ['bin', 'etc', 'root', 'run', 'var', 'usr', 'home', 'proc', 'sys', 'dev']) folder(name)
-  folder('tmp', 0o1777)
-  tar.entry({ name: 'bin/busybox', mode: 0o755, mtime }, readFileSync(BUSYBOX))
-  const applets = execFileSync(BUSYBOX, ['--list'], { encoding: 'utf8' }).trim().split('\n')
-  for (const applet of applets) {
-    // A link of that name would replace what all others point to.
-    if (applet !== 'busybox') tar.entry({ name: `bin/${applet}`, mtime, type: 'symlink', linkname: 'busybox' })
-  }
-  tar.entry({ name: 'etc/passwd', mtime }, 'root:x:0:0:root:/root:/bin/sh\n')
-  tar.entry({ name: 'etc/group', mtime }, 'root:x:0:\n')
-  tar.finalize()
-  return buffer(tar)
 }

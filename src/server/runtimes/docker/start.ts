@@ -32,7 +32,9 @@ export async function startContainer(
     else socket.end(tar)
   } catch (error) {
     socket?.destroy()
-    throw isGone(error) ? new WritError('container_lost') : refusal(error, 'container_refused')
+    // 404 also stands for a network that is missing.
+    const lost = isGone(error) && /no such container/i.test((error as Error).message)
+    throw refusal(error, lost ? 'container_lost' : 'container_refused')
   }
   if (signal) addAbortSignal(signal, socket)
   const watch = watchExit(engine, id, signal)
