@@ -26,15 +26,21 @@ function install() {
     '--loglevel=error',
   ]
   const [command, ...first] = npm()
-  const { status, error } = spawnSync(command, [...first, ...args], {
+  const { status, stderr, error } = spawnSync(command, [...first, ...args], {
     cwd: root,
     env: withoutRunningScript(process.env),
-    stdio: ['ignore', 'ignore', 'inherit'],
+    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
   })
   if (status === 0 && isInstalled()) return true
-  return fail(
-    `npm ci failed${error ? ` (${error.message})` : ''}: is there a network, and does npm reach its registry?`,
-  )
+  const reason = error?.message ?? reasonOf(stderr)
+  return fail(`npm ci failed${reason && ` (${reason})`}: is there a network, and does npm reach its registry?`)
+}
+
+/** The one line of npm's dozen that says it. */
+function reasonOf(stderr) {
+  const lines = stderr.split('\n').map(line => line.replace(/^npm (error|ERR!) ?/, '').trim())
+  return lines.find(line => line && !/^(code|errno|syscall|path|dest|signal) /.test(line)) ?? ''
 }
 
 /** npm notes at the end of an installation what it has installed; a broken-off one, or one of another state, does not match. */

@@ -25,7 +25,10 @@ const INSTALLED = { packages: { 'node_modules/a': LOCK.packages['node_modules/a'
 const NPM = `
   const fs = require('node:fs')
   fs.writeFileSync('npm-called.json', JSON.stringify({ args: process.argv.slice(2), env: process.env }))
-  if (fs.existsSync('registry-is-away')) process.exit(1)
+  if (fs.existsSync('registry-is-away')) {
+    console.error('npm error code ENOTFOUND\\nnpm error syscall getaddrinfo\\nnpm error request failed\\nnpm error   at x')
+    process.exit(1)
+  }
   fs.mkdirSync('node_modules/.bin', { recursive: true })
   fs.writeFileSync('node_modules/.package-lock.json', ${JSON.stringify(JSON.stringify(INSTALLED))})
   fs.symlinkSync(process.execPath, 'node_modules/.bin/node')`
@@ -105,7 +108,7 @@ test('npm fails: one line says what to look at, no stack trace', async () => {
   await writeFile(join(project, 'registry-is-away'), '')
   const { status, stderr } = setup()
   expect(status).toBe(1)
-  expect(stderr).toMatch(/^setup: installing .*\nsetup: npm ci failed: is there a network.*\n$/)
+  expect(stderr).toMatch(/^setup: installing .*\nsetup: npm ci failed \(request failed\): is there a network.*\n$/)
   expect(await called('doctor')).toBeNull()
 })
 

@@ -20,6 +20,8 @@ export class DockerFixture {
   readonly runtime: Runtime
   /** The bare API, for what the runtime does not do. */
   readonly engine = new Engine()
+  /** To be removed at the end, with what was prepared of them. */
+  readonly images: string[] = []
   #image: Image | undefined
 
   constructor(options: DockerOptions = {}) {
@@ -30,8 +32,15 @@ export class DockerFixture {
     afterAll(async () => {
       const cleaner = dockerRuntime()
       for (const { name } of await cleaner.list(LABEL, this.label)) await cleaner.remove(name)
+      for (const ref of this.images) await this.#removeImage(ref)
       await Promise.all([cleaner.close(), this.runtime.close(), this.engine.close()])
     })
+  }
+
+  async #removeImage(ref: string): Promise<void> {
+    const { Id } = await this.engine.json<{ Id: string }>('GET', `/images/${ref}/json`)
+    await this.engine.json('DELETE', `/images/writ-prepared:${Id.replace('sha256:', '')}`).catch(() => {})
+    await this.engine.json('DELETE', `/images/${ref}`)
   }
 
   spec(argv: readonly string[], rest: Partial<ContainerSpec> = {}): ContainerSpec {
