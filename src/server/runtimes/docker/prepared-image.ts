@@ -66,7 +66,8 @@ export class PreparedImages {
       const container = await this.#container(base, name)
       if (container) {
         try {
-          return await this.#commit(base, container, ref)
+          // Somebody else may have been through between the look and the name.
+          return (await this.#find(ref)) ?? (await this.#commit(base, container, ref))
         } finally {
           await this.#remove(container)
         }

@@ -20,7 +20,7 @@ const SECRETS: SecretFiles = {
 describe.each([false, true])('secrets, with a terminal: %s', tty => {
   test('are in files and environment, and the delivery leaves no trace', async () => {
     const script =
-      'cat /secrets.yml; md5sum </run/writ/binary; echo "[$VAULT_TOKEN]"; ls -A /run/writ; cat /proc/mounts | grep -c writ.*noexec'
+      'cat /secrets.yml; md5sum </run/writ/binary; echo "[$VAULT_TOKEN]"; ls -A1 /run/writ; cat /proc/mounts | grep -c writ.*noexec'
     const { stdout, exit } = await docker.run(script, SECRETS, { tty })
     expect(exit.code).toBe(0)
     expect(stdout.toString().replaceAll('\r\n', '\n')).toBe(
@@ -65,7 +65,7 @@ describe('a job does not run', () => {
     const socket = await docker.engine.hijack(`/containers/${id}/attach`, { query })
     await docker.engine.json('POST', `/containers/${id}/start`)
     const whole = await secretTar({ files: { big: Buffer.alloc(100_000, 'x') }, env: {} })
-    socket.end(whole.subarray(0, length))
+    socket.end(whole.subarray(0, length), () => socket.destroy())
     const { exit, stdout, stderr } = await finished(await docker.runtime.attach(id, { stdout: 0, stderr: 0 }))
     expect([exit.code, stdout.toString()]).toEqual([125, ''])
     expect(stderr.toString()).toBe('writ: the secrets did not arrive completely; the job was not run\n')
