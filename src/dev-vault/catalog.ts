@@ -1,0 +1,16 @@
+import { approleBackend } from './auth/approle/backend.ts'
+import { userpassBackend } from './auth/userpass.ts'
+import type { Catalog } from './core.ts'
+import { cubbyholeBackend } from './engines/cubbyhole.ts'
+import { kvBackend } from './engines/kv/backend.ts'
+import { transitBackend } from './engines/transit/backend.ts'
+import { identityBackend } from './identity/backend.ts'
+import { systemBackend } from './sys/backend.ts'
+import { tokenBackend } from './tokens/backend.ts'
+
+/** Every backend there is. A new one is added here and nowhere else. */
+export const catalog: Catalog = {
+  secrets: { kv: kvBackend, transit: transitBackend },
+  auths: { approle: approleBackend, userpass: userpassBackend },
+  builtin: { cubbyhole: cubbyholeBackend, identity: identityBackend, system: systemBackend, token: tokenBackend },
+}

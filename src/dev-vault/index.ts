@@ -1,0 +1,1 @@
+export { Clock, type DevVault, type DevVaultOptions, startDevVault } from './server.ts'
