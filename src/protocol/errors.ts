@@ -207,6 +207,16 @@ export const ERRORS = {
     cause: 'The container of this job is gone, so how it ended cannot be known',
     remedy: 'Look at the container engine; writ does not run the job again by itself.',
   },
+  start_interrupted: {
+    ...INTERNAL,
+    cause: 'The server went away while the container started, so its secrets did not arrive and its command did not run',
+    remedy: 'Submit the job again.',
+  },
+  order_unreadable: {
+    ...INTERNAL,
+    cause: 'What was kept of this job cannot be decrypted: the transit key of the server is not the one it was kept with',
+    remedy: 'Submit the job again; keep the key of WRIT_SERVER_KEY as long as jobs wait.',
+  },
   job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },
 
   // the server's own peers

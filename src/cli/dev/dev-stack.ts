@@ -6,12 +6,10 @@ import { startDevVault } from '../../dev-vault/index.ts'
 import { readConfig } from '../../server/config.ts'
 import { startServer } from '../../server/main.ts'
 import { startEmbeddedPostgres } from '../../server/store/embedded/postgres.ts'
-import { loginAppRole } from '../../vault/approle.ts'
 import { Vault } from '../../vault/client.ts'
-import { text } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
-import { applySetup, readRoleId } from '../vault-setup/apply.ts'
-import { DEFAULTS, setupPlan } from '../vault-setup/plan.ts'
+import { DEFAULTS } from '../vault-setup/plan.ts'
+import { prepareVault, serverSettings } from './prepare-vault.ts'
 
 export interface DevStackOptions {
   readonly port: number
@@ -37,9 +35,6 @@ export interface DevStack {
   close(): Promise<void>
 }
 
-/** Jobs of the quick start may read what is in the two usual places for secrets. */
-const JOB_SECRETS = ['secret/data/*', 'kv/*']
-
 export async function startDevStack({ port, data, log, settings }: DevStackOptions): Promise<DevStack> {
   const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
@@ -61,17 +56,14 @@ export async function startDevStack({ port, data, log, settings }: DevStackOptio
     const client = new Vault({ address: vault.address })
     closers.push(() => client.close())
     const rootToken = new Secret(vault.rootToken)
-    const identities = await setUp(client, rootToken)
+    const identities = await prepareVault(client, rootToken)
     const server = await startServer(
       readConfig({
         ...process.env,
         DATABASE_URL: postgres.url,
         VAULT_ADDR: vault.address,
         WRIT_PORT: String(port),
-        WRIT_JOB_ROLE: DEFAULTS.jobRole,
-        WRIT_JOB_ROLE_ID: identities.jobRoleId,
-        WRIT_ROLE_ID: identities.serverRoleId,
-        GOSTINT_RUN_SECRETID: identities.serverSecretId.reveal(),
+        ...serverSettings(identities),
         ...settings,
       }),
       log,
@@ -93,36 +85,4 @@ export async function startDevStack({ port, data, log, settings }: DevStackOptio
     await close()
     throw error
   }
-}
-
-/** As an administrator would do it: `writ vault-setup --apply`, a requestor who can log in, and something to read. */
-async function setUp(vault: Vault, root: Secret) {
-  await applySetup(vault, root, setupPlan({ ...DEFAULTS, jobSecrets: JOB_SECRETS }))
-  const requestorRole = DEFAULTS.requestorPolicy
-  await vault.send({
-    method: 'POST',
-    path: `auth/approle/role/${requestorRole}`,
-    token: root,
-    body: { token_policies: [DEFAULTS.requestorPolicy], token_period: '24h' },
-  })
-  await vault.send({
-    method: 'POST',
-    path: 'secret/data/hello',
-    token: root,
-    body: { data: { name: 'world', password: 'correct-horse-battery' } },
-  })
-  const requestorRoleId = await readRoleId(vault, root, requestorRole)
-  const secretId = await newSecretId(vault, root, requestorRole)
-  const requestor = await loginAppRole(vault, { roleId: requestorRoleId, secretId })
-  return {
-    jobRoleId: await readRoleId(vault, root, DEFAULTS.jobRole),
-    serverRoleId: await readRoleId(vault, root, DEFAULTS.serverRole),
-    serverSecretId: await newSecretId(vault, root, DEFAULTS.serverRole),
-    requestorToken: requestor.token,
-  }
-}
-
-async function newSecretId(vault: Vault, token: Secret, role: string): Promise<Secret> {
-  const answer = await vault.send({ method: 'POST', path: `auth/approle/role/${role}/secret-id`, token, body: {} })
-  return new Secret(text(answer?.data?.secret_id, 'secret_id'))
 }

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Engine } from '../jobs/engine.ts'
 import { answerError, answerNotFound } from './errors.ts'
 import { healthRoutes } from './health.ts'
@@ -11,7 +11,7 @@ export async function buildApp(engine: Engine): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: engine.log,
     bodyLimit: config.bodyLimit,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // a slow submission is bounded by node's own header and keep-alive limits; a followed job may last for days
     requestTimeout: 0,
     ...(config.tlsCert && config.tlsKey ? { https: { cert: config.tlsCert, key: config.tlsKey } } : {}),

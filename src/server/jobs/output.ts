@@ -149,7 +149,9 @@ function merge(chunks: readonly Chunk[]): Chunk[] {
 function addCounts(...counts: Readonly<Record<string, number>>[]): Record<string, number> {
   const sum: Record<string, number> = {}
   for (const count of counts) {
-    for (const [name, times] of Object.entries(count)) sum[name] = (sum[name] ?? 0) + times
+    for (const [name, times] of Object.entries(count)) {
+      if (times > 0) sum[name] = (sum[name] ?? 0) + times
+    }
   }
   return sum
 }

@@ -14,6 +14,9 @@ import { storeOutput } from './output.ts'
 import { seal, unseal } from './sealed.ts'
 import { resolveSecrets, type Secrets } from './secrets.ts'
 
+/** Exit code of a container whose secrets did not arrive (`Runtime.start`). */
+const GATE_REFUSED = 125
+
 /** What may happen to a job from outside while it runs. */
 export interface Control {
   /** This node does not hold the job any more, or shuts down: leave everything as it is and go away. */
@@ -58,7 +61,7 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
   const container = await engine.runtime.find(containerName(hold.id), control.lost)
   if (container && container.phase !== 'created') return await resume(engine, hold, job, control)
   // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
-  if (!container && job.stage === 'starting') throw new WritError('container_lost')
+  if (!container && job.stage !== 'preparing') throw new WritError('container_lost')
   // created by an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
   if (container && !(await engine.runtime.removeUnstarted(containerName(hold.id)))) {
     return await resume(engine, hold, job, control)
@@ -91,6 +94,7 @@ async function start(engine: Engine, hold: Hold, job: Job, control: Control): Pr
   if (containerId === null) return await carryOut(engine, hold, control)
   await announceStart(engine, hold, containerId)
   const attachment = await engine.runtime.start(containerId, secretFiles(engine, order, secrets), control.lost)
+  await updateRun(engine.db, hold, { stage: 'running' })
   return await attend(engine, hold, job, attachment, secrets, control)
 }
 
@@ -120,7 +124,10 @@ async function resume(engine: Engine, hold: Hold, job: Job, control: Control): P
   })
   const cursor = { stdout: job.stdout_raw, stderr: job.stderr_raw }
   const attachment = await engine.runtime.attach(containerName(hold.id), cursor, control.lost)
-  return await attend(engine, hold, job, attachment, secrets, control)
+  const outcome = await attend(engine, hold, job, attachment, secrets, control)
+  // the gate runs nothing unless all secrets arrived; who died between start and delivery left a container that says so
+  const interrupted = job.stage === 'starting' && outcome.returnCode === GATE_REFUSED && outcome.errorCode === ''
+  return interrupted ? { ...failure(new WritError('start_interrupted')), returnCode: GATE_REFUSED } : outcome
 }
 
 /** Stores the output until it ends, stops the container when it is killed, and says how it ended. */

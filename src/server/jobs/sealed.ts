@@ -20,6 +20,10 @@ export async function unseal(engine: Engine, sealed: readonly string[], signal?:
     const plain = await decrypt(engine.vault, engine.identity.token(), engine.config.serverKey, sealed, signal)
     return plain.map(bytes => bytes.toString('utf8'))
   } catch (error) {
+    // the wrong key is a 400, or in Vault 1.8 a 500 that says so (contract transit-encrypt-decrypt); it will not get better
+    const unreadable =
+      isVaultError(error) && (error.status === 400 || /message authentication failed/.test(error.message))
+    if (unreadable) throw new WritError('order_unreadable', undefined, { cause: error })
     throw asServerTrouble(error)
   }
 }

@@ -25,7 +25,7 @@ export interface JobsTable {
   node: Generated<string>
   attempt: Generated<number>
   lease_until: Date | null
-  stage: Generated<'preparing' | 'starting'>
+  stage: Generated<'preparing' | 'starting' | 'running'>
   container_id: Generated<string>
   image_digest: Generated<string>
   kill_requested: Generated<boolean>

@@ -31,8 +31,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       node text not null default '',
       attempt integer not null default 0,
       lease_until timestamptz,
-      -- 'preparing': no container can have been started. 'starting': one may have been.
-      stage text not null default 'preparing' check (stage in ('preparing', 'starting')),
+      -- 'preparing': no container can have been started; 'starting': one may have been; 'running': it has its secrets
+      stage text not null default 'preparing' check (stage in ('preparing', 'starting', 'running')),
       container_id text not null default '',
       image_digest text not null default '',
       kill_requested boolean not null default false,

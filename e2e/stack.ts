@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { type Identities, loginRequestor, prepareVault, serverSettings } from '../src/cli/dev/prepare-vault.ts'
+import { Client } from '../src/client/client.ts'
+import { type DevVault, startDevVault } from '../src/dev-vault/index.ts'
+import type { JobAnswer, JobSpec } from '../src/protocol/job.ts'
+import { dockerRuntime } from '../src/server/runtimes/docker/docker-runtime.ts'
+import type { Runtime } from '../src/server/runtimes/runtime.ts'
+import { type Database, openDatabase } from '../src/server/store/database.ts'
+import { Vault } from '../src/vault/client.ts'
+import { Secret } from '../src/vault/secret.ts'
+import { ensureBusyboxImage } from '../test/busybox-image.ts'
+import { createTestDatabase, type TestDatabase } from '../test/database.ts'
+
+/** A whole system for a test: embedded Vault, a database of its own, the real engine, and servers that are processes. */
+export interface Stack {
+  readonly vault: Vault
+  readonly devVault: DevVault
+  readonly root: Secret
+  readonly identities: Identities
+  readonly database: TestDatabase
+  readonly db: Database
+  readonly runtime: Runtime
+  readonly image: string
+  /** Starts a server process on a free port. */
+  startServer(settings?: Record<string, string>): Promise<ServerProcess>
+  /** A client with the token of the stack's requestor, or of another one. */
+  client(server: string, token?: Secret): Client
+  /** A requestor with an identity of its own. */
+  requestor(name: string): Promise<Secret>
+  close(): Promise<void>
+}
+
+export interface ServerProcess {
+  readonly address: string
+  readonly pid: number
+  /** Everything that it logged so far. */
+  log(): string
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+export async function startStack(): Promise<Stack> {
+  const [database, devVault, image] = await Promise.all([createTestDatabase(), startDevVault(), ensureBusyboxImage()])
+  const vault = new Vault({ address: devVault.address })
+  const root = new Secret(devVault.rootToken)
+  const identities = await prepareVault(vault, root)
+  const db = openDatabase(database.url, () => {})
+  const runtime = dockerRuntime()
+  const servers: ServerProcess[] = []
+  const clients: Client[] = []
+  return {
+    vault,
+    devVault,
+    root,
+    identities,
+    database,
+    db,
+    runtime,
+    image,
+    startServer: async settings => {
+      const server = await startServerProcess({
+        DATABASE_URL: database.url,
+        VAULT_ADDR: devVault.address,
+        WRIT_PORT: '0',
+        WRIT_LEASE_MS: '1500',
+        WRIT_KILL_GRACE: '1',
+        WRIT_LOG_LEVEL: 'debug',
+        ...serverSettings(identities),
+        ...settings,
+      })
+      servers.push(server)
+      return server
+    },
+    client: (server, token = identities.requestorToken) => {
+      const client = new Client({ server, vault, token })
+      clients.push(client)
+      return client
+    },
+    requestor: name => loginRequestor(vault, root, name),
+    close: async () => {
+      for (const client of clients) await client.close()
+      for (const server of servers) await server.stop('SIGTERM')
+      const jobs = await db
+        .selectFrom('jobs')
+        .select('id')
+        .execute()
+        .catch(() => [])
+      for (const { id } of jobs) await runtime.remove(`writ-${id}`)
+      await db.destroy()
+      await runtime.close()
+      await vault.close()
+      await devVault.close()
+      await database.drop()
+    },
+  }
+}
+
+async function startServerProcess(settings: Record<string, string>): Promise<ServerProcess> {
+  const child = spawn(process.execPath, ['src/cli/main.ts', 'server'], {
+    env: { PATH: process.env.PATH, HOME: '/nonexistent', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let log = ''
+  child.stderr.on('data', chunk => {
+    log += chunk
+  })
+  const address = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', line => {
+      log += `${line}\n`
+      const found = /"address":"([^"]+)"/.exec(line)?.[1]
+      if (found) resolve(found)
+    })
+    child.once('close', code => reject(new Error(`the server ended with ${code}: ${log.slice(-2_000)}`)))
+  })
+  return {
+    address,
+    pid: child.pid ?? 0,
+    log: () => log,
+    stop: (signal = 'SIGTERM') => endProcess(child, signal),
+  }
+}
+
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const closed = once(child, 'close')
+  child.kill(signal)
+  await closed
+}
+
+export interface Ended {
+  readonly job: JobAnswer
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Follows a job to its end and then waits until it let go of everything. */
+export async function untilEnded(stack: Stack, client: Client, id: string): Promise<Ended> {
+  const parts: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
+  for await (const event of client.follow(id)) {
+    if (event.kind === 'output') parts[event.stream].push(Buffer.from(event.data))
+  }
+  await until(async () => {
+    const row = await stack.db.selectFrom('jobs').select('released_at').where('id', '=', id).executeTakeFirst()
+    return row?.released_at != null
+  })
+  return {
+    job: await client.get(id),
+    stdout: Buffer.concat(parts.stdout).toString(),
+    stderr: Buffer.concat(parts.stderr).toString(),
+  }
+}
+
+/** A job that runs a line of shell. */
+export function shell(stack: Pick<Stack, 'image'>, script: string, more: JobSpec = {}): JobSpec {
+  return { container_image: stack.image, run: ['sh', '-c', script], ...more }
+}
+
+/** Waits until something is so; fails after `limitMs`. */
+export async function until(what: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
+  for (const end = Date.now() + limitMs; ; ) {
+    if (await what()) return
+    if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
