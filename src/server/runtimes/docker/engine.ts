@@ -59,7 +59,7 @@ export class Engine {
 
   async json<T>(method: Method, path: string, options: CallOptions = {}): Promise<T> {
     return this.#within(options, async limit => {
-      const { body } = await this.#answer(method, await this.#versioned(path), options, limit.signal)
+      const { body } = await this.#answer(method, await this.#versioned(path, limit.signal), options, limit.signal)
       const read = await text(body)
       limit.clear()
       return (read ? JSON.parse(read) : undefined) as T
@@ -68,7 +68,7 @@ export class Engine {
 
   async stream(method: Method, path: string, options: CallOptions = {}): Promise<EngineAnswer> {
     return this.#within(options, async limit => {
-      const answer = await this.#answer(method, await this.#versioned(path), options, limit.signal)
+      const answer = await this.#answer(method, await this.#versioned(path, limit.signal), options, limit.signal)
       limit.met()
       answer.body.once('close', limit.clear)
       return answer
@@ -78,7 +78,7 @@ export class Engine {
   /** A connection to the inside of a container: bytes both ways, and ending our side reaches its standard input. */
   async hijack(path: string, options: CallOptions = {}): Promise<Duplex> {
     return this.#within(options, async limit => {
-      const socket = await this.#hijack(await this.#versioned(path), options, limit.signal)
+      const socket = await this.#hijack(await this.#versioned(path, limit.signal), options, limit.signal)
       limit.clear()
       return socket
     })
@@ -111,10 +111,15 @@ export class Engine {
     }
   }
 
-  async #versioned(path: string): Promise<string> {
+  /** Asked once; whoever waits for it has his own deadline. */
+  async #versioned(path: string, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted()
     this.#prefix ??= this.version().then(({ ApiVersion }) => `/v${ApiVersion}`)
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
     try {
-      return (await this.#prefix) + path
+      return (await Promise.race([this.#prefix, aborted])) + path
     } catch (error) {
       this.#prefix = undefined
       throw error

@@ -23,7 +23,10 @@ const RETRY_MS = 250
 export async function inspect(engine: Engine, name: string, signal?: AbortSignal): Promise<Inspected | null> {
   try {
     const path = `/containers/${encodeURIComponent(name)}/json`
-    const found = await engine.json<Inspected>('GET', path, { signal, deadlineMs: INSPECT_MS })
+    const found = await engine.json<Inspected>('GET', path, {
+      signal,
+      deadlineMs: Math.min(INSPECT_MS, engine.patienceMs),
+    })
     // The engine also takes the first digits of an id for a name.
     return found.Name === `/${name}` || found.Id === name ? found : null
   } catch (error) {
