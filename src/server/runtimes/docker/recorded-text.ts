@@ -89,7 +89,8 @@ function replaced(bytes: Buffer): Buffer {
 /** Bytes of the character at `at`, 0 if there is none. */
 function characterLength(bytes: Buffer, at: number): number {
   const length = announced(bytes[at] ?? 0)
-  return length > 0 && at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)) ? length : 0
+  if (length <= 1) return length
+  return at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)) ? length : 0
 }
 
 function announced(lead: number): number {
