@@ -2,11 +2,14 @@
 // (the pinned Node and PostgreSQL are among it), then has `writ doctor` look for the rest and mend it.
 // Plain JavaScript for Node 18 and newer: at this time there may be nothing but the machine's own Node.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const OLDEST_NODE = 26
+const LIBRARIES = ['libatomic1', 'libstdc++6']
+/** The exit code of a program whose libraries are not all there (ld.so). */
+const NOT_LOADED = 127
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const profile = process.argv[2] ?? 'test'
 
@@ -88,14 +91,35 @@ function examine() {
       `npm has no Node ${OLDEST_NODE} for ${process.platform} on ${process.arch}: install it, this one is ${process.version}`,
     )
   }
-  const { status, stdout, error } = spawnSync(node, ['src/cli/main.ts', 'doctor', '--mend', '--for', profile], {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  if (status === 0) return true
-  process.stderr.write(stdout ?? '')
+  let doctor = askDoctor(node)
+  if (doctor.status === NOT_LOADED) {
+    if (!bringLibraries(node)) return false
+    doctor = askDoctor(node)
+  }
+  if (doctor.status === 0) return true
+  process.stderr.write(doctor.stdout ?? '')
+  const { error } = doctor
   return fail(error ? `writ doctor did not start: ${error.message}` : 'something is missing on this machine, see above')
+}
+
+function askDoctor(node) {
+  const command = ['src/cli/main.ts', 'doctor', '--mend', '--for', profile]
+  return spawnSync(node, command, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** A minimal Debian has no libatomic1, without which Node 26 does not even start. */
+function bringLibraries(node) {
+  const apt = (...args) =>
+    spawnSync('apt-get', args, { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  if (process.getuid?.() === 0) {
+    say(`installing ${LIBRARIES.join(' and ')}, which Node ${OLDEST_NODE} needs`)
+    apt('update')
+    apt('install', '-y', '--no-install-recommends', ...LIBRARIES)
+  }
+  if (spawnSync(node, ['--version'], { stdio: 'ignore' }).status === 0) return true
+  // npm puts this Node first in PATH: were it to stay, it would be called next time instead of this script, and fail
+  for (const file of ['.bin/node', '.package-lock.json']) rmSync(join(root, 'node_modules', file), { force: true })
+  return fail(`Node ${OLDEST_NODE} does not start here. Try: sudo apt-get install -y ${LIBRARIES.join(' ')}`)
 }
 
 function say(line) {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -31,7 +31,12 @@ const NPM = `
   }
   fs.mkdirSync('node_modules/.bin', { recursive: true })
   fs.writeFileSync('node_modules/.package-lock.json', ${JSON.stringify(JSON.stringify(INSTALLED))})
-  fs.symlinkSync(process.execPath, 'node_modules/.bin/node')`
+  fs.rmSync('node_modules/.bin/node', { force: true })
+  fs.symlinkSync(fs.existsSync('picky-node') ? process.cwd() + '/picky-node' : process.execPath, 'node_modules/.bin/node')`
+/** A Node that does not start before apt-get has brought its library. */
+const PICKY = (project: string) => `#!/bin/sh
+[ -e ${project}/library ] || { echo "error while loading shared libraries" >&2; exit 127; }
+exec ${process.execPath} "$@"`
 const DOCTOR = `
   import { existsSync, writeFileSync } from 'node:fs'
   writeFileSync('doctor-called.json', JSON.stringify(process.argv.slice(2)))
@@ -118,6 +123,26 @@ test('npm leaves out an optional package for this very platform: that is a failu
   const packages = { ...LOCK.packages, 'node_modules/only-elsewhere': here }
   await writeFile(join(project, 'package-lock.json'), JSON.stringify({ packages }))
   expect(setup()).toMatchObject({ status: 1, stderr: expect.stringContaining('npm ci failed') })
+})
+
+test.runIf(process.getuid?.() === 0)('Node lacks a library: it is brought, and the doctor asked again', async () => {
+  await writeFile(join(project, 'picky-node'), PICKY(project), { mode: 0o755 })
+  await writeFile(join(project, 'apt-get'), `#!/bin/sh\n[ "$1" = update ] || touch ${project}/library\n`, {
+    mode: 0o755,
+  })
+  const { status, stderr } = setup({ PATH: `${project}:${process.env.PATH}` })
+  expect(stderr).toMatch(/installing libatomic1/)
+  expect(status).toBe(0)
+  expect(await called('doctor')).not.toBeNull()
+})
+
+test('Node lacks a library that cannot be had: the next run begins anew on the Node of the machine', async () => {
+  await writeFile(join(project, 'picky-node'), PICKY(project), { mode: 0o755 })
+  await writeFile(join(project, 'apt-get'), '#!/bin/sh\nexit 100\n', { mode: 0o755 })
+  const { status, stderr } = setup({ PATH: `${project}:${process.env.PATH}` })
+  expect(status).toBe(1)
+  expect(stderr).toContain('setup: Node 26 does not start here. Try: sudo apt-get install -y libatomic1 libstdc++6\n')
+  expect(await readdir(join(project, 'node_modules/.bin'))).toEqual([])
 })
 
 test('the doctor finds something missing: its table is shown, and its verdict passed on', async () => {
