@@ -160,7 +160,7 @@ function id(value: number): number {
 }
 
 /** A name of the archive for an error text: somebody else's bytes, so without what moves a terminal's cursor. */
-export function printable(name: string): string {
+function printable(name: string): string {
   return String(name)
     .replaceAll(/[^\x20-\x7e]/g, '?')
     .slice(0, 100)

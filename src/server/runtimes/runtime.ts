@@ -49,7 +49,7 @@ export interface Runtime {
 
 export type PullPolicy = 'IfNotPresent' | 'Always'
 
-export interface RuntimeInfo {
+interface RuntimeInfo {
   readonly engine: string
   readonly version: string
 }
@@ -86,7 +86,7 @@ export interface ContainerSpec {
   readonly limits: Limits
 }
 
-export interface Limits {
+interface Limits {
   readonly memoryBytes: number
   readonly pids: number
   /** `none`, `bridge` or the name of a network of the engine. */

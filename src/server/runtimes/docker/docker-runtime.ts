@@ -5,7 +5,7 @@ import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
 import { PreparedImages } from './prepared-image.ts'
 import { attachAgain, startContainer } from './start.ts'
-import { stopContainer } from './stop.ts'
+import { type RuntimeLog, stopContainer } from './stop.ts'
 
 export interface DockerOptions {
   /** `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the usual socket. */
@@ -13,10 +13,6 @@ export interface DockerOptions {
   /** How long an engine may be away before its running containers count as out of reach; for a restart 20 s is plenty. */
   readonly patienceMs?: number
   readonly log?: RuntimeLog
-}
-
-export interface RuntimeLog {
-  warn(fields: object, message: string): void
 }
 
 /** Containers by the Docker Engine API: Docker, and Podman's service of that API. */

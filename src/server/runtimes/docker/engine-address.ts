@@ -9,7 +9,7 @@ export interface EngineAddress {
   readonly tls: Certificates | undefined
 }
 
-export interface Certificates {
+interface Certificates {
   readonly ca?: Buffer
   readonly cert?: Buffer
   readonly key?: Buffer

@@ -10,6 +10,7 @@ import { DockerFixture, finished } from '../../../../test/docker-fixture.ts'
 import { dockerRuntime } from './docker-runtime.ts'
 
 const docker = new DockerFixture()
+const OPENSSL = 'openssl'
 const folder = mkdtempSync(join(tmpdir(), 'writ-tls-'))
 const file = (name: string) => join(folder, name)
 
@@ -17,7 +18,7 @@ const file = (name: string) => join(folder, name)
 const server = (() => {
   const options = ['-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', file('key.pem')]
   const name = ['-subj', '/CN=engine', '-addext', 'subjectAltName=IP:127.0.0.1', '-out', file('cert.pem')]
-  execFileSync('openssl', ['req', '-x509', '-days', '2', ...options, ...name], { stdio: 'ignore' })
+  execFileSync(OPENSSL, ['req', '-x509', '-days', '2', ...options, ...name], { stdio: 'ignore' })
   execFileSync('cp', [file('cert.pem'), file('ca.pem')])
   const cert = readFileSync(file('cert.pem'))
   const secure = { cert, key: readFileSync(file('key.pem')), ca: cert, requestCert: true, allowHalfOpen: true }

@@ -3,21 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Image, ImageOptions, PullPolicy } from '../runtime.ts'
 import type { Engine } from './engine.ts'
-import { EngineError, engineText, isGone, refusal } from './engine-error.ts'
+import { EngineError, engineText, refusal } from './engine-error.ts'
+import { type InspectedImage, inspectImage } from './image-inspection.ts'
 import { withTag } from './image-ref.ts'
 import type { PreparedImages } from './prepared-image.ts'
-
-/** What is used of the engine's description of an image. */
-export interface InspectedImage {
-  readonly Id: string
-  readonly RepoDigests: readonly string[] | null
-  readonly Config: {
-    readonly Entrypoint?: readonly string[] | null
-    readonly Cmd?: readonly string[] | null
-    readonly Env?: readonly string[] | null
-    readonly Labels?: Readonly<Record<string, string>> | null
-  } | null
-}
 
 /** Between two events of a pull; large layers are silent while they unpack. */
 const PULL_SILENCE_MS = 600_000
@@ -42,15 +31,6 @@ export async function resolveImage(
     entrypoint: base.Config?.Entrypoint ?? [],
     command: base.Config?.Cmd ?? [],
     metadata,
-  }
-}
-
-export async function inspectImage(engine: Engine, ref: string, signal?: AbortSignal): Promise<InspectedImage | null> {
-  try {
-    return await engine.json<InspectedImage>('GET', `/images/${ref}/json`, { signal })
-  } catch (error) {
-    if (isGone(error)) return null
-    throw refusal(error, 'image_not_found')
   }
 }
 

@@ -5,7 +5,7 @@ import { fileKind, layOver, readPlainFile } from './archive.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, refusal } from './engine-error.ts'
 import { JOB_USER, STARTED_FILE } from './gate.ts'
-import { type InspectedImage, inspectImage } from './image.ts'
+import { type InspectedImage, inspectImage } from './image-inspection.ts'
 import { withJobUser } from './passwd.ts'
 import { smallTar, type TarEntry } from './small-tar.ts'
 

@@ -1,7 +1,10 @@
-import type { RuntimeLog } from './docker-runtime.ts'
 import type { Engine } from './engine.ts'
 import { isGone } from './engine-error.ts'
 import { inspect, phaseOf } from './inspection.ts'
+
+export interface RuntimeLog {
+  warn(fields: object, message: string): void
+}
 
 const BEYOND_GRACE_MS = 60_000
 
