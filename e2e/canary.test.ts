@@ -47,7 +47,7 @@ test('secrets of a job are in none of the places where they must not be', async 
   const places = new Map<string, string>()
   places.set('inspect', (await askEngine(`/containers/${name}/json`)).toString('latin1'))
   places.set('layer', (await askEngine(`/containers/${name}/export`)).toString('latin1'))
-  places.set('processes', (await askEngine(`/containers/${name}/top?ps_args=axwwo%20args`)).toString())
+  places.set('processes', (await askEngine(`/containers/${name}/top?ps_args=axwwo%20pid,args`)).toString())
   places.set('files', (await askEngine(`/containers/${name}/changes`)).toString())
   expect(await stack.db.selectFrom('jobs').select('sealed_masks').executeTakeFirst()).toMatchObject({
     sealed_masks: expect.stringMatching(/^vault:v1:/),

@@ -37,8 +37,9 @@ export async function startEngineProxy(path: string): Promise<EngineProxy> {
   if (existsSync(path)) await rm(path)
   let trap: { pattern: RegExp; where: 'request' | 'answer'; sprung: () => void } | null = null
   const sockets = new Set<Socket>()
-  const server = createServer(client => {
-    const engine = connect(SOCKET)
+  // half-open: the end of a container's input must not end its output
+  const server = createServer({ allowHalfOpen: true }, client => {
+    const engine = connect({ path: SOCKET, allowHalfOpen: true })
     let muted = false
     for (const socket of [client, engine]) {
       sockets.add(socket)

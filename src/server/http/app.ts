@@ -31,7 +31,13 @@ export async function buildApp(engine: Engine): Promise<FastifyInstance> {
     })
   })
 
-  await app.register(healthRoutes, { engine })
-  await app.register(jobRoutes, { engine, prefix: '/v1/api/job' })
+  healthRoutes(app, engine)
+  await app.register(
+    (scope, _options, done) => {
+      jobRoutes(scope, engine)
+      done()
+    },
+    { prefix: '/v1/api/job' },
+  )
   return app
 }

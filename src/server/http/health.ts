@@ -5,7 +5,7 @@ import type { Engine } from '../jobs/engine.ts'
 const Health = Type.Object({ state: Type.String(), sealed: Type.String(), reason: Type.String() })
 
 /** Routes that need no token. */
-export async function healthRoutes(app: FastifyInstance, { engine }: { engine: Engine }): Promise<void> {
+export function healthRoutes(app: FastifyInstance, engine: Engine): void {
   // every value is text, as GoStint's (gostint.md §2.10)
   app.get('/v1/api/health', { schema: { response: { 200: Health } } }, async () => {
     const { sealed, reason } = engine.identity.state

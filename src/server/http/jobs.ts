@@ -17,7 +17,7 @@ interface IdParams {
 }
 
 /** `/v1/api/job` (gostint.md §2.4 to 2.9), and the live output of a job. */
-export async function jobRoutes(app: FastifyInstance, { engine }: { engine: Engine }): Promise<void> {
+export function jobRoutes(app: FastifyInstance, engine: Engine): void {
   app.decorateRequest('caller', null)
   app.addHook('onRequest', requireCaller(engine))
 
@@ -53,10 +53,11 @@ export async function jobRoutes(app: FastifyInstance, { engine }: { engine: Engi
 
   app.get<IdParams>('/:id/output', async (request, reply) => {
     const id = parseJobId(request.params.id)
+    const offset = offsetOf(request)
     await requireReadable(engine, callerOf(request), id)
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort())
-    const events = followJob(engine, id, offsetOf(request), AbortSignal.any([gone.signal, closing.signal]))
+    const events = followJob(engine, id, offset, AbortSignal.any([gone.signal, closing.signal]))
     reply
       .type('text/event-stream; charset=utf-8')
       .header('cache-control', 'no-store')
