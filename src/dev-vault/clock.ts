@@ -5,10 +5,16 @@
 export class Clock {
   #offset = 0
   readonly #listeners = new Set<() => void>()
+  readonly #source: () => number
+
+  /** `source` gives the time in milliseconds; one that stands still makes a test independent of how fast the machine is. */
+  constructor(source: () => number = Date.now) {
+    this.#source = source
+  }
 
   /** Milliseconds since 1970. */
   now(): number {
-    return Date.now() + this.#offset
+    return this.#source() + this.#offset
   }
 
   /** Moves the clock forward and tells whoever watches it. */

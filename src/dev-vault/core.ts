@@ -41,6 +41,7 @@ export class Core {
   readonly unsealKey = randomBytes(32).toString('base64')
   readonly rootToken: string
   sealed = false
+  #sweeping = Promise.resolve()
 
   constructor(catalog: Catalog, clock: Clock, rootToken: string | undefined) {
     this.catalog = catalog
@@ -102,8 +103,12 @@ export class Core {
   }
 
   /** Ends what has ended by time. Secrets outside are given back by this alone; everything else is looked at when used. */
-  async sweep(): Promise<void> {
-    await this.leases.sweep()
-    await this.tokens.sweep()
+  sweep(): Promise<void> {
+    // One after another: a database that does not answer must not pile up attempts.
+    this.#sweeping = this.#sweeping.then(async () => {
+      await this.leases.sweep()
+      await this.tokens.sweep()
+    })
+    return this.#sweeping
   }
 }

@@ -1,13 +1,13 @@
-import { refuse, VaultError } from '../../errors.ts'
-import { Fields } from '../../fields.ts'
+import { randomBytes } from 'node:crypto'
+import { refuse } from '../../errors.ts'
+import type { Fields } from '../../fields.ts'
 import type { Answer, Call, Route } from '../../routing/backend.ts'
-import { isObject, type JsonObject } from '../../text/json.ts'
+import type { JsonObject } from '../../text/json.ts'
+import { batched } from './batch.ts'
 import { decrypt, encrypt } from './cipher.ts'
 import { contextOf, decoded } from './context.ts'
 import type { TransitKey } from './key.ts'
 import type { Keyring } from './keyring.ts'
-
-type Work = (key: TransitKey, fields: Fields) => JsonObject
 
 /** Encrypt, decrypt and rewrap: one text or a batch of them. */
 export function cipherRoutes(keys: Keyring): Route[] {
@@ -20,18 +20,29 @@ export function cipherRoutes(keys: Keyring): Route[] {
       write: async call => {
         const key = await keys.open(nameOf(call), call.fields)
         if (!key.type.encrypts) throw refuse(400, `message encryption not supported for key type ${key.type.name}`)
-        return work(key, call, encryptOne)
+        return batched(call, fields => encryptOne(key, fields))
       },
     },
     {
       path: 'decrypt/:name',
       help: 'Decrypts.',
-      write: call => work(decryptingKey(keys, nameOf(call)), call, decryptOne),
+      write: call => {
+        const key = decryptingKey(keys, nameOf(call))
+        return batched(call, fields => decryptOne(key, fields))
+      },
     },
     {
       path: 'rewrap/:name',
       help: 'Encrypts with the latest version what an older one has encrypted.',
-      write: call => work(decryptingKey(keys, nameOf(call)), call, rewrapOne),
+      write: call => {
+        const key = decryptingKey(keys, nameOf(call))
+        return batched(call, fields => rewrapOne(key, fields))
+      },
+    },
+    {
+      path: 'datakey/:kind/:name',
+      help: 'Makes a data key; gives it encrypted, and in clear as well when asked for the plaintext.',
+      write: call => dataKey(keys, call),
     },
   ]
 }
@@ -64,20 +75,16 @@ function rewrapOne(key: TransitKey, fields: Fields): JsonObject {
   return { ciphertext, key_version: version }
 }
 
-function work(key: TransitKey, call: Call, one: Work): Answer {
-  const batch = call.fields.raw('batch_input')
-  if (batch === undefined || batch === null) return { data: one(key, call.fields) }
-  if (!Array.isArray(batch) || batch.length === 0) throw refuse(400, 'missing batch input to process')
-  return { data: { batch_results: batch.map(item => oneOfBatch(key, item, one)) } }
-}
-
-/** What goes wrong with one item is said at its place and spoils no other. */
-function oneOfBatch(key: TransitKey, item: unknown, one: Work): JsonObject {
-  if (!isObject(item)) return { error: 'not an object' }
-  try {
-    return one(key, new Fields(item))
-  } catch (error) {
-    if (error instanceof VaultError) return { error: error.errors[0] ?? '' }
-    throw error
+function dataKey(keys: Keyring, { fields, params }: Call): Answer {
+  if (params.kind !== 'plaintext' && params.kind !== 'wrapped') {
+    throw refuse(400, "Invalid path, must be 'plaintext' or 'wrapped'")
   }
+  const key = keys.need(params.name as string)
+  if (!key.type.encrypts) throw refuse(400, `message encryption not supported for key type ${key.type.name}`)
+  const bits = fields.integer('bits', 256)
+  if (![128, 256, 512].includes(bits)) throw refuse(400, 'invalid bit length')
+  const plaintext = randomBytes(bits / 8)
+  const { ciphertext, version } = encrypt(key, plaintext, contextOf(key, fields), fields.integer('key_version'))
+  const shown = params.kind === 'plaintext' ? { plaintext: plaintext.toString('base64') } : {}
+  return { data: { ciphertext, key_version: version, ...shown } }
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { refuse } from '../../errors.ts'
 import type { Handler, Route } from '../../routing/backend.ts'
 import { inputOf } from './context.ts'
-import { digestName } from './digests.ts'
+import { findDigest } from './digests.ts'
 
 /** As much as Vault gives out at once. */
 const MAX_RANDOM = 128 * 1024
@@ -11,11 +11,11 @@ const MAX_RANDOM = 128 * 1024
 export function toolRoutes(at: string): Route[] {
   const hash: Handler = ({ fields }) => {
     const algorithm = fields.text('urlalgorithm') || fields.text('algorithm') || 'sha2-256'
-    const digest = digestName(algorithm)
+    const digest = findDigest(algorithm)
     if (!digest) throw refuse(400, `unsupported algorithm ${algorithm}`)
     const format = fields.text('format') || 'hex'
     if (!isFormat(format)) throw refuse(400, `unsupported encoding format ${format}; must be "hex" or "base64"`)
-    return { data: { sum: createHash(digest).update(inputOf(fields)).digest(format) } }
+    return { data: { sum: createHash(digest.name).update(inputOf(fields)).digest(format) } }
   }
   const random: Handler = ({ fields }) => {
     const count = fields.has('urlbytes') ? fields.integer('urlbytes') : fields.integer('bytes', 32)
