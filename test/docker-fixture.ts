@@ -20,8 +20,7 @@ export class DockerFixture {
   readonly runtime: Runtime
   /** The bare API, for what the runtime does not do. */
   readonly engine = new Engine()
-  /** To be removed at the end, with what was prepared of them. */
-  readonly images: string[] = []
+  readonly #images = new Set<string>()
   #image: Image | undefined
 
   constructor(options: DockerOptions = {}) {
@@ -32,15 +31,20 @@ export class DockerFixture {
     afterAll(async () => {
       const cleaner = dockerRuntime()
       for (const { name } of await cleaner.list(LABEL, this.label)) await cleaner.remove(name)
-      for (const ref of this.images) await this.#removeImage(ref)
+      for (const id of this.#images) await this.#removeImage(id)
       await Promise.all([cleaner.close(), this.runtime.close(), this.engine.close()])
     })
   }
 
-  async #removeImage(ref: string): Promise<void> {
+  /** The image is removed at the end, with what was prepared of it. */
+  async remember(ref: string): Promise<void> {
     const { Id } = await this.engine.json<{ Id: string }>('GET', `/images/${ref}/json`)
-    await this.engine.json('DELETE', `/images/writ-prepared:${Id.replace('sha256:', '')}`).catch(() => {})
-    await this.engine.json('DELETE', `/images/${ref}`)
+    this.#images.add(Id)
+  }
+
+  async #removeImage(id: string): Promise<void> {
+    await this.engine.json('DELETE', `/images/writ-prepared:${id.replace('sha256:', '')}`).catch(() => {})
+    await this.engine.json('DELETE', `/images/${id}`, { query: { force: 1 } })
   }
 
   spec(argv: readonly string[], rest: Partial<ContainerSpec> = {}): ContainerSpec {

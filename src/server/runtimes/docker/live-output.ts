@@ -6,6 +6,7 @@ import type { ExitWatch } from './exit-watch.ts'
 import { FrameParser } from './frames.ts'
 import { logCopy } from './log-copy.ts'
 import { RecordedText } from './recorded-text.ts'
+import { Rejoin } from './rejoin.ts'
 
 /** The end of the output and the news of the exit are 30 ms apart at most, measured; much more means that the line was cut. */
 const EXIT_FOLLOWS_MS = 2_000
@@ -50,7 +51,8 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
       yield* counted('stdout', texts.stdout.end())
       yield* counted('stderr', texts.stderr.end())
     } else {
-      yield* logCopy(engine, id, delivered, signal)
+      const rejoin = (stream: OutputStream) => new Rejoin(delivered[stream], texts[stream].open)
+      yield* logCopy(engine, id, { stdout: rejoin('stdout'), stderr: rejoin('stderr') }, signal)
     }
   } finally {
     socket.destroy()

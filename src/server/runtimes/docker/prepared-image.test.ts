@@ -11,7 +11,7 @@ async function image(change: (entries: ImageEntry[]) => ImageEntry[], config: st
   // Something new in each, so that no earlier run has prepared it.
   const entries = [...change(busyboxEntries()), { name: 'unique', data: randomBytes(8).toString('hex') }]
   const ref = await importImage('writ-test/changed', await tarOf(entries), config)
-  docker.images.push(ref)
+  await docker.remember(ref)
   return ref
 }
 
@@ -102,25 +102,3 @@ describe('refuses an image', () => {
     expect(await docker.engine.json('GET', '/containers/json', { query: { all: 1, filters } })).toEqual([])
   })
 })
-
-describe('a registry that cannot be reached', () => {
-  test('does not matter for an image that is here', async () => {
-    const lines: string[] = []
-    const ref = await importImage('127.0.0.1:1/writ-test/here', await tarOf(busyboxEntries()))
-    docker.images.push(ref)
-    const found = await runtime.image(ref, 'Always', { onProgress: line => lines.push(line) })
-    expect(lines).toEqual([expect.stringContaining('cannot be reached')])
-    expect((await docker.run('echo x', NO_SECRETS, { image: found })).stdout.toString()).toBe('x\n')
-  })
-
-  test('is said of one that is not', async () => {
-    await expect(prepared('127.0.0.1:1/writ-test/nowhere')).rejects.toMatchObject({ code: 'image_not_found' })
-  })
-})
-
-test.each(['UPPER/case', 'a b', '../x', '', 'a/../../version', 'x?y', 'x#y', 'x%2fy', 'a//b', 'ä', '-x', 'x\r\ny'])(
-  'refuses the reference %j',
-  async ref => {
-    await expect(prepared(ref)).rejects.toMatchObject({ code: 'image_not_found' })
-  },
-)

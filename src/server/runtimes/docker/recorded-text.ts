@@ -18,6 +18,13 @@ export class RecordedText {
   /** The start of a character whose rest has not come. */
   #held: Buffer = Buffer.alloc(0)
 
+  /** What was given out of the record that is not full yet. */
+  #open: Buffer[] = []
+
+  get open(): Buffer {
+    return Buffer.concat(this.#open)
+  }
+
   push(chunk: Buffer): Buffer[] {
     const data = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
     const pieces: Buffer[] = []
@@ -28,6 +35,9 @@ export class RecordedText {
     }
     const whole = data.length - unfinished(data.subarray(start))
     pieces.push(text(data.subarray(start, whole)))
+    const recordStart = data.length - this.#column
+    if (recordStart >= 0) this.#open = [text(data.subarray(recordStart, whole))]
+    else this.#open.push(text(data.subarray(0, whole)))
     this.#held = Buffer.from(data.subarray(whole))
     this.#column -= this.#held.length
     return pieces.filter(piece => piece.length > 0)

@@ -8,6 +8,7 @@ import { JOB_USER, secretTar, UNPACK_COMMAND } from './gate.ts'
 import { type Inspected, inspect } from './inspection.ts'
 import { liveOutput } from './live-output.ts'
 import { logCopy } from './log-copy.ts'
+import { Rejoin } from './rejoin.ts'
 
 const START_MS = 120_000
 
@@ -49,7 +50,8 @@ export async function attachAgain(
 ): Promise<Attachment> {
   const { Id: id, State } = await existing(engine, name, signal)
   if (State.Status === 'created') throw new WritError('container_refused', 'it was never started')
-  return { output: logCopy(engine, id, cursor, signal), exit: watchExit(engine, id, signal).exit }
+  const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }
+  return { output: logCopy(engine, id, streams, signal), exit: watchExit(engine, id, signal).exit }
 }
 
 async function existing(engine: Engine, name: string, signal?: AbortSignal): Promise<Inspected> {

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { busyboxEntries, importImage, tarOf } from '../../../../test/busybox-image.ts'
+import { DockerFixture, NO_SECRETS } from '../../../../test/docker-fixture.ts'
+import { TinyRegistry } from '../../../../test/tiny-registry.ts'
+
+const docker = new DockerFixture()
+const { runtime } = docker
+const registry = new TinyRegistry()
+
+beforeAll(() => registry.listen())
+afterAll(() => registry.close())
+
+const layer = (content: string) => tarOf([...busyboxEntries(), { name: 'which', data: content }])
+/** A name of its own for each test, to be removed afterwards. */
+const name = () => `${registry.host}/team/image-${randomBytes(4).toString('hex')}`
+
+async function which(ref: string, policy: 'IfNotPresent' | 'Always' = 'IfNotPresent') {
+  const lines: string[] = []
+  const image = await runtime.image(ref, policy, { onProgress: line => lines.push(line) })
+  await docker.remember(ref)
+  const { stdout } = await docker.run('cat /which', NO_SECRETS, { image })
+  return { which: stdout.toString(), digest: image.digest, lines }
+}
+
+test('is pulled when it is not here, with progress, and known by its digest', async () => {
+  const digest = registry.offer('latest', await layer('first'))
+  const repository = name()
+  const pulled = await which(repository)
+  expect(pulled).toMatchObject({ which: 'first', digest: `${repository}@${digest}` })
+  expect(pulled.lines.some(line => line.includes('Pull complete'))).toBe(true)
+  expect((await which(repository)).lines).toEqual([])
+  expect(await which(`${repository}@${digest}`)).toMatchObject({ which: 'first', lines: [] })
+})
+
+test('is pulled again when Always is asked for, and only then', async () => {
+  const ref = `${name()}:moving`
+  registry.offer('moving', await layer('old'))
+  expect((await which(ref)).which).toBe('old')
+  registry.offer('moving', await layer('new'))
+  expect((await which(ref)).which).toBe('old')
+  expect((await which(ref, 'Always')).which).toBe('new')
+})
+
+test('of a damaged layer is refused, although the engine begins with 200', async () => {
+  registry.offer('damaged', await layer(randomBytes(8).toString('hex')), { damaged: true })
+  const error = { code: 'image_not_found', detail: expect.stringMatching(/verification|checksum|invalid|gzip/i) }
+  await expect(runtime.image(`${name()}:damaged`, 'IfNotPresent', {})).rejects.toMatchObject(error)
+})
+
+test('that the registry does not have is not found', async () => {
+  await expect(runtime.image(`${name()}:none`, 'IfNotPresent', {})).rejects.toMatchObject({ code: 'image_not_found' })
+})
+
+test('that the registry has withdrawn is not used with Always', async () => {
+  const ref = `${name()}:withdrawn`
+  registry.offer('withdrawn', await layer('x'))
+  await which(ref)
+  registry.withdraw('withdrawn')
+  await expect(runtime.image(ref, 'Always', {})).rejects.toMatchObject({ code: 'image_not_found' })
+  expect((await which(ref)).which).toBe('x')
+})
+
+test('is used as it is here while its registry cannot be reached', async () => {
+  const ref = await importImage('127.0.0.1:1/writ-test/here', await layer('here'))
+  const found = await which(ref, 'Always')
+  expect(found).toMatchObject({ which: 'here', lines: [expect.stringContaining('cannot be reached')] })
+})
+
+test('is not found if it is neither here nor its registry there', async () => {
+  const error = { code: 'image_not_found' }
+  await expect(runtime.image('127.0.0.1:1/writ-test/no', 'IfNotPresent', {})).rejects.toMatchObject(error)
+})
+
+test.each(['UPPER/case', 'a b', '../x', '', 'a/../../version', 'x?y', 'x#y', 'x%2fy', 'a//b', 'ä', '-x', 'x\r\ny'])(
+  'refuses the reference %j',
+  async ref => {
+    await expect(runtime.image(ref, 'IfNotPresent', {})).rejects.toMatchObject({ code: 'image_not_found' })
+  },
+)
