@@ -65,6 +65,7 @@ export async function startStack(): Promise<Stack> {
         WRIT_PORT: '0',
         WRIT_LEASE_MS: '1500',
         WRIT_KILL_GRACE: '1',
+        WRIT_JOB_NETWORK: 'none',
         WRIT_LOG_LEVEL: 'debug',
         ...serverSettings(identities),
         ...settings,

@@ -1,0 +1,68 @@
+import { connect, type Socket } from 'node:net'
+import { Agent } from 'undici'
+
+/** The baseline: the same container by the bare engine API, and nothing else. */
+export class RawContainers {
+  readonly #socketPath: string
+  readonly #agent: Agent
+  #made = 0
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+    this.#agent = new Agent({ connect: { socketPath } })
+  }
+
+  /** create, attach, start, wait, remove: as hardened as a job's. */
+  async run(image: string, command: readonly string[], network: string): Promise<void> {
+    this.#made += 1
+    const name = `writ-bench-${process.pid}-${this.#made}`
+    await this.#call('POST', `/containers/create?name=${name}`, {
+      Image: image,
+      Cmd: command,
+      User: '2001:2001',
+      HostConfig: {
+        Init: true,
+        NetworkMode: network,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        PidsLimit: 512,
+        Memory: 2 ** 30,
+        MemorySwap: 2 ** 30,
+        Tmpfs: { '/run/writ': 'size=1m' },
+        LogConfig: { Type: 'json-file', Config: {} },
+      },
+    })
+    const output = await this.#attach(name)
+    await this.#call('POST', `/containers/${name}/start`)
+    await this.#call('POST', `/containers/${name}/wait`)
+    output.destroy()
+    await this.#call('DELETE', `/containers/${name}?force=1&v=1`)
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.close()
+  }
+
+  async #call(method: 'POST' | 'DELETE', path: string, body?: object): Promise<void> {
+    const answer = await this.#agent.request({
+      origin: 'http://engine',
+      method,
+      path,
+      ...(body ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } } : {}),
+      headersTimeout: 0,
+    })
+    const text = await answer.body.text()
+    if (answer.statusCode >= 400) throw new Error(`${path}: ${answer.statusCode} ${text}`)
+  }
+
+  #attach(name: string): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.#socketPath)
+      socket.once('error', reject)
+      socket.write(
+        `POST /containers/${name}/attach?stream=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n`,
+      )
+      socket.once('data', () => resolve(socket.resume()))
+    })
+  }
+}

@@ -1,0 +1,118 @@
+import { Command, Option } from 'commander'
+
+/** All commands. Each imports its code when it is called: the start of the command stays short. */
+export function program(): Command {
+  const writ = new Command('writ')
+    .description(
+      'Sealed orders for your infrastructure: run the right container once, with exactly the secrets it needs.',
+    )
+    .showHelpAfterError('(writ --help lists all commands)')
+    .enablePositionalOptions()
+
+  writ
+    .command('dev')
+    .description('everything in one process on embedded parts, to try writ and to develop with it')
+    .option('--json', 'print one line with every address, role id and token when all is ready')
+    .option('--data <dir>', 'keep the database in this folder')
+    .addOption(port('port of the server', 3232))
+    .option('--quiet', 'no log of the server')
+    .action(async options => await (await import('./commands/dev.ts')).dev(options))
+
+  writ
+    .command('server')
+    .description('a server, configured by environment (docs/configuration.md)')
+    .action(async () => await (await import('./commands/server.ts')).server())
+
+  writ
+    .command('dev-vault')
+    .description('the embedded Vault alone: in memory, for trying and testing only')
+    .option('--listen <host:port>', 'address to listen on', '127.0.0.1:8200')
+    .option('--root-token <token>', 'the root token (default: a random one)')
+    .option('--json', 'print one line when ready')
+    .action(async options => await (await import('./commands/dev-vault.ts')).devVault(options))
+
+  job(writ.command('run').description('submit a job sealed, follow it, exit with its code')).action(
+    exit(async (command, options) => await (await import('./commands/run.ts')).run(command, options)),
+  )
+  job(writ.command('submit').description('submit a job sealed, print its id')).action(
+    exit(async (command, options) => await (await import('./commands/run.ts')).submit(command, options)),
+  )
+  remote(writ.command('logs').description('the output of a job').argument('<id>'))
+    .option('-f, --follow', 'until its end, then exit with its code')
+    .option('--offset <bytes>', 'from this byte on', Number)
+    .action(exit(async (id, options) => await (await import('./commands/logs.ts')).logs(id, options)))
+  remote(writ.command('get').description('one job').argument('<id>')).action(
+    exit(async (id, options) => await (await import('./commands/jobs.ts')).get(id, options)),
+  )
+  remote(writ.command('ls').description('the newest jobs that you may see'))
+    .option('--skip <n>', 'leave out the newest n', Number)
+    .action(exit(async options => await (await import('./commands/jobs.ts')).ls(options)))
+  remote(writ.command('kill').description('stop jobs').argument('<id...>')).action(
+    exit(async (ids, options) => await (await import('./commands/jobs.ts')).kill(ids, options)),
+  )
+  remote(writ.command('rm').description('remove ended jobs, cancel waiting ones').argument('<id...>')).action(
+    exit(async (ids, options) => await (await import('./commands/jobs.ts')).rm(ids, options)),
+  )
+
+  writ
+    .command('vault-setup')
+    .description('print what writ needs in Vault, as vault commands')
+    .option('--apply', 'make it, with VAULT_ADDR and VAULT_TOKEN')
+    .option('--job-role <name>', 'name of the AppRole of jobs, and of its key')
+    .option('--job-secret <path>', 'a path that jobs may read, as in a policy; may be repeated', collect, [])
+    .option('--json', 'print JSON')
+    .action(exit(async options => await (await import('./commands/vault-setup.ts')).vaultSetup(options)))
+  writ
+    .command('doctor')
+    .description('what is missing on this machine, and the command that mends it')
+    .addOption(
+      new Option('--for <what>', 'what the machine is to be good for').choices(['run', 'test', 'demo']).default('run'),
+    )
+    .option('--mend', 'install and start what is missing (Debian and Ubuntu, as root)')
+    .option('--json', 'print JSON')
+    .action(
+      exit(async ({ for: profile, mend = false, json = false }) => {
+        const { runDoctor } = await import('./doctor/doctor.ts')
+        return await runDoctor({ profile, mend, json, out: process.stdout, err: process.stderr })
+      }),
+    )
+  return writ
+}
+
+function remote(command: Command): Command {
+  return command.option('--server <url>', 'the server or a courier (default: WRIT_ADDR)').option('--json', 'print JSON')
+}
+
+function job(command: Command): Command {
+  return remote(command)
+    .option('--image <ref>', 'container image')
+    .option('--content <folder|file>', 'folder, or .tar.gz, to lay over the root of the container')
+    .option('--secret-ref <NAME@path.key>', 'a secret from Vault; may be repeated', collect, [])
+    .option('--env <NAME=value>', 'environment, not for secrets; may be repeated', collect, [])
+    .option('--queue <name>', 'jobs of a queue run one after another', '')
+    .option('--entrypoint <part>', "replaces the image's entry point; repeat it for further parts", collect, [])
+    .option('--workdir <dir>', 'working directory')
+    .addOption(new Option('--pull <policy>', 'when to pull the image').choices(['IfNotPresent', 'Always']))
+    .addOption(new Option('--secret-file-type <type>', 'form of the file of secrets').choices(['yaml', 'json']))
+    .option('--cont-on-warnings', 'go on when Vault answers a secret with warnings')
+    .option('--tty', 'allocate a terminal')
+    .option('--direct', 'do not seal: for a connection that is trusted from end to end')
+    .option('--job-role <name>', "the server's job role (default: WRIT_JOB_ROLE or writ-job)")
+    .argument('[command...]', 'the command, after --')
+    .passThroughOptions()
+}
+
+function port(description: string, fallback: number): Option {
+  return new Option('--port <port>', `${description}; 0 takes a free one`).argParser(Number).default(fallback)
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: commander hands over arguments and options untyped; each command types its own
+function exit(action: (...args: any[]) => Promise<number>) {
+  return async (...args: unknown[]) => {
+    process.exitCode = await action(...args)
+  }
+}
