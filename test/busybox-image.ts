@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { type Header, pack } from 'tar-stream'
 import { Agent } from 'undici'
 
+const LDD = 'ldd'
 const BUSYBOX = '/bin/busybox'
 const REPOSITORY = 'writ-test/busybox'
 
@@ -36,6 +37,16 @@ export function busyboxEntries(): ImageEntry[] {
     { name: 'etc/passwd', data: 'root:x:0:0:root:/root:/bin/sh\n' },
     { name: 'etc/group', data: 'root:x:0:\n' },
   ]
+}
+
+/** A root filesystem of this machine's own programs and their libraries: another shell and another tar than busybox's. */
+export function hostEntries(programs: readonly string[]): ImageEntry[] {
+  const libraries = programs.flatMap(program => {
+    const listed = execFileSync(LDD, [program], { encoding: 'utf8' })
+    return [...listed.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path)
+  })
+  const file = (path: string): ImageEntry => ({ name: path.slice(1), mode: 0o755, data: readFileSync(path) })
+  return [...programs, ...new Set(libraries)].map(file)
 }
 
 export async function tarOf(entries: Iterable<ImageEntry>): Promise<Buffer> {

@@ -1,5 +1,5 @@
 import type { Engine } from './engine.ts'
-import { isGone } from './engine-error.ts'
+import { EngineError, isGone } from './engine-error.ts'
 import { inspect, phaseOf } from './inspection.ts'
 
 export interface RuntimeLog {
@@ -25,6 +25,11 @@ export async function stopContainer(
     deadlineMs: graceSeconds * 1000 + BEYOND_GRACE_MS,
   })
   stopping.catch(error => {
-    if (!isGone(error)) log?.warn({ container: name, err: error }, 'the engine did not stop the container')
+    if (!isGone(error) && !hasEnded(error))
+      log?.warn({ container: name, err: error }, 'the engine did not stop the container')
   })
+}
+
+function hasEnded(error: unknown): boolean {
+  return error instanceof EngineError && error.status === 304
 }
