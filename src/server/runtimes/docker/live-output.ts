@@ -65,5 +65,5 @@ async function seenToTheEnd(watch: ExitWatch): Promise<boolean> {
     () => true,
     () => false,
   )
-  return Promise.race([interrupted, ended, sleep(EXIT_FOLLOWS_MS, false)])
+  return Promise.race([interrupted, ended, sleep(EXIT_FOLLOWS_MS, false, { ref: false })])
 }
