@@ -28,7 +28,8 @@ export class UncleanPath extends Error {
  * @throws VaultError for what no path would accept; UncleanPath when the path has `//`, `.` or `..` in it
  */
 export async function readRequest(message: IncomingMessage): Promise<VaultRequest> {
-  const url = message.url ?? '/'
+  // A client that takes us for a proxy sends the whole URL.
+  const url = (message.url ?? '/').replace(/^https?:\/\/[^/]*/i, '')
   const mark = url.indexOf('?')
   const path = apiPath(mark < 0 ? url : url.slice(0, mark), mark < 0 ? '' : url.slice(mark))
   const query = mark < 0 ? {} : queryData(url.slice(mark + 1))
@@ -46,6 +47,7 @@ export async function readRequest(message: IncomingMessage): Promise<VaultReques
 }
 
 function apiPath(encoded: string, query: string): string {
+  if (!encoded.startsWith('/')) throw new VaultError(404, [])
   let path: string
   try {
     path = decodeURIComponent(encoded)

@@ -19,6 +19,8 @@ export interface Entity {
   readonly name: string
   readonly metadata: Readonly<Record<string, string>>
   readonly aliases: Alias[]
+  /** Goes up when something changes that policies may be filled in from. */
+  revision: number
   readonly createdAt: string
 }
 
@@ -41,6 +43,7 @@ export class Entities {
     const known = this.#byAlias.get(key)
     if (known) {
       for (const alias of known.aliases) if (alias.mountAccessor === mount.accessor) alias.metadata = metadata
+      known.revision++
       return known
     }
     const alias: Alias = {
@@ -56,6 +59,7 @@ export class Entities {
       name: `entity_${randomBytes(4).toString('hex')}`,
       metadata: {},
       aliases: [alias],
+      revision: 0,
       createdAt: rfc3339(now),
     }
     this.#byId.set(entity.id, entity)

@@ -70,7 +70,9 @@ async function handleWithToken(
 function findCaller(core: Core, request: VaultRequest): TokenEntry {
   if (request.token === '') throw refuse(400, 'missing client token')
   const token = core.tokens.find(request.token)
-  if (!token || !addressAllowed(request.address, token.boundCidrs)) throw refuse(403, 'permission denied')
+  // The last use is under way: a second request at the same moment must not be one more.
+  if (!token || token.numUses < 0) throw refuse(403, 'permission denied')
+  if (!addressAllowed(request.address, token.boundCidrs)) throw refuse(403, 'permission denied')
   return token
 }
 
@@ -82,7 +84,7 @@ async function handleAs(caller: Caller, core: Core, request: VaultRequest, targe
   if (!call) throw refuse(404, `no handler for route '${request.path}'`)
   if (operation === 'help') return pathHelp(target.mount, target.rest, target.found?.route)
   const answer = await act(call, target, operation)
-  return await wrapAnswer(core, request, underLease(core, call, answer))
+  return await wrapAnswer(core, request, await underLease(core, call, answer))
 }
 
 /** Is a write a creation? Only the thing itself knows. */
@@ -116,8 +118,14 @@ function callOf(request: VaultRequest, { mount, found }: Target, caller: Caller 
   return { request, params, fields: new Fields({ ...request.data, ...params }), caller, mount }
 }
 
-function underLease(core: Core, call: Call, answer: Answer | undefined): Answer | undefined {
+async function underLease(core: Core, call: Call, answer: Answer | undefined): Promise<Answer | undefined> {
   if (!answer?.secret || !call.caller) return answer
-  const lease = core.leases.register(call.request.path, call.mount, call.caller.token, answer.secret)
+  const { token } = call.caller
+  const lease = core.leases.register(call.request.path, call.mount, token, answer.secret)
+  // Revoked while the secret was being made: the secret must not outlive it.
+  if (!token.alive) {
+    await core.leases.revokeAll([lease])
+    throw refuse(403, 'permission denied')
+  }
   return { ...answer, leaseId: lease.id, renewable: true, leaseDuration: lease.ttl }
 }

@@ -62,7 +62,8 @@ export class Policies {
   }
 
   aclOf(token: Pick<TokenEntry, 'policies' | 'entityId'>): Acl {
-    const key = `${token.policies.join(',')}\n${token.entityId}`
+    // As JSON: a single policy may be named `a,b`, and must not stand for two.
+    const key = JSON.stringify([token.policies, token.entityId, this.#entities.get(token.entityId)?.revision])
     let acl = this.#cache.get(key)
     if (!acl) {
       acl = this.#build(token)

@@ -7,6 +7,7 @@ const entity: Entity = {
   name: 'ann',
   metadata: { team: 'red' },
   createdAt: '',
+  revision: 0,
   aliases: [
     {
       id: 'a-1',

@@ -1,3 +1,4 @@
+import { addressAllowed } from '../cidr.ts'
 import type { Core } from '../core.ts'
 import { refuse } from '../errors.ts'
 import type { Acl } from '../policy/acl.ts'
@@ -11,7 +12,7 @@ export const OPEN_INTERNAL = ['internal/ui/mounts', 'internal/ui/mounts/*']
 export function internalUiRoutes(core: Core): Route[] {
   const aclOf = (call: Call): Acl | undefined => {
     const token = core.tokens.find(call.request.token)
-    return token && core.policies.aclOf(token)
+    return token && addressAllowed(call.request.address, token.boundCidrs) ? core.policies.aclOf(token) : undefined
   }
   return [
     {

@@ -17,7 +17,7 @@ export function createToken(core: Core, call: Call, orphan: boolean, role?: Toke
   checkParent(caller)
   const type = typeOf(fields, role)
   const id = chosenId(core, fields, sudo)
-  const numUses = fields.integer('num_uses', role?.numUses ?? 0) || (role?.numUses ?? 0)
+  const numUses = fields.integer('num_uses') || (role?.numUses ?? 0)
   if (numUses < 0) throw refuse(400, 'number of uses cannot be negative')
   const period = periodOf(fields, sudo, role)
   const explicitMaxTtl = role?.explicitMaxTtl || positive(fields, 'explicit_max_ttl')
