@@ -68,12 +68,12 @@ test('one that answers already is left alone', async () => {
 
 const real = process.getuid?.() === 0 && (await thisMachine().run('dockerd', '--version')).code === 0
 
-test.runIf(real)('the real one comes up beside another, apart from this process', async () => {
-  const places = ['data-root', 'exec-root', 'pidfile'].map(
-    (flag, n) => `--${flag}=${join(folder, ['data', 'exec', 'pid'][n] as string)}`,
-  )
-  const flags = [...places, `--host=unix://${folder}/docker.sock`, '--bridge=none', '--iptables=false']
-  await startEngine(thisMachine(), engine, say, { flags, log })
+test.runIf(real)('the real one comes up, apart from this process', async () => {
+  // in a network of its own: a second engine in the same one takes the bridge of the first away
+  const machine = await withDaemon(`PATH='${process.env.PATH}'; exec unshare --net dockerd "$@"`)
+  const places = { 'data-root': 'data', 'exec-root': 'exec', pidfile: 'pid' }
+  const flags = Object.entries(places).map(([flag, place]) => `--${flag}=${join(folder, place)}`)
+  await startEngine(machine, engine, say, { flags: [...flags, `--host=unix://${folder}/docker.sock`], log })
   expect(await askEngine(engine)).toMatchObject({
     ok: true,
     name: expect.stringMatching(/^Docker \d+.* \(API 1\.\d+\)$/),
@@ -81,4 +81,5 @@ test.runIf(real)('the real one comes up beside another, apart from this process'
   const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
   const [, , session] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ').slice(1) ?? []
   expect(Number(session)).toBe(pid)
+  expect(said).toEqual([`starting dockerd (its log is ${log})`])
 })
