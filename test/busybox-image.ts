@@ -10,8 +10,8 @@ const BUSYBOX = '/bin/busybox'
 const REPOSITORY = 'writ-test/busybox'
 
 /**
- * An image for tests, the benchmarks and the demo, made from this machine's static busybox (Debian: `busybox-static`), so
- * that nothing has to be pulled. Made once per content; returns its reference.
+ * An image for tests, the benchmarks and the demo, made from this machine's static busybox (Debian: `busybox-static`),
+ * so that nothing has to be pulled. Made once per content; returns its reference.
  */
 export async function ensureBusyboxImage(): Promise<string> {
   return importImage(REPOSITORY, await tarOf(busyboxEntries()))
@@ -39,7 +39,9 @@ export function busyboxEntries(): ImageEntry[] {
   ]
 }
 
-/** A root filesystem of this machine's own programs and their libraries: another shell and another tar than busybox's. */
+/**
+ * A root filesystem of this machine's own programs and their libraries: another shell and another tar than busybox's.
+ */
 export function hostEntries(programs: readonly string[]): ImageEntry[] {
   const libraries = programs.flatMap(program => {
     const listed = execFileSync(LDD, [program], { encoding: 'utf8' })

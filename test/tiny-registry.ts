@@ -40,7 +40,10 @@ export class TinyRegistry {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Offers an image under a tag. A damaged one has a layer that is not what its digest says. Returns the manifest's digest. */
+  /**
+   * Offers an image under a tag. A damaged one has a layer that is not what its digest says. Returns the manifest's
+   * digest.
+   */
   offer(tag: string, layer: Buffer, { damaged = false } = {}): string {
     const gz = gzipSync(layer)
     const config = Buffer.from(

@@ -14,7 +14,10 @@ export interface CheckedContent {
   readonly bytes: number
 }
 
-/** `targz,` and base64 (gostint.md §7): the gzipped tar. Line breaks in the base64 are tolerated, missing padding is not. */
+/**
+ * `targz,` and base64 (gostint.md §7): the gzipped tar. Line breaks in the base64 are tolerated, missing padding is
+ * not.
+ */
 export function parseContent(content: string): Buffer {
   const [format, encoded, ...more] = content.split(',')
   if (format !== 'targz' || encoded === undefined || more.length > 0) {
@@ -27,7 +30,10 @@ export function parseContent(content: string): Buffer {
   return gz
 }
 
-/** Reads all of it without keeping it, and refuses what must not reach an engine: `content_invalid`, `_unsafe`, `_too_large`. */
+/**
+ * Reads all of it without keeping it, and refuses what must not reach an engine: `content_invalid`, `_unsafe`,
+ * `_too_large`.
+ */
 export async function checkContent(gz: Uint8Array): Promise<CheckedContent> {
   let metadata: string | null = null
   let entries = 0
@@ -46,8 +52,9 @@ export async function checkContent(gz: Uint8Array): Promise<CheckedContent> {
 }
 
 /**
- * The same content as a plain tar that holds nothing but checked entries, in their simplest form: the engine sees neither
- * compression nor extended attributes nor setuid bits. Checks as it goes, so nothing unchecked can come out of it either.
+ * The same content as a plain tar that holds nothing but checked entries, in their simplest form: the engine sees
+ * neither compression nor extended attributes nor setuid bits. Checks as it goes, so nothing unchecked can come out of
+ * it either.
  */
 export async function* repackContent(gz: Uint8Array): AsyncGenerator<Uint8Array> {
   const tar = pack()

@@ -1,37 +1,46 @@
 /**
- * What runs containers. Small on purpose: a second engine (Kubernetes Jobs) must fit behind it. Errors are `WritError`s of
- * the registry (`image_not_found`, `container_refused`, `runtime_unavailable` …); the engine's own text is their detail.
+ * What runs containers. Small on purpose: a second engine (Kubernetes Jobs) must fit behind it. Errors are `WritError`s
+ * of the registry (`image_not_found`, `container_refused`, `runtime_unavailable` …); the engine's own text is their
+ * detail.
  */
 export interface Runtime {
   /** Is the engine there? Throws `runtime_unavailable`. */
   info(signal?: AbortSignal): Promise<RuntimeInfo>
 
-  /** Makes sure that the image is on this engine and says what it holds. Pull progress goes to `onProgress`, a line each. */
+  /**
+   * Makes sure that the image is on this engine and says what it holds. Pull progress goes to `onProgress`, a line
+   * each.
+   */
   image(ref: string, policy: PullPolicy, options: ImageOptions): Promise<Image>
 
   /**
-   * Creates, does not start. Returns the engine's id of the container. The name is the guard against a second one: null when it
-   * is taken, and then nothing was changed. On any other failure no container is left behind, unless the engine went away.
+   * Creates, does not start. Returns the engine's id of the container. The name is the guard against a second one: null
+   * when it is taken, and then nothing was changed. On any other failure no container is left behind, unless the engine
+   * went away.
    */
   create(spec: ContainerSpec, signal?: AbortSignal): Promise<string | null>
 
   /**
-   * Starts the container that `create` returned and hands `files` to it, in memory from end to end. The job's own command
-   * begins only after all of them arrived; if they do not, the exit code is 125. All output from the first byte on is in the
-   * attachment. `container_refused` if it was started before. `signal` ends the attachment too, but not the container.
+   * Starts the container that `create` returned and hands `files` to it, in memory from end to end. The job's own
+   * command begins only after all of them arrived; if they do not, the exit code is 125. All output from the first byte
+   * on is in the attachment. `container_refused` if it was started before. `signal` ends the attachment too, but not
+   * the container.
    */
   start(id: string, files: SecretFiles, signal?: AbortSignal): Promise<Attachment>
 
   /**
-   * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the engine's
-   * recovery copy of the output, so it also works for a container that has ended.
+   * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the
+   * engine's recovery copy of the output, so it also works for a container that has ended.
    */
   attach(name: string, cursor: Cursor, signal?: AbortSignal): Promise<Attachment>
 
   /** The container of that name, or null when there is none. */
   find(name: string, signal?: AbortSignal): Promise<ContainerState | null>
 
-  /** SIGTERM, then SIGKILL after `graceSeconds`. Resolves once asked for, not once ended; stopping what has ended is no error. */
+  /**
+   * SIGTERM, then SIGKILL after `graceSeconds`. Resolves once asked for, not once ended; stopping what has ended is no
+   * error.
+   */
   stop(name: string, graceSeconds: number): Promise<void>
 
   /** Removes the container with its anonymous volumes, running or not. No error when there is none. */
@@ -102,14 +111,16 @@ export interface SecretFiles {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** Where `SecretFiles` land; `/secrets.yml` and `/secrets.json` of every container are links into it (gostint.md §8.3). */
+/**
+ * Where `SecretFiles` land; `/secrets.yml` and `/secrets.json` of every container are links into it (gostint.md §8.3).
+ */
 export const SECRETS_DIRECTORY = '/run/writ'
 
 export type OutputStream = 'stdout' | 'stderr'
 
 /**
- * Output is text: what is not UTF-8 arrives as U+FFFD, one for each byte, live as in the recovery copy, and a live frame never
- * ends inside a character. So counting the bytes of `data` gives the same position in both.
+ * Output is text: what is not UTF-8 arrives as U+FFFD, one for each byte, live as in the recovery copy, and a live
+ * frame never ends inside a character. So counting the bytes of `data` gives the same position in both.
  */
 export interface OutputFrame {
   readonly stream: OutputStream
@@ -123,9 +134,15 @@ export interface Cursor {
 }
 
 export interface Attachment {
-  /** Ends when the job's output has ended. With a tty everything is `stdout`. Iterate it once; a slow reader slows the job. */
+  /**
+   * Ends when the job's output has ended. With a tty everything is `stdout`. Iterate it once; a slow reader slows the
+   * job.
+   */
   readonly output: AsyncIterable<OutputFrame>
-  /** Settles after the container has ended. Rejects with `container_lost` or `runtime_unavailable` if that cannot be known. */
+  /**
+   * Settles after the container has ended. Rejects with `container_lost` or `runtime_unavailable` if that cannot be
+   * known.
+   */
   readonly exit: Promise<Exit>
 }
 

@@ -39,9 +39,9 @@ export async function fileKind(engine: Engine, id: string, path: string): Promis
 }
 
 /**
- * Lays a plain tar over the root of a container that was not started. The engine does not undo what it unpacked before an
- * error, so whoever calls this removes the container then. While it uploads, no other call about the container gets through:
- * hence the deadline.
+ * Lays a plain tar over the root of a container that was not started. The engine does not undo what it unpacked before
+ * an error, so whoever calls this removes the container then. While it uploads, no other call about the container gets
+ * through: hence the deadline.
  */
 export async function layOver(
   engine: Engine,

@@ -10,14 +10,16 @@ import { type RuntimeLog, stopContainer } from './stop.ts'
 export interface DockerOptions {
   /** `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the usual socket. */
   readonly host?: string | undefined
-  /** How long an engine may be away before its running containers count as out of reach; for a restart 20 s is plenty. */
+  /**
+   * How long an engine may be away before its running containers count as out of reach; for a restart 20 s is plenty.
+   */
   readonly patienceMs?: number
   readonly log?: RuntimeLog
 }
 
 /**
- * Containers by the Docker Engine API. A whole `true` with secrets takes 212 ms (median of 25), the bare calls of the API without
- * secrets, limits or any look at the state 196 ms in the same loop; with a terminal 254 ms.
+ * Containers by the Docker Engine API. A whole `true` with secrets takes 212 ms (median of 25), the bare calls of the
+ * API without secrets, limits or any look at the state 196 ms in the same loop; with a terminal 254 ms.
  */
 export function dockerRuntime({ host, patienceMs, log }: DockerOptions = {}): Runtime {
   const engine = new Engine(host, patienceMs)

@@ -2,7 +2,9 @@ import { type ErrorCode, WritError } from '../../../protocol/errors.ts'
 
 const DETAIL_LENGTH = 300
 
-/** The engine answered, with a refusal. Never leaves this folder: every caller says which code of the registry it means. */
+/**
+ * The engine answered, with a refusal. Never leaves this folder: every caller says which code of the registry it means.
+ */
 export class EngineError extends Error {
   override readonly name = 'EngineError'
   readonly status: number

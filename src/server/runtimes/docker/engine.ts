@@ -36,10 +36,10 @@ const QUICK_MS = 30_000
 const PATIENCE_MS = 20_000
 
 /**
- * The few parts of the Docker Engine API's transport that are needed. Written here because the usual client never settles a
- * call that the engine cut in the middle, takes a failed pull for a good one and splits output at 5 MB/s.
- * Errors: `EngineError` when the engine refuses, `runtime_unavailable` when it is not there or too slow, and the reason of
- * `signal` when the caller gave up.
+ * The few parts of the Docker Engine API's transport that are needed. Written here because the usual client never
+ * settles a call that the engine cut in the middle, takes a failed pull for a good one and splits output at 5 MB/s.
+ * Errors: `EngineError` when the engine refuses, `runtime_unavailable` when it is not there or too slow, and the reason
+ * of `signal` when the caller gave up.
  */
 export class Engine {
   readonly #address: EngineAddress
@@ -52,7 +52,8 @@ export class Engine {
     this.patienceMs = patienceMs
     this.#address = engineAddress(host)
     const { socketPath, tls } = this.#address
-    // HTTP/2 is off: a hijacked connection does not exist there. Time-outs are ours, since `wait` and `logs` are long polls.
+    // HTTP/2 is off: a hijacked connection does not exist there. Time-outs are ours, since `wait` and `logs` are long
+    // polls.
     const connect = { ...tls, ...(socketPath ? { socketPath } : {}), allowH2: false }
     this.#agent = new Agent({ connect, headersTimeout: 0, bodyTimeout: 0 })
   }

@@ -4,7 +4,10 @@ import type { Engine } from './engine.ts'
 import { isGone } from './engine-error.ts'
 import { exitOf, inspectPatiently } from './inspection.ts'
 
-/** A `wait` is asked anew after this time, with a look at the container between: a stopped engine keeps a `wait` open for ever. */
+/**
+ * A `wait` is asked anew after this time, with a look at the container between: a stopped engine keeps a `wait` open
+ * for ever.
+ */
 const SLICE_MS = 60_000
 
 export interface ExitWatch {
@@ -14,9 +17,9 @@ export interface ExitWatch {
 }
 
 /**
- * Waits for the end of a container that was started. (Of one that was only created, the engine says at once that it ended
- * with 0.) The answer of `wait` is only a hint to look: it lacks the out-of-memory flag, and when the engine dies in the
- * middle of it, it never comes.
+ * Waits for the end of a container that was started. (Of one that was only created, the engine says at once that it
+ * ended with 0.) The answer of `wait` is only a hint to look: it lacks the out-of-memory flag, and when the engine dies
+ * in the middle of it, it never comes.
  */
 export function watchExit(engine: Engine, id: string, signal?: AbortSignal): ExitWatch {
   let interrupt = () => {}

@@ -5,8 +5,8 @@ const STDERR = 2
 
 /**
  * Splits the engine's multiplexed output: before each payload stand the stream (one byte), three zeros and the length
- * (32 bits, big endian). Payloads are handed on as views of what came in, never joined: the usual client's splitter, which
- * joins, reaches 5 MB/s with lines of 80 bytes, this one 1 GB/s.
+ * (32 bits, big endian). Payloads are handed on as views of what came in, never joined: the usual client's splitter,
+ * which joins, reaches 5 MB/s with lines of 80 bytes, this one 1 GB/s.
  */
 export class FrameParser {
   readonly #header = Buffer.alloc(HEADER)

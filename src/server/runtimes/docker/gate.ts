@@ -22,7 +22,9 @@ echo started >${STARTED_FILE} || refuse 'the start cannot be noted'
 command -v tar >/dev/null || refuse 'the image has no tar'
 `
 const UNPACK = `tar -x -f - -C ${SECRETS_DIRECTORY}`
-/** With a terminal, standard input would echo the secrets into the output; they come beside it, so here it only waits. */
+/**
+ * With a terminal, standard input would echo the secrets into the output; they come beside it, so here it only waits.
+ */
 const AWAIT = `
 tries=0
 until [ -f ${SECRETS_DIRECTORY}/${COMPLETE} ] || [ $tries -ge 600 ]; do
@@ -37,9 +39,9 @@ rm -f ${SECRETS_DIRECTORY}/${ENVIRONMENT} ${SECRETS_DIRECTORY}/${COMPLETE} || re
 `
 
 /**
- * What runs in the container before the job: unpacks the secrets from standard input into memory, and becomes the job only
- * if the last file of all is there. Our death in the middle looks like a normal end of input to it, so that file is the only
- * proof. A container that already ran is refused, because the engine would gladly start it a second time.
+ * What runs in the container before the job: unpacks the secrets from standard input into memory, and becomes the job
+ * only if the last file of all is there. Our death in the middle looks like a normal end of input to it, so that file
+ * is the only proof. A container that already ran is refused, because the engine would gladly start it a second time.
  */
 export function gateEntrypoint(tty: boolean): string[] {
   const script = tty
@@ -67,7 +69,9 @@ export async function secretTar({ files, env }: SecretFiles): Promise<Buffer> {
   return tar
 }
 
-/** Single quotes stop every expansion of the shell, so only they themselves need care; newlines are plain text in them. */
+/**
+ * Single quotes stop every expansion of the shell, so only they themselves need care; newlines are plain text in them.
+ */
 export function shellExports(env: Readonly<Record<string, string>>): string {
   return Object.entries(env)
     .map(([name, value]) => {

@@ -4,8 +4,8 @@ const MAX_LENGTH = 512
 const REFERENCE = /^[a-z0-9][a-z0-9._:/@-]*$/i
 
 /**
- * An image reference, with the tag that the engine would else not assume: given none, it pulls every tag there is. Refuses
- * what is no reference, because it becomes part of a path of the engine's API.
+ * An image reference, with the tag that the engine would else not assume: given none, it pulls every tag there is.
+ * Refuses what is no reference, because it becomes part of a path of the engine's API.
  */
 export function withTag(ref: string): string {
   if (!REFERENCE.test(ref) || ref.includes('..') || ref.includes('//') || ref.length > MAX_LENGTH) {

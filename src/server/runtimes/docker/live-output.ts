@@ -8,7 +8,10 @@ import { logCopy } from './log-copy.ts'
 import { RecordedText } from './recorded-text.ts'
 import { Rejoin } from './rejoin.ts'
 
-/** The end of the output and the news of the exit are 30 ms apart at most, measured; much more means that the line was cut. */
+/**
+ * The end of the output and the news of the exit are 30 ms apart at most, measured; much more means that the line was
+ * cut.
+ */
 const EXIT_FOLLOWS_MS = 2_000
 
 export interface LiveContainer {
@@ -21,9 +24,10 @@ export interface LiveContainer {
 }
 
 /**
- * The output as it comes over the attached connection, which loses nothing, unlike following the log. It is read only as
- * fast as it is consumed: a slow consumer makes the job wait, after 1 to 2 MB, instead of filling our memory. The end of the
- * connection proves nothing about the container; if the engine was away, the rest comes from the recovery copy.
+ * The output as it comes over the attached connection, which loses nothing, unlike following the log. It is read only
+ * as fast as it is consumed: a slow consumer makes the job wait, after 1 to 2 MB, instead of filling our memory. The
+ * end of the connection proves nothing about the container; if the engine was away, the rest comes from the recovery
+ * copy.
  */
 export async function* liveOutput(container: LiveContainer): AsyncGenerator<OutputFrame> {
   const { engine, id, tty, socket, watch, signal } = container

@@ -12,10 +12,10 @@ const RECONNECT_MS = 50
 const ATTEMPTS_WITHOUT_PROGRESS = 10
 
 /**
- * Output from the engine's recovery copy, from the positions of `streams` on. It is read from its start each time and what
- * is known already is skipped by count: asking the engine for "since a time" makes it scan the whole file too, is inclusive,
- * and stands on a clock that may step. Following misses the last record if that has no newline (23 of 30 runs measured), so after the end
- * there is always one more read that does not follow.
+ * Output from the engine's recovery copy, from the positions of `streams` on. It is read from its start each time and
+ * what is known already is skipped by count: asking the engine for "since a time" makes it scan the whole file too, is
+ * inclusive, and stands on a clock that may step. Following misses the last record if that has no newline (23 of 30
+ * runs measured), so after the end there is always one more read that does not follow.
  */
 export async function* logCopy(
   engine: Engine,

@@ -27,9 +27,10 @@ export interface PreparedImage {
 }
 
 /**
- * Every image gets one small layer, once: the job's user, the links to the secrets, the file that notes the start. Doing it
- * in each container instead costs two archive calls of 40 ms per job; making the layer costs 150 ms per image, and a
- * container from it 8 ms like any other. The layer also carries what was read of the image, so that nothing is read again.
+ * Every image gets one small layer, once: the job's user, the links to the secrets, the file that notes the start.
+ * Doing it in each container instead costs two archive calls of 40 ms per job; making the layer costs 150 ms per image,
+ * and a container from it 8 ms like any other. The layer also carries what was read of the image, so that nothing is
+ * read again.
  */
 export class PreparedImages {
   readonly #engine: Engine
@@ -58,7 +59,9 @@ export class PreparedImages {
     return { id: ref, metadata: metadata ? Buffer.from(metadata, 'base64').toString() : null }
   }
 
-  /** The name of the container keeps other processes out; one that died in the middle is cleared away after some time. */
+  /**
+   * The name of the container keeps other processes out; one that died in the middle is cleared away after some time.
+   */
   async #prepare(base: InspectedImage, ref: string): Promise<PreparedImage> {
     const name = ref.replace(':', '-')
     const until = Date.now() + OTHERS_MS

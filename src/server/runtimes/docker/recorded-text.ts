@@ -7,10 +7,11 @@ const REPLACEMENT = Buffer.from('\ufffd')
 
 /**
  * Turns the bytes of one live stream into the text that the engine's recovery copy (json-file) keeps of them. That copy
- * replaces each byte that is not UTF-8 by U+FFFD, record by record, so it also breaks a character that lies across the end of
- * a record. Doing the same to the live stream makes both the same bytes: a plain count of delivered bytes is then an exact
- * position in either. The alternative, handing on raw bytes with a position beside them, cannot be cut exactly: two raw bytes
- * of a character that is still to come have no position yet. Text that is UTF-8 already passes uncopied.
+ * replaces each byte that is not UTF-8 by U+FFFD, record by record, so it also breaks a character that lies across the
+ * end of a record. Doing the same to the live stream makes both the same bytes: a plain count of delivered bytes is
+ * then an exact position in either. The alternative, handing on raw bytes with a position beside them, cannot be cut
+ * exactly: two raw bytes of a character that is still to come have no position yet. Text that is UTF-8 already passes
+ * uncopied.
  */
 export class RecordedText {
   /** Bytes of the current record before `#held`. */
@@ -52,8 +53,8 @@ export class RecordedText {
   }
 
   /**
-   * Where full records end in `data`. The ends of lines need no look: no character spans them. Afterwards `#column` counts
-   * up to the end of `data`.
+   * Where full records end in `data`. The ends of lines need no look: no character spans them. Afterwards `#column`
+   * counts up to the end of `data`.
    */
   #recordEnds(data: Buffer): number[] {
     const ends: number[] = []

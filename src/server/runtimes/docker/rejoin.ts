@@ -1,8 +1,8 @@
 /**
- * Finds in the recovery copy of one stream the place from which on it is new. All before `known` is skipped by count. After
- * that may come `open`: what was delivered live of a line that is not finished. The engine writes lines only when they are
- * whole, and one that restarts forgets those it had begun, so whether `open` is there shows only by looking: skipping it by
- * count instead lost as much of the output behind it.
+ * Finds in the recovery copy of one stream the place from which on it is new. All before `known` is skipped by count.
+ * After that may come `open`: what was delivered live of a line that is not finished. The engine writes lines only when
+ * they are whole, and one that restarts forgets those it had begun, so whether `open` is there shows only by looking:
+ * skipping it by count instead lost as much of the output behind it.
  */
 export class Rejoin {
   #known: number

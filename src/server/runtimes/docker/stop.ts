@@ -9,8 +9,8 @@ export interface RuntimeLog {
 const BEYOND_GRACE_MS = 60_000
 
 /**
- * The engine itself counts the grace and kills, so both happen even if this process dies meanwhile. Its answer comes only
- * after the end, which is too late for whoever asked; the look before shows that there is an engine.
+ * The engine itself counts the grace and kills, so both happen even if this process dies meanwhile. Its answer comes
+ * only after the end, which is too late for whoever asked; the look before shows that there is an engine.
  */
 export async function stopContainer(
   engine: Engine,
