@@ -200,7 +200,10 @@ test('capital letters in a queue are no mismatch', async () => {
 
 test('parts of two envelopes do not make one', async () => {
   const [mine, theirs] = [await seal('echo mine', 'a'), await seal('echo theirs', 'b')]
-  await expectRefusal({ ...mine, cubby_token: theirs.cubby_token }, 'queue_mismatch', 403)
+  await expectRefusal({ ...mine, cubby_token: theirs.cubby_token }, 'authority_mismatch', 403)
+  // nor do those of two for the same queue
+  const [first, second] = [await seal('echo first', 'a'), await seal('echo second', 'a')]
+  await expectRefusal({ ...first, wrap_secret_id: second.wrap_secret_id }, 'authority_mismatch', 403)
 })
 
 test('what the courier adds is ignored and reported', async () => {

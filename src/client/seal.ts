@@ -1,4 +1,5 @@
-import type { JobSpec, Submission } from '../protocol/job.ts'
+import { fingerprint } from '../protocol/fingerprint.ts'
+import type { Envelope, JobSpec, Submission } from '../protocol/job.ts'
 import { wrappedSecretId } from '../vault/approle.ts'
 import type { Vault } from '../vault/client.ts'
 import type { Secret } from '../vault/secret.ts'
@@ -38,7 +39,8 @@ export async function sealJob(
   signal?: AbortSignal,
 ): Promise<Submission> {
   const wrap = await authorize(vault, token, options, signal)
-  const [payload = ''] = await encrypt(vault, token, options.jobRole, [Buffer.from(JSON.stringify(spec))], signal)
+  const sealed: Envelope = { ...spec, authority_sha256: fingerprint(wrap) }
+  const [payload = ''] = await encrypt(vault, token, options.jobRole, [Buffer.from(JSON.stringify(sealed))], signal)
   const cubby = await createToken(
     vault,
     token,

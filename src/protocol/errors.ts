@@ -160,6 +160,11 @@ export const ERRORS = {
     cause: 'What was sealed is not a job',
     remedy: 'Seal the JSON of a job; docs/submit.md lists its fields.',
   },
+  authority_mismatch: {
+    ...DENIED,
+    cause: 'The envelope was sealed with another authority than the one that came with it: two requests were mixed',
+    remedy: 'Send what was sealed together. If you did, the courier exchanged a part.',
+  },
   queue_mismatch: {
     ...DENIED,
     cause: 'qnames do not match: the courier asked for another queue than the sealed job names',
@@ -209,12 +214,14 @@ export const ERRORS = {
   },
   start_interrupted: {
     ...INTERNAL,
-    cause: 'The server went away while the container started, so its secrets did not arrive and its command did not run',
+    cause:
+      'The server went away while the container started, so its secrets did not arrive and its command did not run',
     remedy: 'Submit the job again.',
   },
   order_unreadable: {
     ...INTERNAL,
-    cause: 'What was kept of this job cannot be decrypted: the transit key of the server is not the one it was kept with',
+    cause:
+      'What was kept of this job cannot be decrypted: the transit key of the server is not the one it was kept with',
     remedy: 'Submit the job again; keep the key of WRIT_SERVER_KEY as long as jobs wait.',
   },
   job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },

@@ -33,6 +33,15 @@ export const JobSpec = Type.Object({
 })
 export type JobSpec = Static<typeof JobSpec>
 
+/** What is in an envelope: the job, and which authority it was sealed with. */
+export const Envelope = Type.Object({
+  ...JobSpec.properties,
+  authority_sha256: text(
+    "Hex SHA-256 of the wrapping token that belongs to this envelope; GoStint's clients send none.",
+  ),
+})
+export type Envelope = Static<typeof Envelope>
+
 /** The body of `POST /v1/api/job`: a job (direct form), or where its envelope is (sealed form). */
 export const Submission = Type.Object({
   ...JobSpec.properties,

@@ -1,6 +1,7 @@
 import { readBody, setKeys } from '../../protocol/body.ts'
 import { WritError } from '../../protocol/errors.ts'
-import { JobSpec, ROUTING_FIELDS, Submission, type SubmitAnswer } from '../../protocol/job.ts'
+import { fingerprint } from '../../protocol/fingerprint.ts'
+import { Envelope, JobSpec, ROUTING_FIELDS, Submission, type SubmitAnswer } from '../../protocol/job.ts'
 import { newJobId } from '../../protocol/job-id.ts'
 import type { VaultAuth } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
@@ -44,6 +45,7 @@ const ALARMS = new Set<string>([
   'authority_refused',
   'envelope_opened',
   'envelope_tampered',
+  'authority_mismatch',
   'queue_mismatch',
 ])
 
@@ -70,7 +72,7 @@ async function accept(engine: Engine, caller: Caller, body: unknown, signal?: Ab
     : (submission.payload ?? '')
   const authority = await redeemAuthority(engine, wrap, signal)
   try {
-    const order = direct ?? (await openOrder(engine, ciphertext, authority.token, submission.qname ?? '', signal))
+    const order = direct ?? (await openOrder(engine, ciphertext, authority.token, wrap, submission.qname ?? '', signal))
     const id = await store(engine, caller, order, authority, sealed, signal)
     return {
       _id: id,
@@ -92,11 +94,16 @@ async function openOrder(
   engine: Engine,
   ciphertext: string,
   jobToken: Secret,
+  wrap: Secret,
   routedTo: string,
   signal?: AbortSignal,
 ): Promise<Order> {
   const opened = await openEnvelope(engine, ciphertext, jobToken, signal)
-  const spec = readBody(JobSpec, opened, 'envelope_not_a_job')
+  const spec = readBody(Envelope, opened, 'envelope_not_a_job')
+  // The attack: with two requests for one queue in hand, the courier runs the job of the one with the authority of the other
+  if (spec.authority_sha256 !== undefined && spec.authority_sha256 !== fingerprint(wrap)) {
+    throw new WritError('authority_mismatch')
+  }
   // both lower-cased: GoStint did so with one of them only, and every queue with a capital letter failed (gostint.md BUG 11)
   if ((spec.qname ?? '').toLowerCase() !== routedTo.toLowerCase()) throw new WritError('queue_mismatch')
   return await makeOrder(spec)
