@@ -1,0 +1,86 @@
+import type { Command, Option } from 'commander'
+import { program } from '../src/cli/program.ts'
+import { ERRORS } from '../src/protocol/errors.ts'
+import { SETTINGS } from '../src/server/config.ts'
+
+/** The documents that are made from the code, by their path. A test fails when one of them is not up to date. */
+export function generatedDocs(): Record<string, string> {
+  return { 'docs/errors.md': errors(), 'docs/configuration.md': configuration(), 'docs/cli.md': cli() }
+}
+
+const NOTE = '<!-- made by `npm run docs`; do not edit -->\n\n'
+
+function errors(): string {
+  const rows = Object.entries(ERRORS).map(([code, { http, status, cause, remedy }]) => {
+    return `### \`${code}\`\n\nHTTP ${http}, status \`${status}\`\n\n${cause}.\n\n**What to do:** ${remedy}\n`
+  })
+  return `${NOTE}# Errors
+
+Every answer that refuses something is a JSON object with \`status\` (the text that GoStint's clients know), \`error\` (the cause, in
+words), \`code\` (one of those below, which never changes its meaning) and \`remedy\` (what to do next).
+
+${rows.join('\n')}`
+}
+
+function configuration(): string {
+  const rows = Object.values(SETTINGS).map(({ names, describe, ...rest }) => {
+    const [first, ...aliases] = names.map(name => `\`${name}\``)
+    const fallback = 'fallback' in rest ? (rest.fallback === '' ? '' : `\`${rest.fallback}\``) : '**required**'
+    return `| ${first} | ${aliases.join(', ')} | ${fallback} | ${describe} |`
+  })
+  return `${NOTE}# Configuration of a server
+
+By environment, checked at start: every problem is reported at once, and nothing is started with a wrong one. \`WRIT_CONCURRENCY\`'s
+default depends on the machine (two for each core). Secrets belong into files; what comes by the environment is taken out of it.
+
+| name | also | default | meaning |
+|---|---|---|---|
+${rows.map(row => row.replace(/(WRIT_CONCURRENCY` \|[^|]*\|) `\d+`/, '$1 2 × cores')).join('\n')}
+`
+}
+
+function cli(): string {
+  const writ = program()
+  const sections = writ.commands.map(command => {
+    const options = command.options.map(option => `| \`${option.flags}\` | ${describeOption(option)} |`)
+    const table = options.length ? `\n| option | meaning |\n|---|---|\n${options.join('\n')}\n` : ''
+    return `## writ ${usage(command)}\n\n${sentence(command.description())}\n${table}`
+  })
+  return `${NOTE}# The command line
+
+Results go to standard output, progress to standard error. With \`--json\` a result is one line of JSON. An error ends with the next
+thing to try.
+
+| exit code | meaning |
+|---|---|
+| 0 | it worked; for \`run\` and \`logs -f\`: the job ended with 0 |
+| 1 to 255 | for \`run\` and \`logs -f\`: the job's own code |
+| 1 | it did not work |
+| 2 | it was called in a way that cannot work |
+| 125 | the job did not run: it failed before its command began |
+| 130 | interrupted twice |
+
+\`run\`, \`submit\`, \`logs\`, \`get\`, \`ls\`, \`kill\` and \`rm\` read \`WRIT_ADDR\`, \`WRIT_CACERT\`, \`WRIT_JOB_ROLE\`, \`VAULT_ADDR\`, \`VAULT_TOKEN\` (or
+\`~/.vault-token\`), \`VAULT_CACERT\`, \`VAULT_TLS_SERVER_NAME\` and \`VAULT_NAMESPACE\`.
+
+${sections.join('\n')}`
+}
+
+function usage(command: Command): string {
+  const args = command.registeredArguments.map(argument => {
+    const name = argument.variadic ? `${argument.name()}...` : argument.name()
+    return argument.required ? `<${name}>` : `[-- ${name}]`
+  })
+  return [command.name(), ...args].join(' ')
+}
+
+function describeOption(option: Option): string {
+  const choices = option.argChoices ? ` (${option.argChoices.join(', ')})` : ''
+  const given = option.defaultValue
+  const fallback = given === undefined || given === '' || Array.isArray(given) ? '' : ` (default \`${given}\`)`
+  return `${sentence(option.description)}${choices}${fallback}`
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
