@@ -94,8 +94,11 @@ export function parseFlag(value: unknown): boolean | undefined {
   return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(String(value)) ? false : undefined
 }
 
-/** The value itself is left out unless it is short text: a field may hold a secret, an error text is logged by others. */
+/** Longer text is left out, also where the reason repeats it: a field may hold a secret, and others log error texts. */
 function conversion(name: string, value: unknown, reason: string) {
-  const shown = typeof value === 'string' && value.length <= 20 ? value : `a ${typeof value}`
-  return refuse(400, `error converting input ${shown} for field ${JSON.stringify(name)}: ${reason}`)
+  const short = typeof value === 'string' && value.length <= 20
+  const shown = short
+    ? `${value} for field ${JSON.stringify(name)}: ${reason}`
+    : `a ${typeof value} for field ${JSON.stringify(name)}`
+  return refuse(400, `error converting input ${shown}`)
 }
