@@ -2,7 +2,7 @@ import { Agent, request } from 'undici'
 import { type EngineAddress, engineAddress } from '../../server/runtimes/docker/engine-address.ts'
 
 /** Where Docker's package listens. */
-export const USUAL_SOCKETS: readonly string[] = ['/var/run/docker.sock', '/run/docker.sock']
+const USUAL_SOCKETS: readonly string[] = ['/var/run/docker.sock', '/run/docker.sock']
 const PATIENCE_MS = 5_000
 
 export interface Engine {

@@ -26,7 +26,7 @@ export async function knock(home: Home): Promise<Knock> {
     return client as Session
   } catch (error) {
     await client.end().catch(() => undefined)
-    if (codeOf(error) === '57P03') return 'not ready'
+    if (/^57P0\d$/.test(codeOf(error) ?? '')) return 'not ready' // 57P01: a shutdown that began while we connected
     if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(codeOf(error) ?? '')) return 'nobody'
     if (error instanceof Error && /terminated unexpectedly|timeout/.test(error.message)) return 'not ready'
     throw error

@@ -47,6 +47,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const { client, launched } = await reach(home, start, end)
     try {
       await claim(home, client, share)
+      await refuseStopping(home)
       const pid = await runningPostmaster(home)
       if (pid === undefined)
         throw new EmbeddedPostgresError(`PostgreSQL in ${home.directory} ended right after its start.`)
@@ -101,6 +102,16 @@ async function stop(home: Home, client: Session, pid: number, share: boolean): P
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+/**
+ * A shutdown ends the sessions one by one, and that of the one who stops it may end, and give way to our claim, before ours
+ * does. By then no new session is let in any more.
+ */
+async function refuseStopping(home: Home): Promise<void> {
+  const answer = await knock(home)
+  if (typeof answer === 'string') throw Object.assign(new Error('the database is being stopped'), { code: '57P03' })
+  await answer.end()
 }
 
 /** The session ended under us, by a shutdown (57P0x) or without a word; any other answer of the server has its own code. */
