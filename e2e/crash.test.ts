@@ -1,8 +1,7 @@
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { countEvents, type EngineProxy, startEngineProxy } from './engine.ts'
+import { EngineProxy } from '../test/engine-proxy.ts'
+import { countEvents } from './engine.ts'
 import { type Ended, type ServerProcess, type Stack, shell, startStack, until, untilEnded } from './stack.ts'
 
 let stack: Stack
@@ -19,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => stack.close())
 beforeEach(async () => {
-  proxy = await startEngineProxy(join(tmpdir(), `writ-engine-${process.pid}.sock`))
+  proxy = await new EngineProxy().open()
   server = await stack.startServer({ DOCKER_HOST: proxy.host })
 })
 afterEach(async () => {
@@ -178,4 +177,22 @@ test('a server that stops in order hands its jobs over: the next one goes on at 
   await server.stop('SIGTERM')
   server = await stack.startServer()
   expect(await expectOneEnd(id)).toMatchObject({ stdout: TALKED, job: { status: 'success' } })
+})
+
+test('behind a proxy that cannot half-close: the output is complete all the same', async () => {
+  const stubborn = await new EngineProxy({ halfOpen: false }).open()
+  const behind = await stack.startServer({ DOCKER_HOST: stubborn.host })
+  try {
+    await server.stop('SIGTERM')
+    const client = stack.client(behind.address)
+    for (const script of ['echo short', TALK]) {
+      const { _id } = await client.submit(shell(stack, script))
+      const { stdout, job } = await untilEnded(stack, client, _id)
+      expect(job.status).toBe('success')
+      expect(stdout).toBe(script === TALK ? TALKED : 'short\n')
+    }
+  } finally {
+    await behind.stop('SIGTERM')
+    await stubborn.close()
+  }
 })

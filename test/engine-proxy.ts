@@ -6,16 +6,29 @@ import { join } from 'node:path'
 
 const ENGINE = '/var/run/docker.sock'
 
+interface Trap {
+  readonly pattern: RegExp
+  readonly where: 'request' | 'answer'
+  sprung(): void
+}
+
 /** The engine behind a socket of our own, to lose it from sight in every way without touching the engine. */
 export class EngineProxy {
   readonly path = join(mkdtempSync(join(tmpdir(), 'writ-proxy-')), 'engine.sock')
   readonly host = `unix://${this.path}`
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
+  readonly #halfOpen: boolean
   #frozen = false
+  #trap: Trap | undefined
+
+  /** `halfOpen: false`: a proxy that takes the end of what one side sends for the end of the connection. */
+  constructor({ halfOpen = true } = {}) {
+    this.#halfOpen = halfOpen
+  }
 
   async open(): Promise<this> {
-    this.#server = createServer({ allowHalfOpen: true }, client => this.#forward(client))
+    this.#server = createServer({ allowHalfOpen: this.#halfOpen }, client => this.#forward(client))
     this.#server.listen(this.path)
     await once(this.#server, 'listening')
     return this
@@ -41,8 +54,40 @@ export class EngineProxy {
     for (const socket of this.#sockets) socket.pause()
   }
 
+  /** Resolves when a request has come whose first line matches; it is not passed on. */
+  holdRequest(pattern: RegExp): Promise<void> {
+    return this.#hold(pattern, 'request')
+  }
+
+  /** Resolves when the engine has answered a request whose first line matches; the answer is not passed on. */
+  holdAnswer(pattern: RegExp): Promise<void> {
+    return this.#hold(pattern, 'answer')
+  }
+
+  #hold(pattern: RegExp, where: Trap['where']): Promise<void> {
+    return new Promise(sprung => {
+      this.#trap = { pattern, where, sprung }
+    })
+  }
+
+  /** Looks at what a client sends; holds it, or the answer to it, if it is what the trap is for. */
+  #spring(chunk: Buffer, client: Socket, engine: Socket): void {
+    const line = chunk.subarray(0, 300).toString('latin1').split('\r\n')[0] ?? ''
+    if (!this.#trap?.pattern.test(line)) return
+    const { where, sprung } = this.#trap
+    this.#trap = undefined
+    engine.unpipe(client)
+    if (where === 'answer') {
+      engine.once('data', sprung).resume()
+      return
+    }
+    client.unpipe(engine)
+    sprung()
+  }
+
   #forward(client: Socket): void {
-    const engine = connect({ path: ENGINE, allowHalfOpen: true })
+    const engine = connect({ path: ENGINE, allowHalfOpen: this.#halfOpen })
+    client.on('data', (chunk: Buffer) => this.#spring(chunk, client, engine))
     for (const [from, to] of [
       [client, engine],
       [engine, client],

@@ -8,11 +8,13 @@ import { logCopy } from './log-copy.ts'
 import { RecordedText } from './recorded-text.ts'
 import { Rejoin } from './rejoin.ts'
 
+/** The end of the output and the news of the exit are 30 ms apart, measured; much more means that the line was cut. */
+const EXIT_FOLLOWS_MS = 250
 /**
- * The end of the output and the news of the exit are 30 ms apart at most, measured; much more means that the line was
- * cut.
+ * Up to here the end is compared with the recovery copy, which costs 2 ms. A proxy in between that takes the end of the
+ * job's input for the end of everything cuts the line at the very start, and of a short job nothing would be left.
  */
-const EXIT_FOLLOWS_MS = 2_000
+const COMPARED_BYTES = 64 * 1024
 
 export interface LiveContainer {
   readonly engine: Engine
@@ -51,7 +53,8 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
       signal?.throwIfAborted()
       whole = false
     }
-    if (whole && parser.complete && (await seenToTheEnd(watch))) {
+    const ended = whole && parser.complete && (await seenToTheEnd(watch))
+    if (ended && delivered.stdout + delivered.stderr > COMPARED_BYTES) {
       yield* counted('stdout', texts.stdout.end())
       yield* counted('stderr', texts.stderr.end())
     } else {
