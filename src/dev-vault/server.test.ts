@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { at, testClient } from './http/test-client.ts'
 import { type DevVaultOptions, startDevVault } from './server.ts'
 
+const OPENSSL = 'openssl'
+
 async function withVault(
   options: DevVaultOptions,
   work: (vault: Awaited<ReturnType<typeof startDevVault>>) => Promise<void>,
@@ -62,7 +64,7 @@ describe('startDevVault', () => {
     const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
     const options = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2', '-nodes']
     execFileSync(
-      'openssl',
+      OPENSSL,
       [
         'req',
         '-x509',
@@ -124,6 +126,16 @@ describe('a sealed server', () => {
 })
 
 describe('time', () => {
+  it('may be shorter than a second', async () => {
+    await withVault({}, async vault => {
+      const call = testClient(vault)
+      const made = await call('POST', 'auth/token/create', { body: { ttl: '500ms', policies: ['default'] } })
+      const token = at(made, 'auth', 'client_token')
+      vault.clock.advance(500)
+      expect((await call('GET', 'auth/token/lookup-self', { token })).status).toBe(403)
+    })
+  })
+
   it('ends tokens when the clock is moved', async () => {
     await withVault({}, async vault => {
       const call = testClient(vault)

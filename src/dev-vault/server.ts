@@ -6,13 +6,13 @@ import { Clock } from './clock.ts'
 import { Core } from './core.ts'
 import { ListVerb } from './http/list-verb.ts'
 import { readRequest } from './http/request.ts'
-import { sendAnswer, sendError } from './http/respond.ts'
+import { isAnswer, sendAnswer, sendError } from './http/respond.ts'
 import { handle } from './pipeline/handle.ts'
 import { statusAnswer } from './sys/status.ts'
 
-export { Clock } from './clock.ts'
-
 export interface DevVaultOptions {
+  /** Told about errors that are faults of this server; the client gets a 500 that says nothing. */
+  readonly onError?: (error: unknown) => void
   /** Where to listen; loopback unless asked otherwise. */
   readonly host?: string
   /** 0, the default, takes a free port. */
@@ -80,7 +80,7 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
 }
 
 async function listen(core: Core, options: DevVaultOptions) {
-  const answer = (message: IncomingMessage, response: ServerResponse) => void respond(core, message, response)
+  const answer = (message: IncomingMessage, response: ServerResponse) => void respond(core, options, message, response)
   const server: Server = options.tls ? createTlsServer(options.tls, answer) : createServer(answer)
   const sockets = new Set<Socket>()
   server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
@@ -99,7 +99,12 @@ async function listen(core: Core, options: DevVaultOptions) {
   return { server, sockets, port, host: family === 'IPv6' ? `[${address}]` : address }
 }
 
-async function respond(core: Core, message: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(
+  core: Core,
+  options: DevVaultOptions,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
     const request = await readRequest(message)
     sendAnswer(response, request, statusAnswer(core, request) ?? (await handle(core, request)))
@@ -107,6 +112,7 @@ async function respond(core: Core, message: IncomingMessage, response: ServerRes
     // A body that was not read to its end leaves the connection in the middle of it.
     if (!message.complete) response.shouldKeepAlive = false
     sendError(response, error)
+    if (!isAnswer(error)) options.onError?.(error)
   }
 }
 

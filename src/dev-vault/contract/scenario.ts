@@ -16,12 +16,12 @@ export interface RequestStep {
   readonly save?: Readonly<Record<string, string>>
 }
 
-export interface SleepStep {
+interface SleepStep {
   readonly name: string
   readonly sleep_ms: number
 }
 
-export interface PgLoginStep {
+interface PgLoginStep {
   readonly name: string
   readonly pg_login: { readonly username: string; readonly password: string }
   readonly accepted: boolean

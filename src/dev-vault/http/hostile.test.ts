@@ -6,15 +6,18 @@ import { type DevVault, startDevVault } from '../server.ts'
 import { testClient } from './test-client.ts'
 
 let vault: DevVault
+let faults: unknown[]
 let call: ReturnType<typeof testClient>
 beforeEach(async () => {
-  vault = await startDevVault()
+  faults = []
+  vault = await startDevVault({ onError: error => faults.push(error) })
   call = testClient(vault)
 })
 afterEach(async () => {
   // Whatever was sent, the server still answers.
   expect((await call('GET', 'sys/health', { token: '' })).status).toBe(200)
   await vault.close()
+  expect(faults).toEqual([])
 })
 
 /** The status of a request that no client library would send. */

@@ -27,6 +27,11 @@ function emptyList(request: VaultRequest, answer: Answer): boolean {
   return keys === undefined || (Array.isArray(keys) && keys.length === 0)
 }
 
+/** Is the error one that is meant for the client? */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof VaultError || error instanceof UncleanPath
+}
+
 /** An error as an answer. What is no answer of ours says nothing about itself: its text could hold anything. */
 export function sendError(response: ServerResponse, error: unknown): void {
   if (error instanceof UncleanPath) {

@@ -4,7 +4,7 @@ import type { Mount } from '../routing/backend.ts'
 import { uuid } from '../text/ids.ts'
 
 /** A name under which an auth mount knows an entity. */
-export interface Alias {
+interface Alias {
   readonly id: string
   readonly name: string
   readonly mountAccessor: string

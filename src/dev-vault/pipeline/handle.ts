@@ -1,14 +1,6 @@
 import { addressAllowed } from '../cidr.ts'
 import type { Core } from '../core.ts'
-import {
-  fail,
-  permissionDenied,
-  refuse,
-  unsupportedOperation,
-  unsupportedPath,
-  VaultError,
-  WrappedError,
-} from '../errors.ts'
+import { permissionDenied, refuse, unsupportedOperation, unsupportedPath, WrappedError } from '../errors.ts'
 import { Fields } from '../fields.ts'
 import type { Answer, Call, Caller, Mount, Operation, Route, VaultRequest } from '../routing/backend.ts'
 import { matchRoute, pathListed } from '../routing/pattern.ts'
@@ -105,12 +97,7 @@ async function act(call: Call, { found }: Target, operation: Operation): Promise
     help: undefined,
   }[operation]
   if (!handler) throw unsupportedOperation()
-  try {
-    return await handler(call)
-  } catch (error) {
-    if (error instanceof VaultError) throw error
-    throw fail(500, 'internal error')
-  }
+  return await handler(call)
 }
 
 function callOf(request: VaultRequest, { mount, found }: Target, caller: Caller | undefined): Call {

@@ -8,7 +8,7 @@ interface Compiled {
 const compiled = new WeakMap<Backend['routes'], readonly Compiled[]>()
 
 /** `role/:name/secret-id` as an expression; a slash at the end is allowed, as lists have one; what takes the rest takes it too. */
-export function compilePattern(path: string): RegExp {
+function compilePattern(path: string): RegExp {
   const source = path
     .split('/')
     .map(part => {

@@ -6,7 +6,7 @@ import type { Answer, VaultRequest } from '../routing/backend.ts'
 import type { JsonObject } from '../text/json.ts'
 
 /** What the server says it is: the behaviour is that of this version. */
-export const VERSION = '1.8.0-dev'
+const VERSION = '1.8.0-dev'
 const CLUSTER = 'vault-cluster-dev'
 
 type StatusPath = (core: Core, request: VaultRequest) => Answer

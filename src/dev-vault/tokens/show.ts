@@ -24,11 +24,11 @@ export function tokenData(token: TokenEntry, now: number, hideId = false): JsonO
   return {
     accessor: token.accessor,
     creation_time: Math.trunc(token.createdAt / 1000),
-    creation_ttl: token.ttl,
+    creation_ttl: Math.trunc(token.ttl),
     display_name: token.displayName,
     entity_id: token.entityId,
     expire_time: ends ? rfc3339(token.expiresAt) : null,
-    explicit_max_ttl: token.explicitMaxTtl,
+    explicit_max_ttl: Math.trunc(token.explicitMaxTtl),
     id: hideId ? '' : token.id,
     issue_time: rfc3339(token.createdAt),
     meta: token.meta,
@@ -39,7 +39,7 @@ export function tokenData(token: TokenEntry, now: number, hideId = false): JsonO
     renewable: token.renewable && token.ttl > 0,
     ttl: ends ? Math.trunc((token.expiresAt - now) / 1000) : 0,
     type: token.type,
-    ...(token.period > 0 && { period: token.period }),
+    ...(token.period > 0 && { period: Math.trunc(token.period) }),
     ...(token.role !== '' && { role: token.role }),
     ...(token.boundCidrs.length > 0 && { bound_cidrs: token.boundCidrs }),
     ...(token.lastRenewal !== undefined && {

@@ -44,5 +44,5 @@ export function decideTtl(question: TtlQuestion): { ttl: number; warnings: strin
     )
     ttl = left
   }
-  return { ttl: Math.trunc(ttl), warnings }
+  return { ttl, warnings }
 }

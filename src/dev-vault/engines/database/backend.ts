@@ -33,9 +33,7 @@ export function databaseBackend(core: Core, mount: Mount): Backend {
     const password = newPassword()
     const expiration = sqlTime(core.clock.now() + ttl * 1000)
     const statements = fillStatements(role.creation, { name: username, username, password, expiration })
-    await runStatements(config, statements).catch((error: Error) => {
-      throw fail(500, `failed to execute query: pq: ${error.message}`)
-    })
+    await orFail(runStatements(config, statements))
     return {
       data: { username, password },
       secret: { ttl, maxTtl: role.maxTtl, internal: { username, role: name, dbName: role.dbName, madeBy: role } },
@@ -71,13 +69,13 @@ export function databaseBackend(core: Core, mount: Mount): Backend {
       const { username, dbName, role } = given(internal)
       const values = { name: username, username, expiration: sqlTime(expiresAt) }
       const statements = role.renew.length > 0 ? role.renew : RENEW
-      await runStatements(connection(dbName), fillStatements(statements, values))
+      await orFail(runStatements(connection(dbName), fillStatements(statements, values)))
     },
     revokeSecret: async internal => {
       const { username, dbName, role } = given(internal)
       const config = connection(dbName)
-      if (role.revocation.length === 0) await dropRole(config, username)
-      else await runStatements(config, fillStatements(role.revocation, { name: username, username }))
+      const statements = fillStatements(role.revocation, { name: username, username })
+      await orFail(statements.length > 0 ? runStatements(config, statements) : dropRole(config, username))
     },
   }
 
@@ -91,6 +89,13 @@ export function databaseBackend(core: Core, mount: Mount): Backend {
     }
     return { username, dbName, role: roles.get(role) ?? madeBy }
   }
+}
+
+/** What PostgreSQL says, without what was said to it. @throws VaultError */
+async function orFail(work: Promise<void>): Promise<void> {
+  await work.catch((error: Error) => {
+    throw fail(500, `failed to execute query: pq: ${error.message}`)
+  })
 }
 
 function allowed(patterns: readonly string[], name: string): boolean {

@@ -1,4 +1,4 @@
-import { notFound, refuse } from '../../errors.ts'
+import { fail, notFound, refuse } from '../../errors.ts'
 import type { Call, Route } from '../../routing/backend.ts'
 import type { JsonObject } from '../../text/json.ts'
 import { type ConnectionConfig, runStatements, withClient } from './connection.ts'
@@ -53,7 +53,9 @@ export function configRoutes(
       write: async call => {
         const config = need(nameOf(call))
         const password = newPassword()
-        await changePassword(config, password)
+        await changePassword(config, password).catch((error: Error) => {
+          throw fail(500, `failed to rotate the password: pq: ${error.message}`)
+        })
         connections.set(nameOf(call), { ...config, password })
         return undefined
       },
