@@ -20,6 +20,10 @@ describe('the most specific path', () => {
     expect(acl(can('a/+/c', '"read"') + can('a/*', '"list"')).capabilities('a/b/c')).toEqual(['read'])
   })
 
+  it('is, of two that differ in nothing else, the one that sorts last', () => {
+    expect(acl(can('+/+/c', '"read"') + can('+/b/+', '"list"')).capabilities('a/b/c')).toEqual(['list'])
+  })
+
   it('is root for root', () => expect(new Acl([], true).capabilities('any')).toEqual(['root']))
 })
 
