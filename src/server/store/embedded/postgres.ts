@@ -26,8 +26,12 @@ export interface EmbeddedPostgresOptions {
 
 /** Long enough for the recovery of a database that fits on a workstation. */
 const START_MS = 120_000
-/** Processes of a killed postmaster hold its shared memory until they notice; a rival's postmaster holds the lock file. */
-const IN_THE_WAY = /shared memory block .* is still in use|lock file .* already exists|is another postmaster/is
+/**
+ * Processes of a killed postmaster hold its shared memory until they notice; a rival's postmaster holds the lock file, or is just
+ * making it; and one of ours may have been used, and stopped, by somebody else before we could reach it.
+ */
+const IN_THE_WAY =
+  /shared memory block .* is still in use|lock file .* (already exists|is empty)|database system is shut down$/is
 const IN_THE_WAY_MS = 30_000
 
 /**
