@@ -1,6 +1,8 @@
 import { appIdBackend } from './auth/app-id.ts'
 import { approleBackend } from './auth/approle/backend.ts'
 import { githubBackend } from './auth/github.ts'
+import { jwtBackend } from './auth/jwt.ts'
+import { kubernetesBackend } from './auth/kubernetes.ts'
 import { userpassBackend } from './auth/userpass.ts'
 import type { Catalog } from './core.ts'
 import { cubbyholeBackend } from './engines/cubbyhole.ts'
@@ -14,6 +16,13 @@ import { tokenBackend } from './tokens/backend.ts'
 /** Every backend there is. A new one is added here and nowhere else. */
 export const catalog: Catalog = {
   secrets: { database: databaseBackend, kv: kvBackend, transit: transitBackend },
-  auths: { 'app-id': appIdBackend, approle: approleBackend, github: githubBackend, userpass: userpassBackend },
+  auths: {
+    'app-id': appIdBackend,
+    approle: approleBackend,
+    github: githubBackend,
+    jwt: jwtBackend,
+    kubernetes: kubernetesBackend,
+    userpass: userpassBackend,
+  },
   builtin: { cubbyhole: cubbyholeBackend, identity: identityBackend, system: systemBackend, token: tokenBackend },
 }

@@ -109,8 +109,8 @@ async function underLease(core: Core, call: Call, answer: Answer | undefined): P
   if (!answer?.secret || !call.caller) return answer
   const { token } = call.caller
   const lease = core.leases.register(call.request.path, call.mount, token, answer.secret)
-  // Revoked while the secret was being made: the secret must not outlive it.
-  if (!token.alive) {
+  // Ended while the secret was being made: the secret must not outlive it.
+  if (core.tokens.find(token.id) !== token) {
     await core.leases.revokeAll([lease])
     throw refuse(403, 'permission denied')
   }
