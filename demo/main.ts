@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { Client, packContent, Secret, Vault } from '../src/client/index.ts'
+import { Client, packContent, RequestError, Secret, Vault } from '../src/client/index.ts'
 import { ensureBusyboxImage } from '../test/busybox-image.ts'
 import { searchDatabase } from './database-search.ts'
 import { type Program, startProgram } from './program.ts'
@@ -100,6 +100,18 @@ async function tellStory(): Promise<void> {
   const job = await client.get(_id)
   claim(Object.keys(job.masked).length >= 2, `the record says which, and how often: ${JSON.stringify(job.masked)}`)
   claim(job.return_code === 7, `the exit code is the job's own: ${job.return_code}`)
+
+  heading('A nosy courier looks into the next envelope')
+  const nosy = await startProgram('demo/courier.ts', [server, vaultAddress])
+  programs.unshift(nosy)
+  const deceived = new Client({ server: nosy.ready.courier ?? '', vault, token })
+  const refusal = await deceived.submit({ container_image: image, run: ['true'] }).catch((error: Error) => error)
+  const loot = nosy.lines[0]?.loot ?? ''
+  quote(`it has taken out ${loot.length} bytes: ${loot.slice(0, 48)}…`)
+  claim(loot.startsWith('vault:v1:'), 'ciphertext, for which it has no key')
+  const code = refusal instanceof RequestError ? refusal.code : 'none'
+  claim(code === 'envelope_opened', `and it is found out: the requestor gets ${code}, and nothing runs`)
+  await deceived.close()
 
   heading('Looking for the secrets where they must not be')
   const search = await searchDatabase(database_url, values)

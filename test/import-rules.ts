@@ -4,7 +4,7 @@ import { posix } from 'node:path'
 export type Graph = ReadonlyMap<string, readonly string[]>
 
 /** Who may import whom: a folder, or a single file. What is not named here may import nothing, and nothing may import it. */
-export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   vault: [],
   protocol: ['vault/secret.ts'],
   client: ['protocol', 'vault'],

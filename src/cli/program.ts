@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { PROFILES } from './doctor/check.ts'
 
 /** All commands. Each imports its code when it is called: the start of the command stays short. */
 export function program(): Command {
@@ -65,9 +66,7 @@ export function program(): Command {
   writ
     .command('doctor')
     .description('what is missing on this machine, and the command that mends it')
-    .addOption(
-      new Option('--for <what>', 'what the machine is to be good for').choices(['run', 'test', 'demo']).default('run'),
-    )
+    .addOption(new Option('--for <what>', 'what the machine is to be good for').choices(PROFILES).default('run'))
     .option('--mend', 'install and start what is missing (Debian and Ubuntu, as root)')
     .option('--json', 'print JSON')
     .action(

@@ -1,10 +1,10 @@
 import Type, { type Static } from 'typebox'
 
 /** States of a job, spelt as GoStint spells them (gostint.md §11.1). */
-export const JOB_STATES = ['queued', 'running', 'stopping', 'success', 'failed', 'notauthorised', 'unknown'] as const
+const JOB_STATES = ['queued', 'running', 'stopping', 'success', 'failed', 'notauthorised', 'unknown'] as const
 export type JobState = (typeof JOB_STATES)[number]
 
-export const FINAL_STATES = ['success', 'failed', 'notauthorised', 'unknown'] as const satisfies readonly JobState[]
+const FINAL_STATES = ['success', 'failed', 'notauthorised', 'unknown'] as const satisfies readonly JobState[]
 export type FinalState = (typeof FINAL_STATES)[number]
 
 export function isFinal(state: string): state is FinalState {

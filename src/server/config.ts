@@ -181,7 +181,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return { ...rest, credentials }
 }
 
-export function isLoopback(host: string | undefined): boolean {
+function isLoopback(host: string | undefined): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host ?? '')
 }
 

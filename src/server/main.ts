@@ -34,9 +34,9 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
   const identity = new Identity(vault, config.credentials, log)
   const wakeups = new Wakeups(config.databaseUrl, report)
   const runtime = dockerRuntime({ host: config.dockerHost })
-  const engine: Engine = { node, config, db, wakeups, vault, identity, runtime, log }
+  const engine: Engine = { node, settings: config, db, wakeups, vault, identity, runtime, log }
 
-  const app = await buildApp(engine)
+  const app = await buildApp(engine, config)
   await identity.start()
   await app.listen({ host: config.listenHost, port: config.listenPort })
   const worker = new Worker(engine)

@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher, request } from 'undici'
 import { VaultError } from './error.ts'
 import { urlPath } from './path.ts'
-import { parseResponse, type VaultResponse } from './response.ts'
+import { parseResponse, texts, type VaultResponse } from './response.ts'
 import { type RetryPolicy, withRetry } from './retry.ts'
 import type { Secret } from './secret.ts'
 
@@ -45,7 +45,7 @@ export class Vault {
     this.address = options.address.replace(/\/+$/, '')
     const timeout = options.timeoutMs ?? 10_000
     this.#retry = options.retry ?? { retries: 3, firstDelayMs: 100 }
-    // X-Vault-Request: a Vault agent in front refuses requests without it (stack.md §8)
+    // X-Vault-Request: a Vault agent in front refuses requests without it
     this.#headers = { 'x-vault-request': 'true' }
     if (options.namespace) this.#headers['x-vault-namespace'] = options.namespace
     this.#agent = new Agent({
@@ -77,7 +77,7 @@ export class Vault {
   async raw(call: VaultRequest): Promise<{ status: number; body: unknown }> {
     const url = `${this.address}/v1/${urlPath(call.path)}`
     const headers: Record<string, string> = { ...this.#headers }
-    if (call.token) headers['x-vault-token'] = call.token.reveal()
+    if (call.token) headers['x-vault-token'] = headerText(call)
     if (call.wrapTtl) headers['x-vault-wrap-ttl'] = call.wrapTtl
     if (call.body !== undefined) headers['content-type'] = 'application/json'
     const payload = call.body === undefined ? null : JSON.stringify(call.body)
@@ -108,6 +108,13 @@ export class Vault {
   }
 }
 
+/** A text that no header can carry is no token of any Vault, so the answer is known without asking. */
+function headerText({ path, token }: VaultRequest): string {
+  const text = token?.reveal() ?? ''
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new VaultError({ status: 403, path, errors: ['not a token'] })
+  return text
+}
+
 function readBody(path: string, { status, text }: { status: number; text: string }): unknown {
   let body: unknown = null
   if (text !== '') {
@@ -118,6 +125,5 @@ function readBody(path: string, { status, text }: { status: number; text: string
     }
   }
   if (status >= 200 && status < 300) return body
-  const errors = (body as { errors?: unknown } | null)?.errors
-  throw new VaultError({ status, path, errors: Array.isArray(errors) ? errors.map(String) : [] })
+  throw new VaultError({ status, path, errors: texts((body as { errors?: unknown } | null)?.errors) })
 }

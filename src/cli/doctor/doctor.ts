@@ -15,6 +15,7 @@ export const CHECKS: readonly Check[] = [
   containerEngine(),
   command('git', 'git', ['run', 'test', 'demo']),
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
+  command('openssl', 'openssl', ['test'], 'version'),
   busybox,
   disk,
 ]

@@ -5,16 +5,23 @@ import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { parseJson } from './json-body.ts'
 
+export interface HttpSettings {
+  /** Bytes. */
+  readonly bodyLimit: number
+  /** PEM, both or neither. */
+  readonly tlsCert: string | null
+  readonly tlsKey: string | null
+}
+
 /** The HTTP interface, not listening yet. */
-export async function buildApp(engine: Engine): Promise<FastifyInstance> {
-  const { config } = engine
+export async function buildApp(engine: Engine, settings: HttpSettings): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: engine.log,
-    bodyLimit: config.bodyLimit,
+    bodyLimit: settings.bodyLimit,
     logController: new LogController({ disableRequestLogging: true }),
     // a slow submission is bounded by node's own header and keep-alive limits; a followed job may last for days
     requestTimeout: 0,
-    ...(config.tlsCert && config.tlsKey ? { https: { cert: config.tlsCert, key: config.tlsKey } } : {}),
+    ...(settings.tlsCert && settings.tlsKey ? { https: { cert: settings.tlsCert, key: settings.tlsKey } } : {}),
   } as object) as unknown as FastifyInstance
 
   // whatever the content type says, a body is JSON: GoStint's own tests send it as a form (gostint.md §2.1)

@@ -13,8 +13,8 @@ export function healthRoutes(app: FastifyInstance, engine: Engine): void {
   })
 
   app.get('/v1/api/vault/info', async () => ({
-    vault_addr: engine.config.vaultAddr,
-    vault_external_addr: engine.config.vaultAddr,
-    job_role: engine.config.jobRole,
+    vault_addr: engine.settings.vaultAddr,
+    vault_external_addr: engine.settings.vaultAddr,
+    job_role: engine.settings.jobRole,
   }))
 }

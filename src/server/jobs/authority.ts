@@ -19,7 +19,7 @@ export async function checkWrap(engine: Engine, wrap: Secret, signal?: AbortSign
   }
   // The attack: the interceptor opens the wrap, keeps the SecretID, and forwards another wrap that he made himself with
   // sys/wrapping/wrap. Vault stamps where an answer came from, and only the role's own path is honest.
-  if (creationPath !== secretIdPath(engine.config.jobRole)) throw new WritError('wrap_foreign')
+  if (creationPath !== secretIdPath(engine.settings.jobRole)) throw new WritError('wrap_foreign')
 }
 
 /** Opens the wrap and logs in as the job. Throws `wrap_invalid`, `authority_refused`. */
@@ -34,7 +34,7 @@ export async function redeemAuthority(engine: Engine, wrap: Secret, signal?: Abo
     throw asUnavailable(error)
   }
   try {
-    return await loginAppRole(engine.vault, { roleId: engine.config.jobRoleId, secretId }, signal)
+    return await loginAppRole(engine.vault, { roleId: engine.settings.jobRoleId, secretId }, signal)
   } catch (error) {
     if (isVaultError(error, 'denied', 'invalid')) throw new WritError('authority_refused', undefined, { cause: error })
     throw asUnavailable(error)

@@ -54,7 +54,7 @@ function ownsJob(caller: Caller, job: Pick<Job, 'submitter_entity' | 'submitter_
   return caller.accessorHash === job.submitter_accessor_hash
 }
 
-export async function mayUseQueue(vault: Vault, caller: Caller, qname: string, power: JobPower): Promise<boolean> {
+async function mayUseQueue(vault: Vault, caller: Caller, qname: string, power: JobPower): Promise<boolean> {
   try {
     return await isCapable(vault, caller.token, queuePath(qname), power)
   } catch (error) {

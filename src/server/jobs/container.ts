@@ -6,7 +6,7 @@ import type { Order } from './order.ts'
 import { type Secrets, secretsFile } from './secrets.ts'
 
 /** Every container of ours carries it: what does not is never touched. */
-export const OWNER_LABEL = 'writ.owner'
+const OWNER_LABEL = 'writ.owner'
 
 /** The name of a job's container: there can be only one of that name, so there can be only one. */
 export function containerName(jobId: string): string {
@@ -21,7 +21,7 @@ export function containerSpec(
   order: Order,
   image: Image,
 ): ContainerSpec {
-  const { config } = engine
+  const { settings } = engine
   const gz = order.content ? Buffer.from(order.content, 'base64') : null
   return {
     name: containerName(jobId),
@@ -30,13 +30,13 @@ export function containerSpec(
     argv: commandOf(order, image),
     env: [
       ...order.envVars,
-      `VAULT_ADDR=${config.vaultAddr}`,
-      `VAULT_CACERT=${config.vaultCa ? `${SECRETS_DIRECTORY}/${CA_FILE}` : ''}`,
+      `VAULT_ADDR=${settings.vaultAddr}`,
+      `VAULT_CACERT=${settings.vaultCa ? `${SECRETS_DIRECTORY}/${CA_FILE}` : ''}`,
     ],
     workingDirectory: order.workingDirectory || undefined,
     tty: order.tty,
     content: gz ? () => repackContent(gz) : undefined,
-    limits: { memoryBytes: config.jobMemory, pids: config.jobPids, network: config.jobNetwork },
+    limits: { memoryBytes: settings.jobMemory, pids: settings.jobPids, network: settings.jobNetwork },
   }
 }
 
@@ -46,7 +46,7 @@ const CA_FILE = 'vault-ca.pem'
 export function secretFiles(engine: Engine, order: Order, secrets: Secrets): SecretFiles {
   const { name, text } = secretsFile(secrets, order.secretFileType)
   const files: Record<string, Uint8Array> = { [name]: Buffer.from(text.reveal()) }
-  if (engine.config.vaultCa) files[CA_FILE] = Buffer.from(engine.config.vaultCa)
+  if (engine.settings.vaultCa) files[CA_FILE] = Buffer.from(engine.settings.vaultCa)
   return { files, env: { VAULT_TOKEN: secrets.get('TOKEN')?.reveal() ?? '' } }
 }
 

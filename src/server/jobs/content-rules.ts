@@ -24,7 +24,7 @@ const FOLDERS = new Set(
 type Kind = 'file' | 'directory' | 'symlink' | 'link'
 
 /**
- * What may be in the content of a job (container-runtime.md §3), judged entry by entry in their order. Unpacking is
+ * What may be in the content of a job, judged entry by entry in their order. Unpacking is
  * contained by the engine, but engines differ and some entries harm the engine itself: a FIFO as `/etc/passwd` blocks
  * it for ever.
  */

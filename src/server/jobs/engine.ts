@@ -1,15 +1,30 @@
 import type { Logger } from 'pino'
 import type { Vault } from '../../vault/client.ts'
-import type { Config } from '../config.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Database } from '../store/database.ts'
 import type { Wakeups } from '../store/wakeups.ts'
 
+/** What the steps of a job need to know; part of the server's configuration (docs/configuration.md says what each means). */
+export interface EngineSettings {
+  readonly vaultAddr: string
+  /** PEM, for jobs that speak to Vault themselves. */
+  readonly vaultCa: string | null
+  readonly jobRole: string
+  readonly jobRoleId: string
+  readonly serverKey: string
+  readonly concurrency: number
+  readonly leaseMs: number
+  readonly killGraceSeconds: number
+  readonly jobMemory: number
+  readonly jobPids: number
+  readonly jobNetwork: string
+}
+
 /** The parts that the steps of a job work with; made once, in main.ts. */
 export interface Engine {
   readonly node: string
-  readonly config: Config
+  readonly settings: EngineSettings
   readonly db: Database
   readonly wakeups: Wakeups
   readonly vault: Vault

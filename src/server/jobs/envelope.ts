@@ -44,7 +44,7 @@ export async function openEnvelope(
 ): Promise<unknown> {
   let plain: Buffer | undefined
   try {
-    ;[plain] = await decrypt(engine.vault, jobToken, engine.config.jobRole, [ciphertext], signal)
+    ;[plain] = await decrypt(engine.vault, jobToken, engine.settings.jobRole, [ciphertext], signal)
   } catch (error) {
     // Vault 1.8 says 500 where the ciphertext is well-formed and its authentication fails (contract transit-encrypt-decrypt)
     const refused = isVaultError(error, 'denied', 'invalid') || (isVaultError(error) && error.status === 500)

@@ -164,7 +164,7 @@ async function attend(
 
 async function stopContainer(engine: Engine, hold: Hold): Promise<void> {
   await updateRun(engine.db, hold, { status: 'stopping' })
-  await engine.runtime.stop(containerName(hold.id), engine.config.killGraceSeconds)
+  await engine.runtime.stop(containerName(hold.id), engine.settings.killGraceSeconds)
 }
 
 /** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */

@@ -8,7 +8,7 @@ import type { Engine } from './engine.ts'
 export async function seal(engine: Engine, texts: readonly string[], signal?: AbortSignal): Promise<string[]> {
   try {
     const plain = texts.map(text => Buffer.from(text, 'utf8'))
-    return await encrypt(engine.vault, engine.identity.token(), engine.config.serverKey, plain, signal)
+    return await encrypt(engine.vault, engine.identity.token(), engine.settings.serverKey, plain, signal)
   } catch (error) {
     throw asServerTrouble(error)
   }
@@ -17,7 +17,7 @@ export async function seal(engine: Engine, texts: readonly string[], signal?: Ab
 /** Opens what `seal` made, in the same order. */
 export async function unseal(engine: Engine, sealed: readonly string[], signal?: AbortSignal): Promise<string[]> {
   try {
-    const plain = await decrypt(engine.vault, engine.identity.token(), engine.config.serverKey, sealed, signal)
+    const plain = await decrypt(engine.vault, engine.identity.token(), engine.settings.serverKey, sealed, signal)
     return plain.map(bytes => bytes.toString('utf8'))
   } catch (error) {
     // the wrong key is a 400, or in Vault 1.8 a 500 that says so (contract transit-encrypt-decrypt); it will not get better

@@ -33,7 +33,7 @@ export class Worker {
     this.#engine.wakeups.onQueue(() => this.#look())
     this.#timers = [
       setInterval(() => this.#look(), LOOK_AGAIN_MS),
-      setInterval(() => void this.#beat(), this.#engine.config.leaseMs / 3),
+      setInterval(() => void this.#beat(), this.#engine.settings.leaseMs / 3),
       setInterval(() => void this.#keepAlive(), KEEP_ALIVE_MS),
     ]
     this.#look()
@@ -73,13 +73,13 @@ export class Worker {
   }
 
   async #findWork(): Promise<void> {
-    const { db, node, config, identity } = this.#engine
+    const { db, node, settings, identity } = this.#engine
     for (const id of await findKilled(db, node)) this.#running.get(id)?.killed.abort()
     // without an identity a claimed job could only wait here, and keep another node from it
     if (identity.state.sealed) return
-    const free = () => config.concurrency - this.#running.size
-    for (const job of await reclaimJobs(db, node, free(), config.leaseMs)) this.#run(job)
-    for (const job of await claimJobs(db, node, free(), config.leaseMs)) this.#run(job)
+    const free = () => settings.concurrency - this.#running.size
+    for (const job of await reclaimJobs(db, node, free(), settings.leaseMs)) this.#run(job)
+    for (const job of await claimJobs(db, node, free(), settings.leaseMs)) this.#run(job)
   }
 
   #run(job: Job): void {
@@ -106,7 +106,7 @@ export class Worker {
   async #beat(): Promise<void> {
     const held = [...this.#running].map(([id, run]) => ({ id, attempt: run.attempt }))
     try {
-      const still = new Set(await renewLeases(this.#engine.db, this.#engine.node, held, this.#engine.config.leaseMs))
+      const still = new Set(await renewLeases(this.#engine.db, this.#engine.node, held, this.#engine.settings.leaseMs))
       for (const { id, attempt } of held) {
         const run = this.#running.get(id)
         // a job that was released in the meantime is not lost

@@ -34,7 +34,7 @@ function getTypeParser(oid: number, format?: 'text' | 'binary') {
 export async function migrate(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '001-jobs': jobs, '002-audit': audit }) },
+    provider: { getMigrations: async () => ({ '001-jobs': { up: jobs.up }, '002-audit': { up: audit.up } }) },
   })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error

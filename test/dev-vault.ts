@@ -1,0 +1,33 @@
+import { Clock, type DevVault, startDevVault } from '../src/dev-vault/index.ts'
+import { Vault } from '../src/vault/client.ts'
+import { Secret } from '../src/vault/secret.ts'
+import { createToken, type TokenRequest } from '../src/vault/token.ts'
+
+export interface TestVault {
+  readonly dev: DevVault
+  readonly vault: Vault
+  readonly root: Secret
+  /** Writes with the root token. */
+  write(path: string, body: unknown): Promise<void>
+  /** A child of the root token. */
+  token(wanted: TokenRequest): Promise<Secret>
+  close(): Promise<void>
+}
+
+/** The embedded Vault with a clock that the test moves, and a client for it that does not wait long. */
+export async function startTestVault(): Promise<TestVault> {
+  const dev = await startDevVault({ clock: new Clock() })
+  const vault = new Vault({ address: dev.address, retry: { retries: 1, firstDelayMs: 1 } })
+  const root = new Secret(dev.rootToken)
+  return {
+    dev,
+    vault,
+    root,
+    write: async (path, body) => void (await vault.send({ method: 'POST', path, token: root, body })),
+    token: async wanted => (await createToken(vault, root, wanted)).token,
+    close: async () => {
+      await vault.close()
+      await dev.close()
+    },
+  }
+}
