@@ -42,3 +42,13 @@ function kindOf(status: number, errors: readonly string[]): VaultErrorKind {
 export function isVaultError(error: unknown, ...kinds: VaultErrorKind[]): error is VaultError {
   return error instanceof VaultError && (kinds.length === 0 || kinds.includes(error.kind))
 }
+
+/** Reads a part of an answer; one that is not as it should be is no answer of Vault, and says nothing about the request. */
+export function understood<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new VaultError({ status: 0, path, errors: [error.message] })
+  }
+}

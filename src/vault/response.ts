@@ -41,7 +41,7 @@ export function parseResponse(body: unknown): VaultResponse {
     data: isRecord(top.data) ? top.data : null,
     auth: isRecord(top.auth) ? parseAuth(top.auth) : null,
     wrap: isRecord(top.wrap_info) ? parseWrap(top.wrap_info) : null,
-    warnings: Array.isArray(top.warnings) ? top.warnings.map(String) : [],
+    warnings: texts(top.warnings),
     lease: {
       id: typeof top.lease_id === 'string' ? top.lease_id : '',
       seconds: typeof top.lease_duration === 'number' ? top.lease_duration : 0,
@@ -54,7 +54,7 @@ function parseAuth(auth: Record<string, unknown>): VaultAuth {
   return {
     token: new Secret(text(auth.client_token, 'auth.client_token')),
     accessor: text(auth.accessor, 'auth.accessor'),
-    policies: Array.isArray(auth.policies) ? auth.policies.map(String) : [],
+    policies: texts(auth.policies),
     entityId: typeof auth.entity_id === 'string' ? auth.entity_id : '',
     leaseSeconds: number(auth.lease_duration, 'auth.lease_duration'),
     renewable: auth.renewable === true,
@@ -89,4 +89,9 @@ export function text(value: unknown, where: string): string {
 export function number(value: unknown, where: string): number {
   if (typeof value !== 'number') throw new TypeError(`Vault's ${where} is not a number`)
   return value
+}
+
+/** The texts of a list; whatever else is in it is left out, for there is JSON that cannot even be turned into text. */
+export function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
 }

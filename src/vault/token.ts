@@ -1,6 +1,6 @@
 import type { Vault } from './client.ts'
-import { VaultError } from './error.ts'
-import { number, text, type VaultAuth } from './response.ts'
+import { understood, VaultError } from './error.ts'
+import { number, text, texts, type VaultAuth } from './response.ts'
 import type { Secret } from './secret.ts'
 
 /** What Vault knows of a token (`auth/token/lookup-self`). */
@@ -20,14 +20,20 @@ export async function lookupSelf(vault: Vault, token: Secret, signal?: AbortSign
   const answer = await vault.send({ method: 'GET', path, token, signal })
   const data = answer?.data
   if (!data) throw new VaultError({ status: 0, path, errors: ['an answer without data'] })
-  return {
+  return understood(path, () => ({
     accessor: text(data.accessor, 'accessor'),
     displayName: typeof data.display_name === 'string' ? data.display_name : '',
     entityId: typeof data.entity_id === 'string' ? data.entity_id : '',
-    policies: Array.isArray(data.policies) ? data.policies.map(String) : [],
-    ttl: number(data.ttl, 'ttl'),
+    policies: texts(data.policies),
+    ttl: secondsLeft(data),
     renewable: data.renewable === true,
-  }
+  }))
+}
+
+/** Vault counts whole seconds: in its last one a token shows the same 0 as one that never expires, which has no `expire_time`. */
+function secondsLeft(data: Readonly<Record<string, unknown>>): number {
+  const ttl = number(data.ttl, 'ttl')
+  return typeof data.expire_time === 'string' ? Math.max(1, ttl) : ttl
 }
 
 /** Fields of `auth/token/create`. The limit of uses is `num_uses`: Vault ignores the command line's `use_limit` without a word. */

@@ -1,5 +1,5 @@
 import type { Vault } from './client.ts'
-import { VaultError } from './error.ts'
+import { understood, VaultError } from './error.ts'
 import { isRecord, text } from './response.ts'
 import type { Secret } from './secret.ts'
 
@@ -36,11 +36,12 @@ async function batch(
   field: 'ciphertext' | 'plaintext',
   signal?: AbortSignal,
 ): Promise<string[]> {
+  if (items.length === 0) return []
   // a single item goes without batch_input: its failure is then a status of its own and not an entry of a 200
   const [only] = items
   if (only && items.length === 1) {
     const answer = await vault.send({ method: 'POST', path, token, body: only, signal })
-    return [text(answer?.data?.[field], field)]
+    return [understood(path, () => text(answer?.data?.[field], field))]
   }
   const answer = await vault.send({ method: 'POST', path, token, body: { batch_input: items }, signal })
   const results = answer?.data?.batch_results

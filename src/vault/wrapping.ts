@@ -1,5 +1,5 @@
 import type { Vault } from './client.ts'
-import { VaultError } from './error.ts'
+import { understood, VaultError } from './error.ts'
 import { number, text, type VaultResponse } from './response.ts'
 import type { Secret } from './secret.ts'
 
@@ -16,10 +16,10 @@ export async function lookupWrap(vault: Vault, wrap: Secret, signal?: AbortSigna
   const answer = await vault.send({ method: 'POST', path, token: null, body: { token: wrap.reveal() }, signal })
   const data = answer?.data
   if (!data) throw new VaultError({ status: 0, path, errors: ['an answer without data'] })
-  return {
+  return understood(path, () => ({
     creationPath: text(data.creation_path, 'creation_path'),
     ttl: number(data.creation_ttl, 'creation_ttl'),
-  }
+  }))
 }
 
 /** Opens a wrapping token; it can be done once. */
