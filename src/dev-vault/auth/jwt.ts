@@ -1,11 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import type { Core } from '../core.ts'
 import { notFound, refuse } from '../errors.ts'
-import type { Fields } from '../fields.ts'
 import type { Answer, Backend, Call } from '../routing/backend.ts'
-import type { JsonObject } from '../text/json.ts'
 import { checkJwt, readPublicKey } from './jwt-check.ts'
-import { changeParams, limitsOf, loginOf, NO_PARAMS, showParams, type TokenParams } from './token-params.ts'
+import { changeRole, checkBounds, type JwtRole, showRole } from './jwt-role.ts'
+import { limitsOf, loginOf } from './token-params.ts'
 
 interface Config {
   readonly pems: readonly string[]
@@ -14,18 +13,9 @@ interface Config {
   readonly defaultRole: string
 }
 
-interface Role {
-  readonly userClaim: string
-  readonly boundAudiences: readonly string[]
-  readonly boundSubject: string
-  readonly boundClaims: JsonObject
-  readonly claimMappings: JsonObject
-  readonly params: TokenParams
-}
-
 /** JWT: tokens that somebody else has signed, with keys that are configured (no discovery by URL). */
 export function jwtBackend(core: Core): Backend {
-  const roles = new Map<string, Role>()
+  const roles = new Map<string, JwtRole>()
   let config: Config = { pems: [], keys: [], boundIssuer: '', defaultRole: '' }
   const nameOf = (call: Call) => (call.params.name as string).toLowerCase()
 
@@ -110,55 +100,5 @@ export function jwtBackend(core: Core): Backend {
       if (!role) throw refuse(500, 'role does not exist during renewal')
       return limitsOf(role.params)
     },
-  }
-}
-
-function changeRole(fields: Fields, before: Role | undefined): Role {
-  const role: Role = {
-    userClaim: fields.text('user_claim', before?.userClaim),
-    boundAudiences: fields.has('bound_audiences') ? fields.list('bound_audiences') : (before?.boundAudiences ?? []),
-    boundSubject: fields.text('bound_subject', before?.boundSubject),
-    boundClaims: fields.has('bound_claims') ? fields.map('bound_claims') : (before?.boundClaims ?? {}),
-    claimMappings: fields.has('claim_mappings') ? fields.map('claim_mappings') : (before?.claimMappings ?? {}),
-    params: changeParams(fields, before?.params ?? NO_PARAMS),
-  }
-  if (!before && fields.text('role_type') !== 'jwt') throw refuse(400, `only role type 'jwt' is supported here`)
-  if (role.userClaim === '') throw refuse(400, 'a user claim must be defined on the role')
-  const bound = role.boundAudiences.length + role.boundSubject.length + Object.keys(role.boundClaims).length
-  if (bound + role.params.boundCidrs.length === 0)
-    throw refuse(400, 'must have at least one bound constraint when creating/updating a role')
-  return role
-}
-
-function checkBounds(role: Role, claims: JsonObject): void {
-  const audiences = [claims.aud].flat()
-  // A token that says whom it is for must not be taken by a role that says nothing about that.
-  const forUs =
-    claims.aud === undefined
-      ? role.boundAudiences.length === 0
-      : role.boundAudiences.some(one => audiences.includes(one))
-  if (!forUs) throw refuse(400, 'error validating claims: audience claim does not match any bound audience')
-  if (role.boundSubject !== '' && claims.sub !== role.boundSubject)
-    throw refuse(400, 'error validating claims: sub claim does not match bound subject')
-  for (const [claim, wanted] of Object.entries(role.boundClaims)) {
-    const given = [claims[claim]].flat()
-    const fits = [wanted].flat().some(one => given.includes(one))
-    if (!fits)
-      throw refuse(
-        400,
-        `error validating claims: claim ${JSON.stringify(claim)} does not match any associated bound claim values`,
-      )
-  }
-}
-
-function showRole(role: Role): JsonObject {
-  return {
-    ...showParams(role.params),
-    role_type: 'jwt',
-    user_claim: role.userClaim,
-    bound_audiences: role.boundAudiences,
-    bound_subject: role.boundSubject,
-    bound_claims: role.boundClaims,
-    claim_mappings: role.claimMappings,
   }
 }
