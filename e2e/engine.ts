@@ -19,3 +19,11 @@ export async function countEvents(jobId: string, event: 'create' | 'start'): Pro
   const lines = await askEngine(`/events?since=${now - 3600}&until=${now}&filters=${encodeURIComponent(filters)}`)
   return lines.toString().split('\n').filter(Boolean).length
 }
+
+/** Gives an image another name, as one would find it on a machine that has pulled it. */
+export async function tagImage(image: string, name: string): Promise<void> {
+  const path = `/images/${image}/tag?repo=${name}&tag=latest`
+  const { statusCode, body } = await agent.request({ origin: 'http://engine', path, method: 'POST' })
+  await body.dump()
+  if (statusCode >= 400) throw new Error(`${path}: ${statusCode}`)
+}

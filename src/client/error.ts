@@ -20,7 +20,7 @@ export class RequestError extends Error {
       status,
       code: typeof code === 'string' ? code : `http_${status}`,
       message: typeof error === 'string' ? error : `HTTP ${status}`,
-      ...(typeof remedy === 'string' ? { remedy } : {}),
+      remedy: typeof remedy === 'string' ? remedy : 'Check that this is the address of a writ server.',
     })
   }
 }

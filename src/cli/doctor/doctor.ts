@@ -16,6 +16,7 @@ export const CHECKS: readonly Check[] = [
   command('git', 'git', ['run', 'test', 'demo']),
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
   command('openssl', 'openssl', ['test'], 'version'),
+  command('curl', 'curl', ['test']),
   busybox,
   disk,
 ]

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Terminal } from './command.ts'
+import { type ServerProcess, type Stack, startStack, until } from './stack.ts'
+
+let stack: Stack
+let server: ServerProcess
+let terminal: Terminal
+
+beforeAll(async () => {
+  stack = await startStack()
+  server = await stack.startServer()
+  terminal = await Terminal.open({
+    WRIT_ADDR: server.address,
+    VAULT_ADDR: stack.vault.address,
+    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
+  })
+})
+afterAll(() => stack.close())
+
+const run = (...command: string[]) => terminal.writ('run', '--image', stack.image, '--', ...command)
+
+test('run: the output on its own streams, progress on standard error, the exit code of the job', async () => {
+  const { code, stdout, stderr } = await run('sh', '-c', 'echo out; echo err >&2; exit 42')
+  expect(code).toBe(42)
+  expect(stdout).toBe('out\n')
+  expect(stderr).toMatch(/^▸ job [0-9a-f]{24} queued\n(err\n)?▸? ?.*/)
+  expect(stderr).toContain('err\n')
+  expect(stderr).toMatch(/failed, code 42\n$/)
+})
+
+test('run --json: one line', async () => {
+  const { code, stdout } = await terminal.writ('run', '--json', '--image', stack.image, '--', 'true')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'success', return_code: 0 })
+})
+
+test('options after -- belong to the command', async () => {
+  const { stdout } = await run('echo', '--json', '--image', 'x')
+  expect(stdout).toBe('--json --image x\n')
+})
+
+test('a job that does not run: 125 and why', async () => {
+  const { code, stderr } = await terminal.writ(
+    'run',
+    '--image',
+    stack.image,
+    '--secret-ref',
+    'A@secret/data/none.x',
+    '--',
+    'true',
+  )
+  expect(code).toBe(125)
+  expect(stderr).toContain('secret_not_found')
+})
+
+test('a job that is refused: 1, the reason and what to do', async () => {
+  const { code, stderr } = await terminal.writ('run', '--image', stack.image, '--secret-ref', 'nonsense', '--', 'true')
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/secret ref unparseable.*\(secret_ref_invalid\)\nnext: Write NAME@path\.key/)
+})
+
+test('submit, get, ls, logs, kill, rm', async () => {
+  const submitted = await terminal.writ(
+    'submit',
+    '--queue',
+    'Tasks',
+    '--image',
+    stack.image,
+    '--',
+    'sh',
+    '-c',
+    'echo up; sleep 60',
+  )
+  const id = submitted.stdout.trim()
+  expect(id).toMatch(/^[0-9a-f]{24}$/)
+  await until(async () => (await terminal.writ('logs', id)).stdout === 'up\n')
+  const got = JSON.parse((await terminal.writ('get', id, '--json')).stdout)
+  expect(got).toMatchObject({ _id: id, status: 'running', qname: 'tasks' })
+  expect((await terminal.writ('get', id)).stdout).toMatch(/^status +running$/m)
+  expect((await terminal.writ('ls')).stdout).toMatch(new RegExp(`^${id}  running +0 +tasks`, 'm'))
+  expect((await terminal.writ('kill', id)).code).toBe(0)
+  const logs = await terminal.writ('logs', '-f', id)
+  expect(logs).toMatchObject({ code: 143, stdout: 'up\n' })
+  expect((await terminal.writ('rm', id)).code).toBe(0)
+  expect(await terminal.writ('get', id)).toMatchObject({ code: 1, stdout: '' })
+})
+
+test('Ctrl-C kills the job', async () => {
+  const args = ['run', '--image', stack.image, '--', 'sh', '-c', 'echo up; sleep 60']
+  const { code, stderr } = await terminal.run('writ', args, text => (text === 'up\n' ? 'SIGINT' : undefined))
+  expect(stderr).toContain('killing job')
+  expect(code).toBe(143)
+})
+
+test('courier fields show', async () => {
+  const { stdout } = await terminal.writ('submit', '--json', '--direct', '--image', stack.image, '--', 'true')
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'queued', ignored_fields: [] })
+})
+
+test('nothing is set: everything that is missing, and where to begin', async () => {
+  const bare = await Terminal.open({})
+  const { code, stderr } = await bare.writ('ls')
+  expect(code).toBe(2)
+  for (const name of ['WRIT_ADDR', 'VAULT_ADDR', 'VAULT_TOKEN', 'writ dev']) expect(stderr).toContain(name)
+  expect(stderr).not.toMatch(/^\s+at /m)
+})
+
+test('no server, no Vault, a wrong token: a sentence each, no stack trace', async () => {
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ WRIT_ADDR: 'http://127.0.0.1:1' }, /no answer from http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/],
+    [{ VAULT_ADDR: 'http://127.0.0.1:1' }, /Vault did not answer/],
+    [{ VAULT_TOKEN: 's.wrong' }, /Vault 403/],
+    [
+      { WRIT_ADDR: stack.vault.address },
+      /HTTP 40\d \(http_40\d\)\nnext: Check that this is the address of a writ server/,
+    ],
+  ]
+  for (const [change, message] of cases) {
+    const other = await Terminal.open({
+      WRIT_ADDR: server.address,
+      VAULT_ADDR: stack.vault.address,
+      VAULT_TOKEN: stack.identities.requestorToken.reveal(),
+      ...change,
+    })
+    const { code, stderr } = await other.writ('run', '--image', stack.image, '--', 'true')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toMatch(/^\s+at /m)
+  }
+})
+
+test('a server without its settings: every problem at once', async () => {
+  const bare = await Terminal.open({ WRIT_PORT: 'many', WRIT_LISTEN_HOST: '0.0.0.0' })
+  const { code, stderr } = await bare.writ('server')
+  expect(code).toBe(2)
+  for (const name of ['DATABASE_URL', 'VAULT_ADDR', 'WRIT_PORT', 'WRIT_LISTEN_HOST', 'WRIT_JOB_ROLE_ID'])
+    expect(stderr).toContain(name)
+})
+
+test('vault-setup prints commands, and --apply twice changes nothing the second time', async () => {
+  const printed = await terminal.writ('vault-setup', '--job-secret', 'secret/data/app/*')
+  expect(printed.stdout).toContain('vault policy write writ-job')
+  expect(printed.stdout).toContain('path "secret/data/app/*"')
+  const admin = await Terminal.open({ VAULT_ADDR: stack.vault.address, VAULT_TOKEN: stack.root.reveal() })
+  const first = await admin.writ('vault-setup', '--apply', '--json', '--job-role', 'other-job')
+  const second = await admin.writ('vault-setup', '--apply', '--json', '--job-role', 'other-job')
+  expect(first.code).toBe(0)
+  expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout))
+})
+
+test('dev --json: one line when all is ready, with what a script needs, and a clean end', async () => {
+  const lines: string[] = []
+  const { code } = await terminal.run('writ', ['dev', '--json', '--port', '0'], text => {
+    lines.push(text)
+    return text.includes('"server"') ? 'SIGTERM' : undefined
+  })
+  expect(code).toBe(0)
+  const ready = JSON.parse(lines.find(line => line.includes('"server"')) ?? '{}')
+  expect(Object.keys(ready).sort()).toEqual(
+    [
+      'database_url',
+      'job_role',
+      'job_role_id',
+      'node',
+      'requestor_token',
+      'server',
+      'server_role_id',
+      'vault',
+      'vault_root_token',
+    ].sort(),
+  )
+})

@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Terminal } from './command.ts'
+import { tagImage } from './engine.ts'
+import { type ServerProcess, type Stack, startStack } from './stack.ts'
+
+const run = promisify(execFile)
+
+let stack: Stack
+let server: ServerProcess
+let terminal: Terminal
+let environment: Record<string, string>
+
+beforeAll(async () => {
+  stack = await startStack()
+  server = await stack.startServer()
+  await tagImage(stack.image, 'busybox')
+  environment = {
+    WRIT_ADDR: server.address,
+    VAULT_ADDR: stack.vault.address,
+    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
+  }
+  terminal = await Terminal.open(environment)
+})
+afterAll(() => stack.close())
+
+function blocks(path: string, language: string): string[] {
+  const text = readFileSync(path, 'utf8')
+  return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)]
+    .filter(([, found]) => found === language)
+    .map(([, , code = '']) => code)
+}
+
+describe('docs/submit.md: every command works', () => {
+  test.each(blocks('docs/submit.md', 'sh'))('%s', async script => {
+    const { code, stderr } = await terminal.shell(script)
+    expect(code, stderr).toBe(0)
+    expect(stderr).not.toContain('writ:')
+  })
+})
+
+test('docs/submit.md: the examples in TypeScript pass the compiler and run', async () => {
+  const [example = ''] = blocks('docs/submit.md', 'ts')
+  const folder = '.writ/docs-example'
+  mkdirSync(folder, { recursive: true })
+  try {
+    writeFileSync(`${folder}/example.ts`, example.replace("'writ/client'", "'../../src/client/index.ts'"))
+    writeFileSync(
+      `${folder}/tsconfig.json`,
+      JSON.stringify({ extends: '../../tsconfig.json', include: ['example.ts'] }),
+    )
+    await run('node_modules/.bin/tsc', ['-p', folder])
+    const { stdout } = await run(process.execPath, [`${folder}/example.ts`], { env: environment })
+    expect(stdout).toBe('hello\n0\n')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('README: the two commands are scripts of the package, with a set-up each', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const commands = blocks('README.md', 'sh').flatMap(block => block.trim().split('\n'))
+  expect(commands.map(line => line.split('#')[0]?.trim())).toEqual(['npm run demo', 'npm test'])
+  expect(scripts).toMatchObject({
+    predemo: expect.stringContaining('setup'),
+    pretest: expect.stringContaining('setup'),
+  })
+})
+
+test('links between the documents lead somewhere', () => {
+  const pages = ['.', 'docs', 'docs/adr'].flatMap(folder =>
+    readdirSync(folder)
+      .filter(name => name.endsWith('.md'))
+      .map(name => ({ folder, path: `${folder}/${name}` })),
+  )
+  expect(pages.length).toBeGreaterThan(10)
+  for (const { folder, path } of pages) {
+    for (const [, target = ''] of readFileSync(path, 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      expect(existsSync(join(folder, target)), `${path}: ${target}`).toBe(true)
+    }
+  }
+})
