@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { refuse, VaultError } from '../errors.ts'
 import { parseFlag } from '../fields.ts'
-import type { Operation, VaultRequest } from '../routing/backend.ts'
+import type { Operation, VaultRequest } from '../routing/request.ts'
 import { parseSeconds } from '../text/duration.ts'
 import { uuid } from '../text/ids.ts'
 import { isObject, type JsonObject, parseJson } from '../text/json.ts'

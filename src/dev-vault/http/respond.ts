@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { VaultError } from '../errors.ts'
 import { envelope } from '../pipeline/envelope.ts'
-import type { Answer, VaultRequest } from '../routing/backend.ts'
+import type { Answer } from '../routing/backend.ts'
+import type { VaultRequest } from '../routing/request.ts'
 import type { JsonObject } from '../text/json.ts'
 import { UncleanPath } from './request.ts'
 

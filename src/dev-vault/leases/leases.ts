@@ -8,6 +8,7 @@ import type { Lease } from './lease.ts'
 export class Leases {
   readonly #clock: Clock
   readonly #byId = new Map<string, Lease>()
+  readonly #byToken = new WeakMap<TokenEntry, Set<Lease>>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -27,9 +28,14 @@ export class Leases {
       lastRenewal: undefined,
     }
     this.#byId.set(lease.id, lease)
-    token.leases ??= new Set()
-    token.leases.add(lease)
+    const ofToken = this.#byToken.get(token) ?? new Set()
+    this.#byToken.set(token, ofToken.add(lease))
     return lease
+  }
+
+  /** Those that a token has read. */
+  of(token: TokenEntry): Lease[] {
+    return [...(this.#byToken.get(token) ?? [])]
   }
 
   find(id: string): Lease | undefined {
@@ -62,7 +68,7 @@ export class Leases {
   /** Drops the lease without giving back what it stands for. */
   forget(lease: Lease): void {
     this.#byId.delete(lease.id)
-    lease.token.leases?.delete(lease)
+    this.#byToken.get(lease.token)?.delete(lease)
   }
 
   /** Gives back several, all of them even when one fails; what failed stays, ended, for the sweep. */

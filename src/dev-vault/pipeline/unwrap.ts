@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts'
 import { refuse } from '../errors.ts'
 import { WRAPPING_POLICY_NAME } from '../policy/default-policy.ts'
-import type { VaultRequest } from '../routing/backend.ts'
+import type { VaultRequest } from '../routing/request.ts'
 import type { TokenEntry } from '../tokens/entry.ts'
 
 const INVALID = 'wrapping token is not valid or does not exist'

@@ -1,7 +1,8 @@
 import { rfc3339 } from '../clock.ts'
 import type { Core } from '../core.ts'
 import { WRAPPING_POLICY_NAME } from '../policy/default-policy.ts'
-import type { Answer, VaultRequest, WrapInfo } from '../routing/backend.ts'
+import type { Answer, WrapInfo } from '../routing/backend.ts'
+import type { VaultRequest } from '../routing/request.ts'
 import { isObject } from '../text/json.ts'
 import { envelope } from './envelope.ts'
 

@@ -1,4 +1,4 @@
-import type { VaultRequest } from '../routing/backend.ts'
+import type { VaultRequest } from '../routing/request.ts'
 import { addRule, type Grant, parametersAllowed, wrappingAllowed } from './grant.ts'
 import type { Capability, Rule } from './rule.ts'
 

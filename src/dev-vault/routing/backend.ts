@@ -3,22 +3,7 @@ import type { Acl } from '../policy/acl.ts'
 import type { JsonObject } from '../text/json.ts'
 import type { TokenEntry } from '../tokens/entry.ts'
 import type { Login, LoginLimits } from '../tokens/login.ts'
-
-export type Operation = 'read' | 'list' | 'create' | 'update' | 'delete' | 'help'
-
-/** One request, freed from HTTP. */
-export interface VaultRequest {
-  readonly id: string
-  readonly operation: Operation
-  /** Without `/v1/`, decoded; of a list it ends in `/`. */
-  readonly path: string
-  readonly data: JsonObject
-  /** Empty when the client sent none. */
-  readonly token: string
-  /** Seconds; 0 asks for no wrapping. */
-  readonly wrapTtl: number
-  readonly address: string
-}
+import type { VaultRequest } from './request.ts'
 
 /** Whoever makes the request, as far as it is known. */
 export interface Caller {

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Core } from '../core.ts'
 import { refuse, VaultError } from '../errors.ts'
 import { parseFlag } from '../fields.ts'
-import type { Answer, VaultRequest } from '../routing/backend.ts'
+import type { Answer } from '../routing/backend.ts'
+import type { VaultRequest } from '../routing/request.ts'
 import type { JsonObject } from '../text/json.ts'
 
 /** What the server says it is: the behaviour is that of this version. */

@@ -1,4 +1,3 @@
-import type { Lease } from '../leases/lease.ts'
 import type { JsonObject } from '../text/json.ts'
 
 export type TokenType = 'service' | 'batch'
@@ -34,10 +33,9 @@ export interface TokenEntry {
   lastRenewal: number | undefined
   parent: TokenEntry | undefined
   alive: boolean
-  /** Made on first use: most tokens have no children, no cubbyhole and no leases. */
+  /** Made on first use: most tokens have no children and no cubbyhole. */
   children?: Set<TokenEntry>
   cubbyhole?: Map<string, JsonObject>
-  leases?: Set<Lease>
 }
 
 /** No end. */

@@ -126,7 +126,7 @@ export class Tokens {
       if (entry.children) doomed.push(...entry.children)
     }
     token.parent?.children?.delete(token)
-    await Promise.all(doomed.flatMap(entry => (entry.leases ? [this.#leases.revokeAll(entry.leases)] : [])))
+    await this.#leases.revokeAll(doomed.flatMap(entry => this.#leases.of(entry)))
   }
 
   /** Ends a token and leaves its children behind as orphans. */
