@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => vault.close())
 
-/** Sends bytes as they are, in these pieces, and collects the answers until as many have come as are expected. */
+/** Sends bytes as they are, in these pieces, and collects the answers until as many have come as are expected or the server has ended. */
 async function raw(pieces: readonly string[], answers: number): Promise<{ status: number; body: string }[]> {
   const socket = connect(Number(new URL(vault.address).port), '127.0.0.1').setNoDelay()
   await once(socket, 'connect')
@@ -34,7 +34,7 @@ async function raw(pieces: readonly string[], answers: number): Promise<{ status
     if (pieces.length > 1) await wait(1)
   }
   const found = () => [...text.matchAll(/HTTP\/1\.1 (\d+)[\s\S]*?\r\n\r\n(\{[\s\S]*?\}\n|(?=HTTP)|$)/g)]
-  for (let i = 0; i < 400 && found().length < answers; i++) await wait(5)
+  for (let i = 0; i < 400 && !socket.closed && found().length < answers; i++) await wait(5)
   socket.destroy()
   return found().map(([, status, body]) => ({ status: Number(status), body: body ?? '' }))
 }
@@ -83,6 +83,20 @@ describe('LIST', () => {
     const answers = await raw([plain + LIST + chunked + LIST + READ], 5)
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
     expect([answers[1], answers[3], answers[4]]).toEqual([lists, lists, reads])
+  })
+
+  it.each([
+    ['both lengths', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'],
+    ['two lengths', 'Content-Length: 5\r\nContent-Length: 6\r\n'],
+    ['a length that is no number', 'Content-Length: 5x\r\n'],
+    ['chunked that is not last', 'Transfer-Encoding: chunked, gzip\r\n'],
+    ['a bare line feed', 'X: y\nContent-Length: 5\r\n'],
+    ['a folded length', 'Content-Length:\r\n 5\r\n'],
+  ])('cannot be smuggled in a body by %s', async (_, framing) => {
+    const inner = LIST.replace('LIST', 'GET')
+    const body = `0\r\n\r\n${inner}${LIST}`
+    const answers = await raw([head('POST', '/v1/secret/data/b', framing) + body], 2)
+    expect(answers).toEqual([{ status: 400, body: '{"errors":[]}\n' }])
   })
 
   it('is also ?list=true', async () => {

@@ -16,8 +16,8 @@ export const LIST_STAND_IN = 'LINK'
  * content-length, chunks) and does nothing else; everything about HTTP stays with Node's parser, which ends the connection
  * at any framing the two could see differently (both lengths, a repeated length, a bare line feed).
  *
- * Measured against re-parsing in `clientError`: that loses the verb when it is cut between two packets, and the answers of
- * requests that were pipelined before it.
+ * The alternative, to put the packet right in `clientError` and parse it again, has only the last packet in its hands: it cannot
+ * know a verb that was cut in two, and its new parser knows nothing of the answers still due on the connection.
  */
 export class ListVerb {
   #state: 'method' | 'head' | 'body' | 'chunk-size' | 'chunk' | 'trailer' = 'method'
