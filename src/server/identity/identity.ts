@@ -3,7 +3,7 @@ import { WritError } from '../../protocol/errors.ts'
 import type { Vault } from '../../vault/client.ts'
 import { isVaultError } from '../../vault/error.ts'
 import type { Secret } from '../../vault/secret.ts'
-import { renewSelf, revokeSelf } from '../../vault/token.ts'
+import { lookupSelf, renewSelf, revokeSelf } from '../../vault/token.ts'
 import type { Credentials } from './credentials.ts'
 import { login } from './credentials.ts'
 
@@ -15,6 +15,20 @@ export interface IdentityState {
 
 /** First and longest pause between attempts to log in again. */
 const BACKOFF = { firstMs: 500, longestMs: 30_000 }
+/** No two renewals are closer than this, whatever life Vault gives a token. */
+const SHORTEST_MS = 250
+/** A token that was found good is not doubted again for so long. */
+const TRUSTED_MS = 5_000
+/** setTimeout takes no more; a longer wait would fire at once and spin. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** Does something once, after a while; what it returns prevents it. */
+export type Later = (ms: number, action: () => Promise<void>) => () => void
+
+const later: Later = (ms, action) => {
+  const timer = setTimeout(() => void action(), ms).unref()
+  return () => clearTimeout(timer)
+}
 
 /**
  * The server's own Vault identity. Sealed: it has none, and whatever needs one is refused. Unsealed: it has a token, renewed in the
@@ -24,16 +38,20 @@ export class Identity {
   readonly #vault: Vault
   readonly #credentials: Credentials
   readonly #log: Logger
+  readonly #timer: Later
   readonly #stopped = new AbortController()
   #token: Secret | null = null
   #reason = 'not logged in yet'
-  #timer: NodeJS.Timeout | null = null
+  #cancel = () => {}
   #failures = 0
+  #doubting: Promise<void> | null = null
+  #trustedUntil = 0
 
-  constructor(vault: Vault, credentials: Credentials, log: Logger) {
+  constructor(vault: Vault, credentials: Credentials, log: Logger, timer: Later = later) {
     this.#vault = vault
     this.#credentials = credentials
     this.#log = log
+    this.#timer = timer
   }
 
   /** Logs in. Does not throw when Vault is away or refuses: the identity stays sealed, says why, and goes on trying. */
@@ -51,21 +69,50 @@ export class Identity {
     return this.#token
   }
 
+  /**
+   * To be called when Vault refuses the server's own token something: finds out at once whether it still is a token, and logs in
+   * again if not. Without it, a token that was revoked would be used until its renewal is due.
+   */
+  async doubt(): Promise<void> {
+    if (!this.#token || performance.now() < this.#trustedUntil) return
+    this.#doubting ??= this.#examine(this.#token).finally(() => {
+      this.#doubting = null
+    })
+    await this.#doubting
+  }
+
   /** Gives the identity up: revokes its token if that came from a login of our own. */
   async close(): Promise<void> {
     this.#stopped.abort()
-    if (this.#timer) clearTimeout(this.#timer)
+    this.#cancel()
     const token = this.#token
     this.#token = null
     this.#reason = 'shut down'
-    if (token && this.#credentials.kind !== 'token') {
-      await revokeSelf(this.#vault, token, AbortSignal.timeout(2_000)).catch(() => {})
+    if (token) await this.#revoke(token)
+  }
+
+  async #revoke(token: Secret): Promise<void> {
+    if (this.#credentials.kind === 'token') return
+    await revokeSelf(this.#vault, token, AbortSignal.timeout(2_000)).catch(() => {})
+  }
+
+  async #examine(token: Secret): Promise<void> {
+    try {
+      await lookupSelf(this.#vault, token, this.#stopped.signal)
+      this.#trustedUntil = performance.now() + TRUSTED_MS
+    } catch (error) {
+      if (isVaultError(error, 'denied', 'invalid') && this.#token === token) await this.#login()
     }
   }
 
   async #login(): Promise<void> {
     try {
       const { token, leaseSeconds, renewable } = await login(this.#vault, this.#credentials, this.#stopped.signal)
+      if (this.#stopped.signal.aborted) {
+        // closed while the answer came: nobody else knows of this token
+        await this.#revoke(token)
+        return
+      }
       this.#token = token
       this.#failures = 0
       this.#reason = `logged in by ${this.#credentials.kind}`
@@ -118,10 +165,11 @@ export class Identity {
     return ms * (0.5 + Math.random() / 2)
   }
 
+  /** One thing at a time is planned: what comes later takes the place of what was to come. */
   #later(ms: number, action: () => Promise<void>): void {
+    this.#cancel()
     if (this.#stopped.signal.aborted) return
-    // setTimeout takes no more than 2^31-1 ms; a longer wait would fire at once and spin
-    this.#timer = setTimeout(() => void action(), Math.min(ms, 2 ** 31 - 1)).unref()
+    this.#cancel = this.#timer(Math.min(LONGEST_MS, Math.max(SHORTEST_MS, ms)), action)
   }
 }
 

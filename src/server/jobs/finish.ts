@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isVaultError } from '../../vault/error.ts'
 import { revokeAccessor } from '../../vault/token.ts'
 import { record } from '../audit/audit.ts'
 import { findJob, type Job } from '../store/jobs.ts'
@@ -52,6 +53,7 @@ export async function releaseJob(
       return
     } catch (error) {
       if (error instanceof HoldLost) return
+      if (isVaultError(error, 'denied')) await engine.identity.doubt()
       engine.log.warn({ job: hold.id, err: error }, 'a job was not released; trying again')
       await sleep(pauseMs, undefined, { signal: lost }).catch(() => {})
     }

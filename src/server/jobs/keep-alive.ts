@@ -22,6 +22,7 @@ export async function keepTokensAlive(engine: Engine): Promise<void> {
       await setTokenRenewal(engine.db, id, renewalDue(seconds))
     } catch (error) {
       engine.log.warn({ job: id, err: error }, 'the token of a job was not renewed')
+      if (isVaultError(error, 'denied')) await engine.identity.doubt()
       // at its maximum life, or gone: asking again cannot help, and the job will say so when it runs
       if (isVaultError(error, 'invalid')) await setTokenRenewal(engine.db, id, null)
     }

@@ -1,5 +1,6 @@
 import { WritError } from '../../protocol/errors.ts'
 import type { KillAnswer } from '../../protocol/job.ts'
+import { isVaultError } from '../../vault/error.ts'
 import { revokeAccessor } from '../../vault/token.ts'
 import { record } from '../audit/audit.ts'
 import { deleteJob, findJob, type Job, lockJob, requestKill } from '../store/jobs.ts'
@@ -63,6 +64,7 @@ async function revokeWaiting(engine: Engine, job: Job): Promise<void> {
   try {
     await revokeAccessor(engine.vault, engine.identity.token(), job.token_accessor)
   } catch (error) {
+    if (isVaultError(error, 'denied')) void engine.identity.doubt()
     throw asUnavailable(error)
   }
 }

@@ -10,7 +10,7 @@ export async function seal(engine: Engine, texts: readonly string[], signal?: Ab
     const plain = texts.map(text => Buffer.from(text, 'utf8'))
     return await encrypt(engine.vault, engine.identity.token(), engine.settings.serverKey, plain, signal)
   } catch (error) {
-    throw asServerTrouble(error)
+    throw asServerTrouble(engine, error)
   }
 }
 
@@ -24,11 +24,12 @@ export async function unseal(engine: Engine, sealed: readonly string[], signal?:
     const unreadable =
       isVaultError(error) && (error.status === 400 || /message authentication failed/.test(error.message))
     if (unreadable) throw new WritError('order_unreadable', undefined, { cause: error })
-    throw asServerTrouble(error)
+    throw asServerTrouble(engine, error)
   }
 }
 
-function asServerTrouble(error: unknown): unknown {
+function asServerTrouble(engine: Engine, error: unknown): unknown {
+  if (isVaultError(error, 'denied')) void engine.identity.doubt()
   if (isVaultError(error, 'denied', 'not_found', 'invalid')) {
     return new WritError('server_sealed', "Vault refuses the server's own key; `writ vault-setup` makes it", {
       cause: error,
