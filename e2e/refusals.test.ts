@@ -283,16 +283,19 @@ test("Vault's policies open a queue to others, power by power, and not its neigh
   await expect(reader.remove(shared._id)).rejects.toMatchObject({ code: 'not_permitted' })
 })
 
-test('Vault sealed: refused as unavailable, nothing done, and good again afterwards', async () => {
+test('Vault sealed: refused as unavailable, nothing done, and good again afterwards', async context => {
+  const { devVault } = stack
+  // a real server would stay sealed, for everybody else too
+  if (!devVault) return context.skip()
   const body = await seal()
   const { token } = await createToken(stack.vault, stack.root, { policies: ['default'] })
-  stack.devVault.seal()
+  devVault.seal()
   const response = await request(`${server.address}/v1/api/job`, {
     method: 'POST',
     headers: { 'x-auth-token': token.reveal() },
     body: JSON.stringify(body),
   })
-  stack.devVault.unseal()
+  devVault.unseal()
   expect(response.statusCode).toBe(503)
   expect(await response.body.json()).toMatchObject({ code: 'vault_unavailable' })
   const again = await post(body)

@@ -16,7 +16,8 @@ import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 /** A whole system for a test: embedded Vault, a database of its own, the real engine, and servers that are processes. */
 export interface Stack {
   readonly vault: Vault
-  readonly devVault: DevVault
+  /** Null when the tests run against a real server (WRIT_TEST_VAULT_ADDR). */
+  readonly devVault: DevVault | null
   readonly root: Secret
   readonly identities: Identities
   readonly database: TestDatabase
@@ -41,9 +42,9 @@ export interface ServerProcess {
 }
 
 export async function startStack(): Promise<Stack> {
-  const [database, devVault, image] = await Promise.all([createTestDatabase(), startDevVault(), ensureBusyboxImage()])
-  const vault = new Vault({ address: devVault.address })
-  const root = new Secret(devVault.rootToken)
+  const [database, devVault, image] = await Promise.all([createTestDatabase(), embeddedVault(), ensureBusyboxImage()])
+  const vault = new Vault({ address: devVault?.address ?? process.env.WRIT_TEST_VAULT_ADDR ?? '' })
+  const root = new Secret(devVault?.rootToken ?? process.env.WRIT_TEST_VAULT_TOKEN ?? '')
   const identities = await prepareVault(vault, root)
   const db = openDatabase(database.url, () => {})
   const runtime = dockerRuntime()
@@ -61,7 +62,7 @@ export async function startStack(): Promise<Stack> {
     startServer: async settings => {
       const server = await startServerProcess({
         DATABASE_URL: database.url,
-        VAULT_ADDR: devVault.address,
+        VAULT_ADDR: vault.address,
         WRIT_PORT: '0',
         WRIT_LEASE_MS: '1500',
         WRIT_KILL_GRACE: '1',
@@ -91,10 +92,14 @@ export async function startStack(): Promise<Stack> {
       await db.destroy()
       await runtime.close()
       await vault.close()
-      await devVault.close()
+      await devVault?.close()
       await database.drop()
     },
   }
+}
+
+async function embeddedVault(): Promise<DevVault | null> {
+  return process.env.WRIT_TEST_VAULT_ADDR ? null : await startDevVault()
 }
 
 async function startServerProcess(settings: Record<string, string>): Promise<ServerProcess> {
