@@ -109,6 +109,8 @@ async function respond(
     const request = await readRequest(message)
     sendAnswer(response, request, statusAnswer(core, request) ?? (await handle(core, request)))
   } catch (error) {
+    // The client has gone; there is nobody to tell.
+    if (message.errored) return
     // A body that was not read to its end leaves the connection in the middle of it.
     if (!message.complete) response.shouldKeepAlive = false
     sendError(response, error)

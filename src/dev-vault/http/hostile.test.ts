@@ -62,6 +62,16 @@ describe('bodies', () => {
     expect([413, 'ended']).toContain(status)
   })
 
+  it('a client that goes away in the middle is no fault', async () => {
+    const socket = connect(Number(new URL(vault.address).port), '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write('POST /v1/secret/data/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"data":')
+    await call('GET', 'sys/health')
+    socket.resetAndDestroy()
+    await once(socket, 'close')
+    await call('GET', 'sys/health')
+  })
+
   it('no prototype can be reached', async () => {
     const body = '{"data":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}}'
     expect((await call('POST', 'secret/data/p', { body })).status).toBe(200)
