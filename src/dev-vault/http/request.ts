@@ -100,7 +100,8 @@ function operationOf(method: string, path: string, query: JsonObject): Operation
 async function readBody(message: IncomingMessage): Promise<JsonObject> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of message) {
+  // Leaving the loop early must not end the connection, or the client never learns why.
+  for await (const chunk of message.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length
     if (size > MAX_BODY) throw refuse(413, 'http: request body too large')
     chunks.push(chunk as Buffer)
