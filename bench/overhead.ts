@@ -17,7 +17,7 @@ import { RawContainers } from './raw-container.ts'
 
 /**
  * What a sealed job costs over the bare container: `true` in a warm image, from the submission to its final state, alternating with
- * the raw engine API. The physical limit is the engine's own time; all above it is ours.
+ * the raw engine API. The server is the built one, as it is installed. The physical limit is the engine's own time; all above it is ours.
  */
 export async function bench([rounds = '60', network = 'none']: string[]): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'writ-bench-'))
@@ -26,7 +26,7 @@ export async function bench([rounds = '60', network = 'none']: string[]): Promis
   const vault = new Vault({ address: devVault.address })
   const identities = await prepareVault(vault, new Secret(devVault.rootToken))
   const image = await ensureBusyboxImage()
-  const server = spawn(process.execPath, ['src/cli/main.ts', 'server'], {
+  const server = spawn(process.execPath, ['dist/cli/main.js', 'server'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,
@@ -56,12 +56,18 @@ export async function bench([rounds = '60', network = 'none']: string[]): Promis
     const idle = residentMegabytes(server.pid ?? 0)
     for (let i = 0; i < 5; i += 1) {
       await job()
-      await raw.run(image, ['true'], network)
+      await raw.remove(await raw.run(image, ['true'], network))
     }
     const ours: number[] = []
     const theirs: number[] = []
     for (let i = 0; i < Number(rounds); i += 1) {
-      theirs.push(await timed(() => raw.run(image, ['true'], network)))
+      let name = ''
+      theirs.push(
+        await timed(async () => {
+          name = await raw.run(image, ['true'], network)
+        }),
+      )
+      await raw.remove(name)
       ours.push(await timed(job))
     }
     const differences = ours.map((ms, i) => ms - (theirs[i] ?? 0))

@@ -12,8 +12,8 @@ export class RawContainers {
     this.#agent = new Agent({ connect: { socketPath } })
   }
 
-  /** create, attach, start, wait, remove: as hardened as a job's. */
-  async run(image: string, command: readonly string[], network: string): Promise<void> {
+  /** create, attach, start, wait: as hardened as a job's. Returns its name, to be removed when the time is taken. */
+  async run(image: string, command: readonly string[], network: string): Promise<string> {
     this.#made += 1
     const name = `writ-bench-${process.pid}-${this.#made}`
     await this.#call('POST', `/containers/create?name=${name}`, {
@@ -36,6 +36,10 @@ export class RawContainers {
     await this.#call('POST', `/containers/${name}/start`)
     await this.#call('POST', `/containers/${name}/wait`)
     output.destroy()
+    return name
+  }
+
+  async remove(name: string): Promise<void> {
     await this.#call('DELETE', `/containers/${name}?force=1&v=1`)
   }
 
