@@ -3,7 +3,8 @@ import { SECRETS_DIRECTORY } from '../runtimes/runtime.ts'
 import { repackContent } from './content.ts'
 import type { Engine } from './engine.ts'
 import type { Order } from './order.ts'
-import { type Secrets, secretsFile } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
+import { secretsFile } from './secrets-file.ts'
 
 /** Every container of ours carries it: what does not is never touched. */
 const OWNER_LABEL = 'writ.owner'

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import { WritError } from '../../protocol/errors.ts'
 import type { SecretRef } from '../../protocol/secret-ref.ts'
 import { isVaultError } from '../../vault/error.ts'
@@ -60,13 +59,4 @@ function pickValue(data: Record<string, unknown>, path: string, key: string): Se
   if (value === undefined || value === null) throw new WritError('secret_not_found', `${path}.${key}`)
   if (!['string', 'number', 'boolean'].includes(typeof value)) throw new WritError('secret_not_text', `${path}.${key}`)
   return new Secret(String(value))
-}
-
-/** The file of secrets (gostint.md §8.3): YAML that also YAML 1.1 readers take for the same texts, or JSON; names sorted. */
-export function secretsFile(secrets: Secrets, type: 'yaml' | 'json'): { name: string; text: Secret } {
-  const sorted = [...secrets].sort(([a], [b]) => (a < b ? -1 : 1))
-  const plain = Object.fromEntries(sorted.map(([name, secret]) => [name, secret.reveal()]))
-  if (type === 'json') return { name: 'secrets.json', text: new Secret(JSON.stringify(plain)) }
-  const yaml = stringify(plain, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
-  return { name: 'secrets.yml', text: new Secret(`---\n# the secrets of this job\n${yaml}`) }
 }
