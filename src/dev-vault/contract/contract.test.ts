@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -23,9 +23,13 @@ const endPostgres: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
   if (withoutPostgres || postgresUrl !== '') return
-  const directory = await mkdtemp(join(tmpdir(), 'dev-vault-pg-'))
-  endPostgres.push(() => rm(directory, { recursive: true, force: true }))
-  const embedded = await startEmbeddedPostgres({ directory })
+  // One folder for each checkout: a run that was killed leaves nothing that the next one does not take over.
+  const checkout = createHash('sha256')
+    .update(import.meta.dirname)
+    .digest('hex')
+    .slice(0, 8)
+  const directory = join(tmpdir(), `dev-vault-pg-${process.getuid?.()}-${checkout}`)
+  const embedded = await startEmbeddedPostgres({ directory, share: true })
   endPostgres.push(() => embedded.stop())
   const { url, close } = await askForPasswords(embedded.url, join(directory, 'data'))
   endPostgres.push(close)

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -18,12 +18,11 @@ export interface PasswordPostgres {
 export async function askForPasswords(socketUrl: string, dataDirectory: string): Promise<PasswordPostgres> {
   const admin = new Client({ connectionString: socketUrl })
   await admin.connect()
-  const rules = join(dataDirectory, 'pg_hba.conf')
-  const before = await readFile(rules, 'utf8')
-  await writeFile(rules, `local all ${admin.user} trust\nlocal all all scram-sha-256\n${before}`)
-  const password = 'contract-password'
+  await writeFile(join(dataDirectory, 'pg_hba.conf'), `local all ${admin.user} trust\nlocal all all scram-sha-256\n`)
   await admin.query('SELECT pg_reload_conf()')
-  await admin.query(`CREATE ROLE contract LOGIN CREATEROLE PASSWORD ${escapeLiteral(password)}`)
+  const password = 'contract-password'
+  const { rowCount } = await admin.query(`SELECT 1 FROM pg_roles WHERE rolname = 'contract'`)
+  if (rowCount === 0) await admin.query(`CREATE ROLE contract LOGIN CREATEROLE PASSWORD ${escapeLiteral(password)}`)
   const database = admin.database
   await admin.end()
   const guests = new Set<Socket>()
