@@ -85,17 +85,19 @@ async function start(engine: Engine, hold: Hold, job: Job, control: Control): Pr
     { id: hold.id, token, refs, continueOnWarnings: order.continueOnWarnings },
     giveUp,
   )
+  // no reference can have a name with a blank
+  const masks = secrets.get('TOKEN') === token ? secrets : new Map([...secrets, ['job token', token]])
   await updateRun(engine.db, hold, {
-    sealed_masks: await sealMasks(engine, secrets),
+    sealed_masks: await sealMasks(engine, masks),
     image_digest: image.digest,
   })
   const containerId = await engine.runtime.create(containerSpec(engine, hold.id, hold.attempt, order, image), giveUp)
   // an earlier attempt of a node that was slow and not dead made it in between: look again at what there is
   if (containerId === null) return await carryOut(engine, hold, control)
   await announceStart(engine, hold, containerId)
-  const attachment = await engine.runtime.start(containerId, secretFiles(engine, order, secrets), control.lost)
+  const attachment = await engine.runtime.start(containerId, secretFiles(engine, order, secrets, token), control.lost)
   await updateRun(engine.db, hold, { stage: 'running' })
-  return await attend(engine, hold, job, attachment, secrets, control)
+  return await attend(engine, hold, job, attachment, masks, control)
 }
 
 /** From here on the job counts as possibly started. The last moment for a kill to prevent it. */

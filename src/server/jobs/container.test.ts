@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { Secret } from '../../vault/secret.ts'
+import type { Image } from '../runtimes/runtime.ts'
+import { containerSpec, secretFiles } from './container.ts'
+import type { Engine } from './engine.ts'
+import { makeOrder } from './order.ts'
+
+const settings = {
+  vaultAddr: 'https://vault:8200',
+  vaultCa: null as string | null,
+  jobMemory: 1,
+  jobPids: 2,
+  jobNetwork: 'none',
+}
+const engineWith = (more: Partial<typeof settings> = {}) =>
+  ({ node: 'n', settings: { ...settings, ...more } }) as unknown as Engine
+const image: Image = { id: 'i', digest: 'd', entrypoint: ['/entry'], command: ['default'], metadata: null }
+const token = new Secret('job-token-canary')
+
+const specOf = async (job: object, engine = engineWith()) =>
+  containerSpec(engine, 'a'.repeat(24), 3, await makeOrder({ container_image: 'x', ...job }), image)
+
+test.each([
+  [{}, ['/entry', 'default']],
+  [{ run: ['a', 'b'] }, ['/entry', 'a', 'b']],
+  [{ entrypoint: ['sh', '-c'] }, ['sh', '-c']],
+  [{ entrypoint: ['sh'], run: ['x'] }, ['sh', 'x']],
+])('the command of %j', async (job, argv) => {
+  expect((await specOf(job)).argv).toEqual(argv)
+})
+
+test('the name and the labels lead from the container to the job', async () => {
+  const { name, labels } = await specOf({})
+  expect(name).toBe(`writ-${'a'.repeat(24)}`)
+  expect(labels).toEqual({ 'writ.owner': 'writ', 'writ.job': 'a'.repeat(24), 'writ.attempt': '3', 'writ.node': 'n' })
+})
+
+test('the environment says where Vault is, and after what the job sets itself', async () => {
+  expect((await specOf({ env_vars: ['A=1', 'VAULT_ADDR=mine'] })).env).toEqual([
+    'A=1',
+    'VAULT_ADDR=mine',
+    'VAULT_ADDR=https://vault:8200',
+    'VAULT_CACERT=',
+  ])
+  expect((await specOf({}, engineWith({ vaultCa: 'PEM' }))).env).toContain('VAULT_CACERT=/run/writ/vault-ca.pem')
+})
+
+test('the token of the job is VAULT_TOKEN, whatever the file calls TOKEN', async () => {
+  const order = await makeOrder({ container_image: 'x', secret_file_type: 'json' })
+  const secrets = new Map([['TOKEN', new Secret('another')]])
+  const { files, env } = secretFiles(engineWith({ vaultCa: 'PEM' }), order, secrets, token)
+  expect(env).toEqual({ VAULT_TOKEN: 'job-token-canary' })
+  expect(Buffer.from(files['secrets.json'] ?? []).toString()).toBe('{"TOKEN":"another"}')
+  expect(Buffer.from(files['vault-ca.pem'] ?? []).toString()).toBe('PEM')
+})
