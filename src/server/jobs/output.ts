@@ -29,7 +29,8 @@ export async function storeOutput(
     for await (const { stream, data } of output) await writer.write(stream, data)
     await writer.end()
   } finally {
-    writer.cancel()
+    // nothing of this writer may come after it: whoever goes on begins at what is stored then
+    await writer.close()
   }
 }
 
@@ -81,7 +82,15 @@ class OutputWriter {
     if (this.#failure) throw this.#failure
   }
 
-  cancel(): void {
+  /** Drops what is not stored yet, and waits for what is on its way. */
+  async close(): Promise<void> {
+    this.#cancel()
+    this.#pending = []
+    this.#pendingBytes = 0
+    await this.#flushing?.catch(() => {})
+  }
+
+  #cancel(): void {
     if (this.#timer) clearTimeout(this.#timer)
     this.#timer = null
   }
@@ -100,7 +109,7 @@ class OutputWriter {
 
   /** One at a time, in order. */
   async #flush(): Promise<void> {
-    this.cancel()
+    this.#cancel()
     while (this.#flushing !== null) await this.#flushing
     if (this.#pendingBytes === 0) return
     const chunks = merge(this.#pending)
@@ -147,11 +156,12 @@ function merge(chunks: readonly Chunk[]): Chunk[] {
 }
 
 function addCounts(...counts: Readonly<Record<string, number>>[]): Record<string, number> {
-  const sum: Record<string, number> = {}
+  // a Map: a secret may be called as something that every object has, `constructor` for one
+  const sum = new Map<string, number>()
   for (const count of counts) {
     for (const [name, times] of Object.entries(count)) {
-      if (times > 0) sum[name] = (sum[name] ?? 0) + times
+      if (times > 0) sum.set(name, (sum.get(name) ?? 0) + times)
     }
   }
-  return sum
+  return Object.fromEntries(sum)
 }

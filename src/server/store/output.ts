@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
-import { type Hold, updateRun } from './runs.ts'
+import { type Hold, HoldLost, updateRun } from './runs.ts'
 import { notify } from './wakeups.ts'
 
 export interface Chunk {
@@ -14,7 +14,8 @@ export interface StoredChunk extends Chunk {
 
 /**
  * Appends masked output and moves the raw position of both streams, in one transaction: after a crash exactly what is not
- * stored is read again. Throws `HoldLost`.
+ * stored is read again. May be repeated when it is not known whether it came through: what is stored is not stored twice.
+ * Throws `HoldLost`.
  */
 export async function appendOutput(
   db: Database,
@@ -31,6 +32,10 @@ export async function appendOutput(
     return row
   })
   await db.transaction().execute(async tx => {
+    const stored = await storedBytes(tx, hold)
+    // the connection broke after COMMIT and before its answer: it is there
+    if (stored === end && end > start) return
+    if (stored !== start) throw new HoldLost(hold)
     await updateRun(tx, hold, {
       stdout_raw: raw.stdout,
       stderr_raw: raw.stderr,
@@ -41,6 +46,18 @@ export async function appendOutput(
     await notify(tx, 'job', hold.id)
   })
   return end
+}
+
+async function storedBytes(tx: Tx, { id, node, attempt }: Hold): Promise<number | undefined> {
+  const row = await tx
+    .selectFrom('jobs')
+    .select('output_bytes')
+    .where('id', '=', id)
+    .where('node', '=', node)
+    .where('attempt', '=', attempt)
+    .forUpdate()
+    .executeTakeFirst()
+  return row?.output_bytes
 }
 
 /** Up to `limit` chunks from the one on that holds byte `offset`. */
