@@ -17,9 +17,9 @@ export default defineConfig({
         },
       },
       {
-        // whole systems with real containers: one file at a time, and not beside the unit tests
+        // whole systems with real containers: not beside the unit tests
         extends: true,
-        test: { name: 'e2e', include: ['e2e/**/*.test.ts'], maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'e2e', include: ['e2e/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
     ],
   },

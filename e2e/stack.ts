@@ -64,7 +64,7 @@ export async function startStack(): Promise<Stack> {
         DATABASE_URL: database.url,
         VAULT_ADDR: vault.address,
         WRIT_PORT: '0',
-        WRIT_LEASE_MS: '1500',
+        WRIT_LEASE_MS: '1200',
         WRIT_KILL_GRACE: '1',
         WRIT_JOB_NETWORK: 'none',
         WRIT_LOG_LEVEL: 'debug',

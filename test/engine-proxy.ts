@@ -70,24 +70,23 @@ export class EngineProxy {
     })
   }
 
-  /** Looks at what a client sends; holds it, or the answer to it, if it is what the trap is for. */
-  #spring(chunk: Buffer, client: Socket, engine: Socket): void {
+  /** Looks at what a client sends; true if the trap is for it, and it is not to be passed on. */
+  #springs(chunk: Buffer, client: Socket, engine: Socket): boolean {
     const line = chunk.subarray(0, 300).toString('latin1').split('\r\n')[0] ?? ''
-    if (!this.#trap?.pattern.test(line)) return
+    if (!this.#trap?.pattern.test(line)) return false
     const { where, sprung } = this.#trap
     this.#trap = undefined
     engine.unpipe(client)
     if (where === 'answer') {
       engine.once('data', sprung).resume()
-      return
+      return false
     }
-    client.unpipe(engine)
     sprung()
+    return true
   }
 
   #forward(client: Socket): void {
     const engine = connect({ path: ENGINE, allowHalfOpen: this.#halfOpen })
-    client.on('data', (chunk: Buffer) => this.#spring(chunk, client, engine))
     for (const [from, to] of [
       [client, engine],
       [engine, client],
@@ -98,7 +97,12 @@ export class EngineProxy {
         this.#sockets.delete(from)
         to.destroy()
       })
-      if (!this.#frozen) from.pipe(to)
     }
+    if (this.#frozen) return
+    engine.pipe(client)
+    client.on('data', (chunk: Buffer) => {
+      if (!this.#springs(chunk, client, engine)) engine.write(chunk)
+    })
+    client.on('end', () => engine.end())
   }
 }

@@ -5,7 +5,10 @@ import type { Engine } from './engine.ts'
 import { keepTokensAlive } from './keep-alive.ts'
 import { runJob } from './run.ts'
 
-/** A worker looks for work this often even if nobody wakes it: a lost notification costs so much and no more. */
+/**
+ * A worker looks for work this often even if nobody wakes it: a lost notification costs so much and no more. With a short lease
+ * it looks more often, because nothing announces that a lease has run out.
+ */
 const LOOK_AGAIN_MS = 2_000
 const KEEP_ALIVE_MS = 5_000
 
@@ -32,7 +35,7 @@ export class Worker {
   start(): void {
     this.#engine.wakeups.onQueue(() => this.#look())
     this.#timers = [
-      setInterval(() => this.#look(), LOOK_AGAIN_MS),
+      setInterval(() => this.#look(), Math.min(LOOK_AGAIN_MS, this.#engine.settings.leaseMs / 3)),
       setInterval(() => void this.#beat(), this.#engine.settings.leaseMs / 3),
       setInterval(() => void this.#keepAlive(), KEEP_ALIVE_MS),
     ]
