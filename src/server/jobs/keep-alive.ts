@@ -23,6 +23,8 @@ export async function keepTokensAlive(engine: Engine): Promise<void> {
     } catch (error) {
       engine.log.warn({ job: id, err: error }, 'the token of a job was not renewed')
       if (isVaultError(error, 'denied')) await engine.identity.doubt()
+      // Vault is away or sealed, or the server is: the others have to wait as well
+      if (!isVaultError(error) || error.status === 0 || error.status === 503) return
       // at its maximum life, or gone: asking again cannot help, and the job will say so when it runs
       if (isVaultError(error, 'invalid')) await setTokenRenewal(engine.db, id, null)
     }

@@ -26,6 +26,7 @@ export class Worker {
   #timers: NodeJS.Timeout[] = []
   #looking: Promise<void> | null = null
   #again = false
+  #keeping = false
   #stopped = false
 
   constructor(engine: Engine) {
@@ -121,11 +122,15 @@ export class Worker {
   }
 
   async #keepAlive(): Promise<void> {
-    if (this.#engine.identity.state.sealed) return
+    // one round at a time: with a Vault that answers slowly they would pile up
+    if (this.#keeping || this.#engine.identity.state.sealed) return
+    this.#keeping = true
     try {
       await keepTokensAlive(this.#engine)
     } catch (error) {
       this.#engine.log.warn({ err: error }, 'tokens of jobs were not renewed')
+    } finally {
+      this.#keeping = false
     }
   }
 }
