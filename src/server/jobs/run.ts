@@ -32,7 +32,7 @@ export interface Control {
 export async function runJob(engine: Engine, job: Job, control: Control): Promise<void> {
   const hold: Hold = { id: job.id, node: engine.node, attempt: job.attempt }
   if (!isFinal(job.status)) {
-    const outcome = await untilKnown(engine, hold, control)
+    const outcome = await untilKnown(engine, job, hold, control)
     await finishJob(engine, hold, outcome)
   }
   await releaseJob(engine, job, hold, control.lost)
@@ -41,16 +41,19 @@ export async function runJob(engine: Engine, job: Job, control: Control): Promis
 /** Peers that are away for a while: the job waits for them and is not failed for it. */
 const TRANSIENT = new Set<ErrorCode>(['vault_unavailable', 'server_sealed', 'store_unavailable', 'runtime_unavailable'])
 
-async function untilKnown(engine: Engine, hold: Hold, control: Control): Promise<Outcome> {
+async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control): Promise<Outcome> {
+  // a job that was never claimed before has left nothing behind to look for
+  let untouched = job.attempt === 1
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, 10_000)) {
     try {
-      return await carryOut(engine, hold, control)
+      return untouched ? await start(engine, hold, job, control) : await carryOut(engine, hold, control)
     } catch (error) {
       if (control.lost.aborted || error instanceof HoldLost) throw error
       if (control.killed.aborted && error === control.killed.reason) return failure(new WritError('job_killed'))
       if (error instanceof WritError && !TRANSIENT.has(error.code)) return failure(error)
       engine.log.warn({ job: hold.id, err: error }, 'a job waits: something it needs is away')
       await sleep(pauseMs, undefined, { signal: control.lost })
+      untouched = false
     }
   }
 }
@@ -141,9 +144,8 @@ async function attend(
   secrets: Secrets,
   control: Control,
 ): Promise<Outcome> {
-  const stop = () => {
-    stopContainer(engine, hold).catch(error => engine.log.error({ job: hold.id, err: error }, 'a kill failed'))
-  }
+  const over = new AbortController()
+  const stop = () => void stopContainer(engine, hold, AbortSignal.any([over.signal, control.lost]))
   if (control.killed.aborted || job.kill_requested) stop()
   else control.killed.addEventListener('abort', stop, { once: true })
   try {
@@ -160,13 +162,24 @@ async function attend(
       errorText: error?.message ?? '',
     }
   } finally {
+    over.abort()
     control.killed.removeEventListener('abort', stop)
   }
 }
 
-async function stopContainer(engine: Engine, hold: Hold): Promise<void> {
-  await updateRun(engine.db, hold, { status: 'stopping' })
-  await engine.runtime.stop(containerName(hold.id), engine.settings.killGraceSeconds)
+/** Tries until the engine has taken it: a wish to kill comes once, and a lost one would leave the job running to its end. */
+async function stopContainer(engine: Engine, hold: Hold, over: AbortSignal): Promise<void> {
+  for (let pauseMs = 200; !over.aborted; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    try {
+      await updateRun(engine.db, hold, { status: 'stopping' })
+      await engine.runtime.stop(containerName(hold.id), engine.settings.killGraceSeconds)
+      return
+    } catch (error) {
+      if (error instanceof HoldLost) return
+      engine.log.warn({ job: hold.id, err: error }, 'a job was not stopped; trying again')
+      await sleep(pauseMs, undefined, { signal: over }).catch(() => {})
+    }
+  }
 }
 
 /** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */

@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
+import type { ContainerSpec, ContainerState, Exit, Image, OutputFrame, Runtime } from '../runtimes/runtime.ts'
+import { findJob } from '../store/jobs.ts'
+import { makeOrder } from './order.ts'
+import { seal } from './sealed.ts'
+import { Worker } from './worker.ts'
+
+let t: TestEngine
+let containers: Containers
+const workers: Worker[] = []
+
+beforeAll(async () => {
+  t = await startTestEngine()
+})
+afterEach(async () => {
+  for (const worker of workers.splice(0)) await worker.stop()
+  await t.engine.db.deleteFrom('jobs').execute()
+})
+afterAll(() => t.close())
+
+interface Container {
+  readonly spec: ContainerSpec
+  phase: ContainerState['phase']
+  readonly done: PromiseWithResolvers<Exit>
+}
+
+const IMAGE: Image = { id: 'i', digest: 'sha256:d', entrypoint: [], command: [], metadata: null }
+
+/** Containers that run until the test ends them, or for `ms`; for what no real engine does when asked. */
+class Containers {
+  readonly all = new Map<string, Container>()
+  readonly started: string[] = []
+  readonly stops: string[] = []
+  stopFailures = 0
+  running = 0
+  #ms: number | null
+
+  constructor(ms: number | null) {
+    this.#ms = ms
+  }
+
+  end(name: string, code = 0): void {
+    const container = this.all.get(name)
+    if (!container || container.phase === 'exited') return
+    container.phase = 'exited'
+    this.running -= 1
+    container.done.resolve({ code, outOfMemory: false })
+  }
+
+  runtime(): Partial<Runtime> {
+    const stateOf = (name: string): ContainerState | null => {
+      const container = this.all.get(name)
+      return container ? { name, id: name, labels: container.spec.labels, phase: container.phase, exit: null } : null
+    }
+    const attachment = (name: string, signal?: AbortSignal) => {
+      const { promise } = this.all.get(name)?.done ?? Promise.withResolvers<Exit>()
+      const aborted = Promise.withResolvers<Exit>()
+      signal?.addEventListener('abort', () => aborted.reject(signal.reason))
+      aborted.promise.catch(() => {})
+      async function* output(): AsyncGenerator<OutputFrame> {
+        yield { stream: 'stdout', data: Buffer.from(`${name}\n`) }
+        await Promise.race([promise, aborted.promise])
+      }
+      return { output: output(), exit: Promise.race([promise, aborted.promise]) }
+    }
+    return {
+      image: async () => IMAGE,
+      find: async name => stateOf(name),
+      create: async spec => {
+        if (this.all.has(spec.name)) return null
+        this.all.set(spec.name, { spec, phase: 'created', done: Promise.withResolvers<Exit>() })
+        return spec.name
+      },
+      start: async (name, _files, signal) => {
+        const container = this.all.get(name)
+        if (container?.phase !== 'created') throw new Error('started twice')
+        container.phase = 'running'
+        this.started.push(name)
+        this.running += 1
+        if (this.#ms !== null) setTimeout(() => this.end(name), this.#ms)
+        return attachment(name, signal)
+      },
+      attach: async (name, _cursor, signal) => attachment(name, signal),
+      stop: async name => {
+        this.stops.push(name)
+        if (this.stops.length <= this.stopFailures) throw new Error('the engine is away')
+        this.end(name, 143)
+      },
+      remove: async name => void this.all.delete(name),
+      removeUnstarted: async name => {
+        if (this.all.get(name)?.phase === 'created') this.all.delete(name)
+        return !this.all.has(name)
+      },
+    }
+  }
+}
+
+function startWorker(name: string): Worker {
+  const worker = new Worker(t.node(name, containers.runtime()))
+  workers.push(worker)
+  worker.start()
+  return worker
+}
+
+async function submit(qname: string): Promise<string> {
+  const order = await makeOrder({ container_image: 'busybox', qname })
+  const [sealedSpec = '', sealedToken = ''] = await seal(t.engine, [JSON.stringify(order), 'token'])
+  return await t.queue({ qname, sealedSpec, sealedToken })
+}
+
+const jobOf = async (id: string) => (await findJob(t.engine.db, id)) ?? expect.fail('no job')
+const released = (ids: string[]) =>
+  expect.poll(async () => (await Promise.all(ids.map(jobOf))).every(job => job.released_at !== null), {
+    timeout: 15_000,
+  })
+
+test('three nodes on one database: every job runs once, one at a time in its queue, in order', async () => {
+  containers = new Containers(5)
+  const ids: string[] = []
+  for (let n = 0; n < 24; n++) ids.push(await submit(`q${n % 6}`))
+  for (const name of ['a', 'b', 'c']) startWorker(name)
+  for (let n = 24; n < 36; n++) ids.push(await submit(`q${n % 6}`))
+  await released(ids).toBe(true)
+  expect(containers.started.toSorted()).toEqual(ids.map(id => `writ-${id}`).toSorted())
+  const jobs = await Promise.all(ids.map(jobOf))
+  expect(jobs.every(job => job.status === 'success' && job.attempt === 1)).toBe(true)
+  for (const [, queue] of Map.groupBy(jobs, job => job.qname)) {
+    for (const [n, job] of queue.entries()) {
+      const before = queue[n - 1]
+      if (before) expect(job.started_at?.getTime()).toBeGreaterThanOrEqual(before.ended_at?.getTime() ?? Infinity)
+    }
+  }
+})
+
+test('no more at once than a node may run, and the rest when there is room', async () => {
+  containers = new Containers(null)
+  const ids = await Promise.all(Array.from({ length: 6 }, (_, n) => submit(`q${n}`)))
+  startWorker('a')
+  await expect.poll(() => containers.running).toBe(4)
+  await sleep(50)
+  expect(containers.running).toBe(4)
+  containers.end(containers.started[0] ?? '')
+  await expect.poll(() => containers.started.length).toBe(5)
+  expect(containers.running).toBe(4)
+  for (let n = 0; n < 6; n++) {
+    await expect.poll(() => containers.started.length).toBeGreaterThan(n)
+    containers.end(containers.started[n] ?? '')
+  }
+  await released(ids).toBe(true)
+})
+
+test('a node that lost its lease goes away quietly; the job is not started again and not removed', async () => {
+  containers = new Containers(null)
+  const id = await submit('q')
+  startWorker('slow')
+  await expect.poll(() => containers.running).toBe(1)
+  // as the other node would do it, once the lease has run out
+  await t.engine.db
+    .updateTable('jobs')
+    .set({ lease_until: new Date(0) })
+    .where('id', '=', id)
+    .execute()
+  startWorker('quick')
+  await expect.poll(async () => (await jobOf(id)).node, { timeout: 5_000 }).toBe('quick')
+  await sleep(500)
+  expect(containers.all.has(`writ-${id}`)).toBe(true)
+  containers.end(`writ-${id}`, 7)
+  await released([id]).toBe(true)
+  expect(await jobOf(id)).toMatchObject({ status: 'failed', return_code: 7, node: 'quick', attempt: 2 })
+  expect(containers.started).toHaveLength(1)
+})
+
+test('a node that stops in order hands over at once what runs on', async () => {
+  containers = new Containers(null)
+  const id = await submit('q')
+  const first = startWorker('first')
+  await expect.poll(() => containers.running).toBe(1)
+  await first.stop()
+  expect(containers.running).toBe(1)
+  startWorker('second')
+  await expect.poll(async () => (await jobOf(id)).node, { timeout: 1_500 }).toBe('second')
+  containers.end(`writ-${id}`)
+  await released([id]).toBe(true)
+  expect(await jobOf(id)).toMatchObject({ status: 'success', attempt: 2 })
+})
+
+test('a kill that the engine does not take at first is tried until it does', async () => {
+  containers = new Containers(null)
+  containers.stopFailures = 2
+  const id = await submit('q')
+  startWorker('a')
+  await expect.poll(() => containers.running).toBe(1)
+  await t.engine.db.updateTable('jobs').set({ kill_requested: true }).where('id', '=', id).execute()
+  await released([id]).toBe(true)
+  expect(containers.stops).toHaveLength(3)
+  expect(await jobOf(id)).toMatchObject({ status: 'failed', error_code: 'job_killed', return_code: 143 })
+})
+
+test('without an identity it claims nothing, and goes on when there is one', async () => {
+  containers = new Containers(5)
+  const id = await submit('q')
+  const sealed = { state: { sealed: true, reason: 'x' }, token: () => t.engine.identity.token(), doubt: async () => {} }
+  const engine = { ...t.node('a', containers.runtime()), identity: sealed } as unknown as ReturnType<TestEngine['node']>
+  const worker = new Worker(engine)
+  workers.push(worker)
+  worker.start()
+  await sleep(100)
+  expect((await jobOf(id)).status).toBe('queued')
+  sealed.state.sealed = false
+  await released([id]).toBe(true)
+})
