@@ -2,6 +2,7 @@ import { parse } from 'yaml'
 import { WritError } from '../../protocol/errors.ts'
 import type { JobSpec } from '../../protocol/job.ts'
 import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
+import { isRecord } from '../../vault/response.ts'
 import { checkContent, parseContent } from './content.ts'
 
 /**
@@ -26,6 +27,8 @@ export interface Order {
   readonly continueOnWarnings: boolean
 }
 
+const QNAME_BYTES = 255
+
 /**
  * Checks a job and fills in its defaults. Whatever can be known to be wrong is refused here, to the caller, and not hours later
  * in a queue. Throws `image_missing`, `content_…`, `secret_ref_invalid`, `env_var_invalid`, `image_metadata_invalid`.
@@ -37,6 +40,10 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
   if (image === '') throw new WritError('image_missing')
   if (!/^[\w][\w.:/@-]{0,511}$/.test(image))
     throw new WritError('body_invalid', 'container_image is not an image reference')
+  const qname = (spec.qname ?? '').toLowerCase()
+  // what the database cannot keep must not be found out after the authority is spent: no NUL, no half characters, an index
+  if (qname.includes('\0') || !qname.isWellFormed() || Buffer.byteLength(qname) > QNAME_BYTES)
+    throw new WritError('body_invalid', `qname is longer than ${QNAME_BYTES} bytes or holds what no name can hold`)
   for (const item of spec.env_vars ?? []) {
     if (!/^[^=\0]+=[^\0]*$/.test(item)) throw new WritError('env_var_invalid')
   }
@@ -44,7 +51,7 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
     if (item.includes('\0')) throw new WritError('body_invalid', 'a command with a NUL character')
   }
   return {
-    qname: (spec.qname ?? '').toLowerCase(),
+    qname,
     image,
     pullPolicy: spec.image_pull_policy || 'IfNotPresent',
     content: gz?.toString('base64') ?? '',
@@ -77,10 +84,11 @@ export function readMetadata(text: string | null, name: string): Metadata {
     throw new WritError('image_metadata_invalid', `${name} is not YAML`)
   }
   if (parsed === null) return EMPTY
-  const { container_image = '', secret_refs = [] } = Object(parsed) as Record<string, unknown>
+  if (!isRecord(parsed)) throw new WritError('image_metadata_invalid', `${name} is not a list of keys and values`)
+  const container_image = parsed.container_image ?? ''
+  const secret_refs = parsed.secret_refs ?? []
   if (typeof container_image !== 'string')
     throw new WritError('image_metadata_invalid', `container_image of ${name} is not text`)
-  if (secret_refs === null) return { image: container_image, secretRefs: [] }
   if (!Array.isArray(secret_refs) || secret_refs.some(ref => typeof ref !== 'string')) {
     throw new WritError('image_metadata_invalid', `secret_refs of ${name} is not a list of texts`)
   }
