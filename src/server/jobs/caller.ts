@@ -25,8 +25,11 @@ export async function identifyCaller(vault: Vault, token: Secret | null, signal?
       token,
       name: facts.displayName,
       entity: facts.entityId,
-      // an accessor can be used to revoke its token: what is stored must not be usable for that
-      accessorHash: createHash('sha256').update(facts.accessor).digest('hex'),
+      // an accessor can be used to revoke its token: what is stored must not be usable for that. The attack: batch tokens have
+      // none, and if nothing were hashed, each of them would own the jobs of all others
+      accessorHash: createHash('sha256')
+        .update(facts.accessor || `batch ${token.reveal()}`)
+        .digest('hex'),
     }
   } catch (error) {
     if (isVaultError(error, 'denied', 'invalid')) throw new WritError('token_refused', undefined, { cause: error })
