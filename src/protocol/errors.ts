@@ -56,13 +56,12 @@ export const ERRORS = {
     cause: 'A query parameter has the wrong form',
     remedy: 'Correct the one named.',
   },
-  route_not_found: { ...NOT_FOUND, cause: 'No such path', remedy: 'See docs/api.md for the paths that there are.' },
-  method_not_allowed: {
-    http: 405,
-    status: 'Invalid request.',
-    cause: 'This path does not take this method',
-    remedy: 'See docs/api.md for the methods of each path.',
+  health_key_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'Invalid health metric key',
+    remedy: 'GET /v1/api/health lists all keys.',
   },
+  route_not_found: { ...NOT_FOUND, cause: 'No such path', remedy: 'See docs/api.md for the paths that there are.' },
 
   // jobs
   job_id_invalid: {

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 
 /** States of a job, spelt as GoStint spells them (gostint.md §11.1). */
-const JOB_STATES = ['queued', 'running', 'stopping', 'success', 'failed', 'notauthorised', 'unknown'] as const
+export const JOB_STATES = ['queued', 'running', 'stopping', 'success', 'failed', 'notauthorised', 'unknown'] as const
 export type JobState = (typeof JOB_STATES)[number]
 
 const FINAL_STATES = ['success', 'failed', 'notauthorised', 'unknown'] as const satisfies readonly JobState[]

@@ -44,6 +44,12 @@ export const SETTINGS = {
   ),
   databaseUrl: setting(['DATABASE_URL'], postgresUrl, 'PostgreSQL 15 to 18: postgres://…'),
   vaultAddr: setting(['VAULT_ADDR'], httpUrl, 'Address of Vault or OpenBao.'),
+  vaultExternalAddr: setting(
+    ['VAULT_EXTERNAL_ADDR'],
+    anyText,
+    'Address of Vault for people and browsers, if it is another one.',
+    '',
+  ),
   vaultNamespace: setting(['VAULT_NAMESPACE'], anyText, 'Namespace in Vault.', ''),
   vaultCa: setting(['VAULT_CACERT'], file, "PEM file of the authorities that sign Vault's certificate.", ''),
   vaultServerName: setting(
@@ -96,6 +102,12 @@ export const SETTINGS = {
     integer(500, 600_000),
     'After how long without a sign of life the jobs of a node are taken over.',
     '10000',
+  ),
+  retentionSeconds: setting(
+    ['WRIT_RETENTION'],
+    integer(60, 10 * 365 * 86_400),
+    'Seconds for which the record and output of an ended job are kept; the audit trail stays.',
+    String(6 * 3600),
   ),
   killGraceSeconds: setting(
     ['WRIT_KILL_GRACE'],

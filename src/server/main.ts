@@ -15,15 +15,37 @@ export interface Server {
   /** `https://127.0.0.1:3232` */
   readonly address: string
   readonly node: string
+  /** Claims no more jobs; those that run go on, and requests are answered. There is no way back (gostint.md §11.4). */
+  drain(): void
   /** Stops claiming, hands running jobs over, closes everything. Containers go on. */
   close(): Promise<void>
 }
 
 /** Puts the parts together and listens. Throws when the database is not there; a Vault that is away is waited for. */
 export async function startServer(config: Config, log: Logger): Promise<Server> {
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer()
+  }
+  try {
+    return await start(config, log, closers, close)
+  } catch (error) {
+    // whatever is open would keep the process from ending
+    await close()
+    throw error
+  }
+}
+
+async function start(
+  config: Config,
+  log: Logger,
+  closers: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<Server> {
   const node = randomUUID()
   const report = (error: Error) => log.warn({ err: error }, 'a database connection broke')
   const db = openDatabase(config.databaseUrl, report)
+  closers.push(() => db.destroy())
   await migrate(db)
   const vault = new Vault({
     address: config.vaultAddr,
@@ -31,34 +53,34 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
     ca: config.vaultCa ?? undefined,
     serverName: config.vaultServerName || undefined,
   })
+  closers.push(() => vault.close())
+  const runtime = dockerRuntime({ host: config.dockerHost, log })
+  closers.push(() => runtime.close())
   const identity = new Identity(vault, config.credentials, log)
+  closers.push(() => identity.close())
   const wakeups = new Wakeups(config.databaseUrl, report)
-  const runtime = dockerRuntime({ host: config.dockerHost })
+  closers.push(() => wakeups.close())
   const engine: Engine = { node, settings: config, db, wakeups, vault, identity, runtime, log }
 
-  const app = await buildApp(engine, config)
+  const state = { draining: false }
+  const app = await buildApp(engine, config, state)
   await identity.start()
-  await app.listen({ host: config.listenHost, port: config.listenPort })
   const worker = new Worker(engine)
+  closers.push(() => worker.stop())
+  closers.push(() => app.close())
+  await app.listen({ host: config.listenHost, port: config.listenPort })
   worker.start()
 
   const { port } = app.server.address() as AddressInfo
   const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost
   const address = `${config.tlsCert ? 'https' : 'http'}://${host}:${port}`
   log.info({ address, node }, 'listening')
-  return {
-    address,
-    node,
-    close: async () => {
-      await app.close()
-      await worker.stop()
-      await wakeups.close()
-      await identity.close()
-      await runtime.close()
-      await vault.close()
-      await db.destroy()
-    },
+  const drain = () => {
+    state.draining = true
+    worker.drain()
+    log.info('draining: no more jobs are claimed')
   }
+  return { address, node, drain, close }
 }
 
 /** The log: JSON lines. What could carry a token is taken out, although nothing of ours should put one in. */

@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig } from '../../server/config.ts'
-import { createLog, startServer } from '../../server/main.ts'
+import { createLog, type Server, startServer } from '../../server/main.ts'
 import { UsageError } from '../failure.ts'
 
 /** Runs a server until it is told to stop. Configured by environment only (docs/configuration.md). */
@@ -8,9 +8,23 @@ export async function server(): Promise<void> {
   const config = configOrUsage(process.env)
   const log = createLog(config.logLevel)
   const running = await startServer(config, log)
-  closeWithGrace({ delay: 20_000, logger: log }, async () => {
+  closeWithGrace({ delay: 20_000, logger: log, skip: ['SIGINT'] }, async () => {
     await running.close()
   })
+  process.on('SIGINT', drainFirst(running))
+}
+
+/**
+ * SIGINT drains and SIGTERM ends, as GoStint's scripts for a rolling update expect (gostint.md §11.4). At a terminal, or the second
+ * time, SIGINT ends as well: who presses Ctrl-C wants that.
+ */
+function drainFirst(running: Server): () => void {
+  let drained = false
+  return () => {
+    if (drained || process.stdin.isTTY) process.kill(process.pid, 'SIGTERM')
+    else running.drain()
+    drained = true
+  }
 }
 
 function configOrUsage(env: NodeJS.ProcessEnv) {

@@ -13,6 +13,7 @@ export type AuditAction =
   | 'job.token_revoked'
   | 'job.container_removed'
   | 'job.deleted'
+  | 'job.expired'
 
 export interface AuditEntry {
   readonly action: AuditAction

@@ -1,9 +1,11 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Engine } from '../jobs/engine.ts'
 import { answerError, answerNotFound } from './errors.ts'
-import { healthRoutes } from './health.ts'
+import { healthRoutes, type NodeState } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { parseJson } from './json-body.ts'
+import { metricsRoutes } from './metrics.ts'
+import { withoutTrailingSlash } from './trailing-slash.ts'
 
 export interface HttpSettings {
   /** Bytes. */
@@ -14,7 +16,7 @@ export interface HttpSettings {
 }
 
 /** The HTTP interface, not listening yet. */
-export async function buildApp(engine: Engine, settings: HttpSettings): Promise<FastifyInstance> {
+export async function buildApp(engine: Engine, settings: HttpSettings, node: NodeState): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: engine.log,
     bodyLimit: settings.bodyLimit,
@@ -38,7 +40,9 @@ export async function buildApp(engine: Engine, settings: HttpSettings): Promise<
     })
   })
 
-  healthRoutes(app, engine)
+  app.addHook('onRequest', withoutTrailingSlash)
+  metricsRoutes(app, engine)
+  healthRoutes(app, engine, node)
   await app.register(
     (scope, _options, done) => {
       jobRoutes(scope, engine)

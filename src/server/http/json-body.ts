@@ -10,13 +10,37 @@ export async function parseJson(_request: FastifyRequest, body: Buffer): Promise
   if (body.byteLength === 0) throw new WritError('body_not_json', 'EOF')
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    value = parseFirst(new TextDecoder('utf-8', { fatal: true }).decode(body))
   } catch {
     // the parser's own message quotes the body, which may hold a token
     throw new WritError('body_not_json')
   }
   if (!isShallow(value, MAX_DEPTH)) throw new WritError('body_not_json', `nested deeper than ${MAX_DEPTH}`)
   return value
+}
+
+/** The first JSON value of a text; what comes after it is ignored, as GoStint's decoder does (gostint.md §2.1). */
+function parseFirst(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const end = endOfObject(text)
+    if (end === 0) throw error
+    return JSON.parse(text.slice(0, end))
+  }
+}
+
+/** Where the object ends that a text begins with; 0 if it begins with something else, or the object does not end. */
+function endOfObject(text: string): number {
+  let depth = 0
+  // brackets in texts do not count
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]|[^\s"{}[\]]+/gs)) {
+    if (depth === 0 && token !== '{') return 0
+    if (token === '{' || token === '[') depth += 1
+    if (token === '}' || token === ']') depth -= 1
+    if (depth === 0) return index + 1
+  }
+  return 0
 }
 
 function isShallow(value: unknown, depth: number): boolean {

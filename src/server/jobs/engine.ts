@@ -8,6 +8,8 @@ import type { Wakeups } from '../store/wakeups.ts'
 /** What the steps of a job need to know; part of the server's configuration (docs/configuration.md says what each means). */
 export interface EngineSettings {
   readonly vaultAddr: string
+  /** Empty: the same. */
+  readonly vaultExternalAddr: string
   /** PEM, for jobs that speak to Vault themselves. */
   readonly vaultCa: string | null
   readonly jobRole: string
@@ -15,6 +17,7 @@ export interface EngineSettings {
   readonly serverKey: string
   readonly concurrency: number
   readonly leaseMs: number
+  readonly retentionSeconds: number
   readonly killGraceSeconds: number
   readonly jobMemory: number
   readonly jobPids: number

@@ -3,6 +3,7 @@ import { findKilled, type Job } from '../store/jobs.ts'
 import { handOver } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { keepTokensAlive } from './keep-alive.ts'
+import { removeExpired } from './retention.ts'
 import { runJob } from './run.ts'
 
 /**
@@ -11,6 +12,7 @@ import { runJob } from './run.ts'
  */
 const LOOK_AGAIN_MS = 2_000
 const KEEP_ALIVE_MS = 5_000
+const RETENTION_MS = 60_000
 
 interface Running {
   readonly attempt: number
@@ -28,6 +30,7 @@ export class Worker {
   #again = false
   #keeping = false
   #stopped = false
+  #draining = false
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -39,8 +42,14 @@ export class Worker {
       setInterval(() => this.#look(), Math.min(LOOK_AGAIN_MS, this.#engine.settings.leaseMs / 3)),
       setInterval(() => void this.#beat(), this.#engine.settings.leaseMs / 3),
       setInterval(() => void this.#keepAlive(), KEEP_ALIVE_MS),
+      setInterval(() => void this.#removeExpired(), RETENTION_MS),
     ]
     this.#look()
+  }
+
+  /** Claims no more; what runs here goes on to its end. */
+  drain(): void {
+    this.#draining = true
   }
 
   /** Claims no more, leaves running containers alone and hands their jobs to whoever comes next. */
@@ -83,6 +92,7 @@ export class Worker {
     if (identity.state.sealed) return
     const free = () => settings.concurrency - this.#running.size
     for (const job of await reclaimJobs(db, node, free(), settings.leaseMs)) this.#run(job)
+    if (this.#draining) return
     for (const job of await claimJobs(db, node, free(), settings.leaseMs)) this.#run(job)
   }
 
@@ -118,6 +128,14 @@ export class Worker {
       }
     } catch (error) {
       this.#engine.log.warn({ err: error }, 'leases were not renewed')
+    }
+  }
+
+  async #removeExpired(): Promise<void> {
+    try {
+      await removeExpired(this.#engine)
+    } catch (error) {
+      this.#engine.log.warn({ err: error }, 'expired records were not removed')
     }
   }
 

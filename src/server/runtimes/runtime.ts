@@ -58,9 +58,20 @@ export interface Runtime {
 
 export type PullPolicy = 'IfNotPresent' | 'Always'
 
-interface RuntimeInfo {
+/** What an engine says of itself and the machine that it runs on. */
+export interface RuntimeInfo {
   readonly engine: string
   readonly version: string
+  readonly containers: {
+    readonly all: number
+    readonly running: number
+    readonly paused: number
+    readonly stopped: number
+  }
+  readonly images: number
+  readonly memoryBytes: number
+  readonly architecture: string
+  readonly operatingSystem: string
 }
 
 export interface ImageOptions {

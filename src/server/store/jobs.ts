@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely'
+import type { JobState } from '../../protocol/job.ts'
 import type { Database, Tx } from './database.ts'
 import type { JobsTable } from './schema.ts'
 import { notify } from './wakeups.ts'
@@ -127,5 +128,26 @@ export async function findKilled(db: Database, node: string): Promise<string[]> 
     .where('status', '=', 'running')
     .where('kill_requested', '=', true)
     .execute()
+  return rows.map(row => row.id)
+}
+
+/** How many jobs there are in each state, of all nodes. States without any are absent. */
+export async function countByStatus(db: Database): Promise<Map<JobState, number>> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select(['status', eb => eb.fn.countAll<number>().as('count')])
+    .groupBy('status')
+    .execute()
+  return new Map(rows.map(row => [row.status, Number(row.count)]))
+}
+
+/** Takes away the records of jobs that ended longer ago than `retentionMs` and hold nothing any more; answers their ids. */
+export async function deleteExpired(tx: Tx, retentionMs: number): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    delete from jobs where id in (
+      select id from jobs
+      where released_at is not null and ended_at < now() - ${retentionMs} * interval '1 millisecond'
+      limit 500 for update skip locked)
+    returning id`.execute(tx)
   return rows.map(row => row.id)
 }

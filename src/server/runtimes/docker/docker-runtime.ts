@@ -1,5 +1,6 @@
 import type { Runtime } from '../runtime.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
+import { describeEngine } from './description.ts'
 import { Engine } from './engine.ts'
 import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
@@ -26,8 +27,7 @@ export function dockerRuntime({ host, patienceMs, log }: DockerOptions = {}): Ru
   const prepared = new PreparedImages(engine)
   return {
     async info(signal) {
-      const { Platform, Version } = await engine.version(signal)
-      return { engine: Platform?.Name || 'Docker', version: Version }
+      return await describeEngine(engine, signal)
     },
     image: (ref, policy, options) => resolveImage(engine, prepared, ref, policy, options),
     create: (spec, signal) => createContainer(engine, spec, signal),

@@ -1,0 +1,47 @@
+import type { FastifyInstance } from 'fastify'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { JOB_STATES } from '../../protocol/job.ts'
+import type { Engine } from '../jobs/engine.ts'
+import { countByStatus } from '../store/jobs.ts'
+
+/**
+ * `GET /v1/api/metrics`, for Prometheus. Labels are bounded: a path is the pattern of its route, never with an id in it as GoStint's
+ * (gostint.md BUG 30).
+ */
+export function metricsRoutes(app: FastifyInstance, engine: Engine): void {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const requests = new Histogram({
+    name: 'gostint_request_duration_seconds',
+    help: 'Time to answer a request, by status code, method and route.',
+    labelNames: ['service', 'code', 'method', 'path'],
+    registers: [registry],
+  })
+  new Gauge({
+    name: 'writ_jobs',
+    help: 'Jobs on record, of all nodes, by status.',
+    labelNames: ['status'],
+    registers: [registry],
+    async collect() {
+      const counts = await countByStatus(engine.db).catch(() => new Map<string, number>())
+      for (const status of JOB_STATES) this.set({ status }, counts.get(status) ?? 0)
+    },
+  })
+  new Gauge({
+    name: 'writ_sealed',
+    help: '1 while the server has no Vault identity.',
+    registers: [registry],
+    collect() {
+      this.set(engine.identity.state.sealed ? 1 : 0)
+    },
+  })
+
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions } = request
+    const labels = { service: 'gostint', code: String(reply.statusCode), method, path: routeOptions.url ?? 'none' }
+    requests.observe(labels, reply.elapsedTime / 1000)
+  })
+  app.get('/v1/api/metrics', async (_request, reply) => {
+    return reply.type(registry.contentType).send(await registry.metrics())
+  })
+}

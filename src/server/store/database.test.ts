@@ -1,0 +1,45 @@
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { createTestDatabase } from '../../../test/database.ts'
+import { checkStore, migrate, openDatabase } from './database.ts'
+
+test('many nodes may migrate at the same moment', async () => {
+  const database = await createTestDatabase()
+  const nodes = Array.from({ length: 6 }, () => openDatabase(database.url, () => {}))
+  try {
+    await Promise.all(nodes.map(db => migrate(db)))
+    const [db] = nodes
+    if (!db) throw new Error('no node')
+    const { rows } = await sql<{ count: number }>`select count(*) as count from kysely_migration`.execute(db)
+    expect(rows).toEqual([{ count: 2 }])
+    await migrate(db)
+  } finally {
+    await Promise.all(nodes.map(db => db.destroy()))
+    await database.drop()
+  }
+})
+
+test('a database that is not there is said to be so, soon', async () => {
+  const db = openDatabase('postgres://nobody@127.0.0.1:1/none', () => {})
+  await expect(checkStore(db)).rejects.toMatchObject({ code: 'store_unavailable' })
+  await db.destroy()
+})
+
+test('a connection that breaks while idle is reported and replaced', async () => {
+  const database = await createTestDatabase()
+  const errors: Error[] = []
+  const db = openDatabase(database.url, error => errors.push(error))
+  const other = openDatabase(database.url, () => {})
+  try {
+    await checkStore(db)
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`.execute(
+      other,
+    )
+    while (errors.length === 0) await new Promise(resolve => setTimeout(resolve, 10))
+    await checkStore(db)
+  } finally {
+    await db.destroy()
+    await other.destroy()
+    await database.drop()
+  }
+})
