@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -13,13 +13,16 @@ const JOB_USER = { uid: 2001, gid: 2001, uname: 'gostint', gname: 'gostint' }
  * in it lies at the root of the container.
  */
 export async function packContent(path: string): Promise<string> {
-  const facts = await lstat(path)
+  // the path itself may be a link to the folder; links in the folder stay links
+  const facts = await stat(path)
   const gz = facts.isDirectory() ? await packFolder(path) : await readFile(path)
   return `targz,${gz.toString('base64')}`
 }
 
 async function packFolder(folder: string): Promise<Buffer> {
   const tar = pack()
+  // what goes wrong comes out of the gzip, where it is awaited; without a listener here it would end the process as well
+  tar.on('error', () => {})
   const gzip = tar.pipe(createGzip())
   const adding = addFolder(tar, folder, '').then(
     () => tar.finalize(),
