@@ -17,6 +17,8 @@ export interface ClientOptions {
   readonly token: Secret
   /** The server's job role, `writ-job` by default. */
   readonly jobRole?: string | undefined
+  /** The first pause before a broken stream of output is connected again, 200 ms by default; later ones double. */
+  readonly reconnectMs?: number | undefined
 }
 
 /** Submits, follows and manages jobs. Close it: it holds a token that is revoked then. */
@@ -25,6 +27,7 @@ export class Client {
   readonly #vault: Vault
   readonly #token: Secret
   readonly #jobRole: string
+  readonly #reconnectMs: number
   #childToken: Promise<Secret> | null = null
 
   constructor(options: ClientOptions) {
@@ -32,6 +35,7 @@ export class Client {
     this.#vault = options.vault
     this.#token = options.token
     this.#jobRole = options.jobRole ?? 'writ-job'
+    this.#reconnectMs = options.reconnectMs ?? 200
   }
 
   /** Seals a job end to end and submits it: whoever carries it sees ciphertext and the name of the queue. */
@@ -82,6 +86,8 @@ export class Client {
     const token = await this.#readToken()
     let position = offset
     for (let failures = 0; ; ) {
+      const since = performance.now()
+      let failure: unknown = null
       try {
         const path = `${jobPath(id)}/output?offset=${position}`
         for await (const event of decodeEvents(await this.#transport.stream({ method: 'GET', path, token, signal }))) {
@@ -94,9 +100,12 @@ export class Client {
         signal?.throwIfAborted()
         // an answer is an answer; only silence is worth another try
         if (error instanceof RequestError && error.status !== 0 && error.status !== 503) throw error
-        if (failures >= RECONNECTS) throw error
+        failure = error
       }
-      await sleep(Math.min(200 * 2 ** failures, 5_000), undefined, { signal })
+      // a job may be silent for hours, and something on the way may end what is silent: that is no failure
+      if (performance.now() - since > LASTED_MS) failures = 0
+      if (failures >= RECONNECTS) throw failure instanceof RequestError ? failure : brokenStream()
+      await sleep(Math.min(this.#reconnectMs * 2 ** failures, 5_000), undefined, { signal })
       failures += 1
     }
   }
@@ -118,7 +127,13 @@ export class Client {
       ttl: '6h',
       display_name: 'writ',
     }).then(auth => auth.token)
-    return await this.#childToken
+    try {
+      return await this.#childToken
+    } catch (error) {
+      // not kept: the next call makes it
+      this.#childToken = null
+      throw error
+    }
   }
 
   /**
@@ -133,6 +148,17 @@ export class Client {
 }
 
 const RECONNECTS = 8
+/** A connection that held so long was a good one. */
+const LASTED_MS = 10_000
+
+function brokenStream(): RequestError {
+  return new RequestError({
+    status: 0,
+    code: 'unreachable',
+    message: 'the output breaks off again and again',
+    remedy: 'Look at what is between you and the server; `writ logs -f` goes on from any offset.',
+  })
+}
 
 function jobPath(id: string): string {
   return `/v1/api/job/${encodeURIComponent(id)}`

@@ -37,7 +37,9 @@ export class Transport {
   /** Sends it and reads a JSON answer. Throws `RequestError`. */
   async json<T>(call: Call): Promise<T> {
     const response = await this.#send(call)
-    const text = await response.body.text()
+    const text = await response.body.text().catch(cause => {
+      throw this.#broken(call, cause)
+    })
     let body: unknown
     try {
       body = JSON.parse(text)
@@ -55,9 +57,17 @@ export class Transport {
   /** Sends it and hands over the body as it comes. Throws `RequestError`. */
   async stream(call: Call): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#send(call)
-    if (response.statusCode === 200) return response.body
+    if (response.statusCode === 200) return this.#pieces(call, response.body)
     const body = await response.body.json().catch(() => null)
     throw RequestError.from(response.statusCode, body)
+  }
+
+  async *#pieces(call: Call, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body
+    } catch (cause) {
+      throw this.#broken(call, cause)
+    }
   }
 
   async close(): Promise<void> {
@@ -78,15 +88,19 @@ export class Transport {
         signal: call.signal ?? null,
       })
     } catch (cause) {
-      if (call.signal?.aborted) throw call.signal.reason
-      const code = (cause as { code?: string }).code ?? 'failed'
-      // the cause itself holds the headers, and so the token
-      throw new RequestError({
-        status: 0,
-        code: 'unreachable',
-        message: `no answer from ${this.#base} (${code})`,
-        remedy: 'Check the address of the server and that it runs.',
-      })
+      throw this.#broken(call, cause)
     }
+  }
+
+  /** No answer, or not all of it. The cause itself holds the headers, and so the token: only its code goes on. */
+  #broken({ signal }: Call, cause: unknown): unknown {
+    if (signal?.aborted) return signal.reason
+    const code = (cause as { code?: string }).code ?? 'failed'
+    return new RequestError({
+      status: 0,
+      code: 'unreachable',
+      message: `no answer from ${this.#base} (${code})`,
+      remedy: 'Check the address of the server and that it runs.',
+    })
   }
 }
