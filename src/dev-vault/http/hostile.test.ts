@@ -53,6 +53,17 @@ describe('bodies', () => {
     expect((await call('POST', 'auth/token/create', { body: 'null' })).status).toBe(200)
   })
 
+  it('JSON is JSON whatever curl says it is; what does not begin as JSON is then a form', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const write = (body: string) => call('POST', 'cubbyhole/form', { body, headers })
+    const stored = async () => (await call('GET', 'cubbyhole/form')).body.data
+    expect((await write(' \n{"a": "x&b=y"}')).status).toBe(204)
+    expect(await stored()).toEqual({ a: 'x&b=y' })
+    expect((await write('a=x&b=%7B')).status).toBe(204)
+    expect(await stored()).toEqual({ a: 'x', b: '{' })
+    expect((await write('[1]')).status).toBe(400)
+  })
+
   it('more than 32 MiB: 413, or the connection ends', async () => {
     const body = Buffer.alloc(33 * 1024 * 1024, 0x20)
     const status = await call('POST', 'secret/data/a', { body }).then(

@@ -108,7 +108,7 @@ async function readBody(message: IncomingMessage): Promise<JsonObject> {
   }
   if (size === 0) return {}
   const text = Buffer.concat(chunks).toString('utf8')
-  if (message.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return queryData(text)
+  if (isForm(text, message.headers['content-type'])) return queryData(text)
   let value: unknown
   try {
     value = parseJson(text)
@@ -118,6 +118,11 @@ async function readBody(message: IncomingMessage): Promise<JsonObject> {
   if (value === null) return {}
   if (!isObject(value)) throw refuse(400, 'error parsing JSON')
   return value
+}
+
+/** `curl -d` calls everything a form: what begins as JSON is JSON all the same. */
+function isForm(text: string, type = ''): boolean {
+  return type.startsWith('application/x-www-form-urlencoded') && !/^\s*[[{]/.test(text)
 }
 
 function clientToken(message: IncomingMessage): string {
