@@ -27,8 +27,13 @@ export function program(): Command {
   writ
     .command('dev-vault')
     .description('the embedded Vault alone: in memory, for trying and testing only')
-    .option('--listen <host:port>', 'address to listen on', '127.0.0.1:8200')
+    .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8200')
+    .option('--allow-remote', 'let --listen name an address that other machines reach')
     .option('--root-token <token>', 'the root token (default: a random one)')
+    .option('--seed <file>', 'YAML with what to begin with: mounts, policies, secrets, roles (docs/dev-vault.md)')
+    .option('--tls', 'speak TLS, with a certificate made by openssl for this run')
+    .option('--tls-cert <file>', 'speak TLS with this certificate (PEM)')
+    .option('--tls-key <file>', 'the key of --tls-cert (PEM)')
     .option('--json', 'print one line when ready')
     .action(async options => await (await import('./commands/dev-vault.ts')).devVault(options))
 

@@ -30,6 +30,14 @@ describe('startDevVault', () => {
     })
   })
 
+  it('is written to without HTTP by whoever runs it', async () => {
+    await withVault({}, async vault => {
+      await vault.write('secret/data/a', { data: { v: 1 } })
+      expect((await testClient(vault)('GET', 'secret/data/a')).body).toMatchObject({ data: { data: { v: 1 } } })
+      await expect(vault.write('sys/mounts/x', { type: 'none' })).rejects.toThrow(/plugin not found/)
+    })
+  })
+
   it('refuses a port that is taken', async () => {
     await withVault({}, async vault => {
       const port = Number(new URL(vault.address).port)

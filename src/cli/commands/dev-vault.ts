@@ -1,24 +1,66 @@
 import closeWithGrace from 'close-with-grace'
-import { startDevVault } from '../../dev-vault/index.ts'
+import { type DevVault, startDevVault } from '../../dev-vault/index.ts'
+import { applySeed, loadSeed } from '../dev-vault/apply-seed.ts'
+import { certificateFor, type TlsOptions } from '../dev-vault/certificate.ts'
+import { listenAddress } from '../dev-vault/listen-address.ts'
 import { UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 
-export interface DevVaultOptions {
+export interface DevVaultOptions extends TlsOptions {
   readonly listen: string
+  readonly allowRemote?: boolean
   readonly rootToken?: string
+  readonly seed?: string
   readonly json?: boolean
 }
 
 /** Runs the embedded Vault until it is told to stop. */
 export async function devVault(options: DevVaultOptions): Promise<void> {
-  const [, host, port] = /^(.+):(\d{1,5})$/.exec(options.listen) ?? []
-  if (!host || !port) throw new UsageError('--listen is not host:port')
   const { rootToken } = options
-  const vault = await startDevVault({ host, port: Number(port), ...(rootToken ? { rootToken } : {}) })
-  closeWithGrace({ delay: 5_000, logger: false }, async () => await vault.close())
-  if (options.json) printJson({ vault: vault.address, root_token: vault.rootToken })
-  else {
-    progress('everything is kept in memory and gone at the end: for trying and testing, never for production')
-    process.stdout.write(`export VAULT_ADDR=${vault.address}\nexport VAULT_TOKEN=${vault.rootToken}\n`)
+  if (rootToken === '') throw new UsageError('--root-token is empty')
+  const address = listenAddress(options.listen, options.allowRemote ?? false)
+  // Checked before anything listens: a seed with a mistake in it starts nothing.
+  const seed = options.seed === undefined ? undefined : await loadSeed(options.seed)
+  const tls = await certificateFor(options, address.host)
+  let vault: DevVault | undefined
+  const close = async () => {
+    await vault?.close()
+    await tls?.remove()
   }
+  try {
+    vault = await start({ ...address, ...(tls && { tls }), ...(rootToken === undefined ? {} : { rootToken }) })
+    if (seed) await applySeed(vault, seed, options.seed ?? '')
+  } catch (error) {
+    await close()
+    throw error
+  }
+  closeWithGrace({ delay: 5_000, logger: false }, close)
+  if (options.json) {
+    const { address: url, rootToken: token, unsealKey } = vault
+    printJson({ vault: url, root_token: token, unseal_key: unsealKey, ...(tls?.caFile && { ca_cert: tls.caFile }) })
+    return
+  }
+  progress('everything is kept in memory and gone at the end: for trying and testing, never for production')
+  const settings = { VAULT_ADDR: vault.address, VAULT_TOKEN: vault.rootToken, VAULT_CACERT: tls?.caFile }
+  const lines = Object.entries(settings).flatMap(([name, value]) =>
+    value ? [`export ${name}=${quoted(value)}\n`] : [],
+  )
+  process.stdout.write(lines.join(''))
+}
+
+async function start(options: Parameters<typeof startDevVault>[0]): Promise<DevVault> {
+  try {
+    return await startDevVault(options)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE')
+      throw new UsageError(`port ${options?.port} is taken`, '--listen 127.0.0.1:0 takes a free one.')
+    if (code?.startsWith('ERR_OSSL')) throw new UsageError(`the certificate and key cannot be used: ${message}`)
+    throw error
+  }
+}
+
+/** A token of one's choice may hold what a shell would act upon. */
+function quoted(text: string): string {
+  return /^[\w.:/@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
