@@ -26,13 +26,21 @@ export function readBody<T extends TSchema>(schema: T, value: unknown, code: Err
     compiled.set(schema, validator)
   }
   if (!validator.Check(body)) {
-    const [first] = validator.Errors(body)
+    const [first] = validator.Errors(shortened(body))
     throw new WritError(
       code,
-      `${first?.instancePath.slice(1).replaceAll('/', '.') || 'body'} ${first?.message ?? 'is wrong'}`,
+      `${first?.instancePath.slice(1).replaceAll('/', '.') || 'body'} ${first?.message ?? 'has a long list with something wrong in it'}`,
     )
   }
   return body as Static<T>
+}
+
+const EXPLAINED = 1_000
+
+/** The attack: the list of errors is made from every item, so that one body with millions of wrong ones stops all other callers. */
+function shortened(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const items = Object.entries(body)
+  return Object.fromEntries(items.map(([key, item]) => [key, Array.isArray(item) ? item.slice(0, EXPLAINED) : item]))
 }
 
 /** The keys of the object that are set, in the spelling of the schema or as sent. */

@@ -7,7 +7,7 @@ export interface SecretRef {
   readonly key: string
 }
 
-const GRAMMAR = /^([A-Za-z0-9_]+)@([A-Za-z0-9_][A-Za-z0-9_/-]*)\.([A-Za-z0-9_-]+)$/
+const GRAMMAR = /^([A-Za-z0-9_]+)@([A-Za-z0-9_-][A-Za-z0-9_/-]*)\.([A-Za-z0-9_-]+)$/
 
 /**
  * Reads a reference. The path has no dots, so it cannot climb, and no empty segment, so it means what it says.
