@@ -91,11 +91,9 @@ function examine() {
       `npm has no Node ${OLDEST_NODE} for ${process.platform} on ${process.arch}: install it, this one is ${process.version}`,
     )
   }
-  let doctor = askDoctor(node)
-  if (doctor.status === NOT_LOADED) {
-    if (!bringLibraries(node)) return false
-    doctor = askDoctor(node)
-  }
+  const { status } = spawnSync(node, ['--version'], { stdio: 'ignore' })
+  if (status === NOT_LOADED && !bringLibraries(node)) return false
+  const doctor = askDoctor(node)
   if (doctor.status === 0) return true
   process.stderr.write(doctor.stdout ?? '')
   const { error } = doctor
