@@ -3,20 +3,24 @@ import type { JobAnswer, JobList, JobSpec, KillAnswer, SubmitAnswer } from '../p
 import { decodeEvents, type JobEvent } from '../protocol/output-event.ts'
 import type { Vault } from '../vault/client.ts'
 import type { Secret } from '../vault/secret.ts'
-import { createToken, lookupSelf, revokeSelf } from '../vault/token.ts'
+import { createToken, lookupSelf, renewSelf, revokeSelf } from '../vault/token.ts'
 import { RequestError } from './error.ts'
-import { authorize, sealJob } from './seal.ts'
+import { authorize, type SealOptions, sealJob } from './seal.ts'
 import { Transport } from './transport.ts'
 
 export interface ClientOptions {
   /** Address of the server, or of a courier that forwards to it. */
   readonly server: string
   readonly serverCa?: string | undefined
+  /** False takes anybody's certificate for the server's. */
+  readonly verifyServer?: boolean | undefined
   readonly vault: Vault
   /** The requestor's own token. It goes to Vault, and to the server only where it has no identity (see `#apiToken`). */
   readonly token: Secret
   /** The server's job role, `writ-job` by default. */
   readonly jobRole?: string | undefined
+  /** How long the authority of a job may stay unopened on its way, as Vault writes durations; 10m by default. */
+  readonly wrapTtl?: string | undefined
   /** The first pause before a broken stream of output is connected again, 200 ms by default; later ones double. */
   readonly reconnectMs?: number | undefined
 }
@@ -26,27 +30,30 @@ export class Client {
   readonly #transport: Transport
   readonly #vault: Vault
   readonly #token: Secret
-  readonly #jobRole: string
+  readonly #seal: SealOptions
   readonly #reconnectMs: number
   #childToken: Promise<Secret> | null = null
 
   constructor(options: ClientOptions) {
-    this.#transport = new Transport({ server: options.server, ca: options.serverCa })
+    this.#transport = new Transport({ server: options.server, ca: options.serverCa, verify: options.verifyServer })
     this.#vault = options.vault
     this.#token = options.token
-    this.#jobRole = options.jobRole ?? 'writ-job'
+    this.#seal = {
+      jobRole: options.jobRole ?? 'writ-job',
+      ...(options.wrapTtl ? { wrapTtl: options.wrapTtl } : {}),
+    }
     this.#reconnectMs = options.reconnectMs ?? 200
   }
 
   /** Seals a job end to end and submits it: whoever carries it sees ciphertext and the name of the queue. */
   async submit(spec: JobSpec, signal?: AbortSignal): Promise<SubmitAnswer> {
-    const body = await sealJob(this.#vault, this.#token, spec, { jobRole: this.#jobRole }, signal)
+    const body = await sealJob(this.#vault, this.#token, spec, this.#seal, signal)
     return await this.#post('/v1/api/job', body, signal)
   }
 
   /** Submits a job in the open: for a connection that is trusted from end to end. */
   async submitDirect(spec: JobSpec, signal?: AbortSignal): Promise<SubmitAnswer> {
-    const wrap = await authorize(this.#vault, this.#token, { jobRole: this.#jobRole }, signal)
+    const wrap = await authorize(this.#vault, this.#token, this.#seal, signal)
     return await this.#post('/v1/api/job', { ...spec, wrap_secret_id: wrap.reveal() }, signal)
   }
 
@@ -108,6 +115,11 @@ export class Client {
       await sleep(Math.min(this.#reconnectMs * 2 ** failures, 5_000), undefined, { signal })
       failures += 1
     }
+  }
+
+  /** Lets the token that this client made live for its whole time again, if there is one and Vault allows it. */
+  async renew(signal?: AbortSignal): Promise<void> {
+    if (this.#childToken !== null) await renewSelf(this.#vault, await this.#childToken, signal)
   }
 
   async close(): Promise<void> {

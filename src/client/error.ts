@@ -15,11 +15,13 @@ export class RequestError extends Error {
   }
 
   static from(status: number, body: unknown): RequestError {
-    const { error, code, remedy } = Object(body) as Record<string, unknown>
+    const { error, status: state, code, remedy } = Object(body) as Record<string, unknown>
+    // GoStint's server says nothing but the state when it has no reason (gostint.md §2.3)
+    const message = [error, state].find(text => typeof text === 'string' && text !== '') as string | undefined
     return new RequestError({
       status,
       code: typeof code === 'string' ? code : `http_${status}`,
-      message: typeof error === 'string' ? error : `HTTP ${status}`,
+      message: message ?? `HTTP ${status}`,
       remedy: typeof remedy === 'string' ? remedy : 'Check that this is the address of a writ server.',
     })
   }

@@ -7,6 +7,8 @@ export interface TransportOptions {
   readonly server: string
   /** PEM of the authorities to trust instead of the system's. */
   readonly ca?: string | undefined
+  /** False takes anybody's certificate: whoever answers gets the token. */
+  readonly verify?: boolean | undefined
 }
 
 export interface Call {
@@ -24,13 +26,13 @@ export class Transport {
   readonly #base: string
   readonly #agent: Agent
 
-  constructor({ server, ca }: TransportOptions) {
+  constructor({ server, ca, verify = true }: TransportOptions) {
     this.#base = server.replace(/\/+$/, '')
     // no time limit between pieces of a body: a job may be silent for hours
     this.#agent = new Agent({
       bodyTimeout: 0,
       headersTimeout: 60_000,
-      connect: { timeout: 10_000, ...(ca ? { ca } : {}) },
+      connect: { timeout: 10_000, rejectUnauthorized: verify, ...(ca ? { ca } : {}) },
     })
   }
 
@@ -100,7 +102,9 @@ export class Transport {
       status: 0,
       code: 'unreachable',
       message: `no answer from ${this.#base} (${code})`,
-      remedy: 'Check the address of the server and that it runs.',
+      remedy: /CERT|SIGN/.test(code)
+        ? 'Name the PEM file of the authority that signed its certificate in WRIT_CACERT.'
+        : 'Check the address of the server and that it runs.',
     })
   }
 }
