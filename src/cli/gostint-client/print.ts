@@ -1,0 +1,74 @@
+import { RequestError } from '../../client/error.ts'
+import { isVaultError } from '../../vault/error.ts'
+import type { JobStatus } from './job-answer.ts'
+import { OptionsError } from './options.ts'
+
+/** A stream that may be a terminal. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; hasColors?(): boolean }
+
+/** Says what is being done; made of names and numbers only, never of what Vault answers. */
+export type Trace = (text: string) => void
+
+const STYLES = { brightRed: '\u001b[91m', boldRed: '\u001b[1;31m', cyan: '\u001b[36m' }
+
+/**
+ * In colour on a terminal, as it is elsewhere. By hand, because `styleText` rewrites escape sequences inside the text, and this
+ * text is somebody's output.
+ */
+function styled(stream: Output, style: keyof typeof STYLES, text: string): string {
+  return stream.isTTY && stream.hasColors?.() ? `${STYLES[style]}${text}\u001b[0m` : text
+}
+
+export function traceTo(out: Output, wanted: boolean): Trace {
+  if (!wanted) return () => {}
+  return text => out.write(`${styled(out, 'cyan', `${new Date().toISOString()} ${text}`)}\n`)
+}
+
+/**
+ * The end of a job (gostint.md §16.6): the output as it is, or the state and the output. Returns the exit code: the job's own, and
+ * never 0 for a job that did not succeed, also not when 256 would be cut to it.
+ */
+export function printEnd(job: JobStatus, out: Output): number {
+  const code = job.returnCode & 0xff
+  if (job.status === 'success') {
+    out.write(job.output)
+    return code
+  }
+  out.write(`${styled(out, 'brightRed', `[${job.status}] ${job.output}`)}\n`)
+  return code || 1
+}
+
+/** A job that was left alone: its state in the form of the above, and its id, which is what one needs to find it again. */
+export function printLeft(job: JobStatus, out: Output): number {
+  out.write(`[${job.status}] ${job.id}\n`)
+  return 0
+}
+
+/** What went wrong, and what to try; never a stack trace. Returns the exit code. */
+export function printError(error: unknown, err: Output): number {
+  const problems = error instanceof OptionsError ? error.problems : [messageOf(error)]
+  for (const problem of problems) err.write(`${styled(err, 'boldRed', `Error: ${problem}`)}\n`)
+  const next = adviceOn(error)
+  if (next) err.write(`next: ${next}\n`)
+  return 1
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof RequestError) return `${error.message} (${error.code})`
+  return error instanceof Error ? error.message : 'something failed without saying what'
+}
+
+function adviceOn(error: unknown): string {
+  if (error instanceof RequestError) return error.remedy
+  if (isVaultError(error, 'denied', 'invalid') && error.path === 'auth/approle/login') {
+    return 'Check the RoleID and the SecretID; a SecretID may have been used up.'
+  }
+  if (isVaultError(error, 'denied')) return 'Check the Vault token and its policies (docs/gostint-client.md).'
+  if (isVaultError(error, 'not_found')) return 'Check -gostint-approle and that Vault is set up for the server.'
+  if (isVaultError(error, 'unavailable')) {
+    return /CERT|SIGN/.test(error.message)
+      ? 'Name the PEM file of the authority of Vault in VAULT_CACERT.'
+      : 'Check -vault-url, and that Vault is up and unsealed.'
+  }
+  return ''
+}
