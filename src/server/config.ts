@@ -232,6 +232,7 @@ function httpUrl(text: string): string {
   const url = URL.parse(text)
   if (!url || !['http:', 'https:'].includes(url.protocol)) throw new Error('is not an http or https URL')
   if (url.username || url.password) throw new Error('holds a user name or password, which has no place there')
+  if (url.search || url.hash) throw new Error('holds a query or fragment, which has no place there')
   return text
 }
 
@@ -247,11 +248,15 @@ function roleName(text: string): string {
 
 function file(path: string): string | null {
   if (path === '') return null
+  let text: string
   try {
-    return readFileSync(path, 'utf8')
+    text = readFileSync(path, 'utf8')
   } catch (error) {
     throw new Error(`cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
+  // an empty certificate would mean no TLS, and an empty list of authorities the ones of the system
+  if (text.trim() === '') throw new Error('names a file that is empty')
+  return text
 }
 
 function secretFile(path: string): Secret | null {
