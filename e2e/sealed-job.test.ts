@@ -204,3 +204,12 @@ test('a missing command is an exit code of the container, as in a shell', async 
   const { _id } = await client.submit({ container_image: stack.image, run: ['/no/such/command'] })
   expect((await untilEnded(stack, client, _id)).job).toMatchObject({ status: 'failed', return_code: 127 })
 })
+
+test('much output: the stream has all of it, the answer says where it is cut, the server stays small', async () => {
+  const { _id } = await client.submit(shell(stack, 'yes 0123456789abcdef | head -c 20000000'))
+  const { job, stdout } = await untilEnded(stack, client, _id)
+  expect(stdout).toBe('0123456789abcdef\n'.repeat(1_176_471).slice(0, 20_000_000))
+  expect(job.output.length).toBeLessThan(6_000_000)
+  expect(job.output).toMatch(/\[cut here: /)
+  expect(job.output_bytes).toBe(20_000_000)
+})

@@ -6,7 +6,6 @@ import { Secret } from '../../vault/secret.ts'
 import type { OutputFrame } from '../runtimes/runtime.ts'
 import type { Database } from '../store/database.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { collectOutput } from '../store/output.ts'
 import { type Hold, HoldLost } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { storeOutput } from './output.ts'
@@ -47,7 +46,7 @@ async function stored({ id }: Pick<Hold, 'id'>) {
     at += row.data.byteLength
   }
   expect(job.output_bytes).toBe(at)
-  const text = async (stream: 'stdout' | 'stderr') => (await collectOutput(t.engine.db, id, stream)).toString()
+  const text = async (stream: 'stdout' | 'stderr') => (await collectOutput(t.engine.db, id, stream, 1e9)).toString()
   return { job, rows, stdout: await text('stdout'), stderr: await text('stderr') }
 }
 

@@ -40,11 +40,18 @@ async function readableQueues(engine: Engine, caller: Caller): Promise<string[]>
   }
 }
 
+/** An answer is built in memory, a list has ten of them: whoever wants more output than this follows it. */
+const ANSWER_BYTES = 4 * 1024 * 1024
+const CUT = '\n[cut here: the rest is at /v1/api/job/{id}/output]\n'
+
 /** The job as clients see it (gostint.md §2.6). Output is there when the job has ended; who wants it earlier follows it. */
 async function answerOf(engine: Engine, job: Job): Promise<JobAnswer> {
   const ended = isFinal(job.status)
   const [stdout, stderr] = ended
-    ? await Promise.all([collectOutput(engine.db, job.id, 'stdout'), collectOutput(engine.db, job.id, 'stderr')])
+    ? await Promise.all([
+        collectOutput(engine.db, job.id, 'stdout', ANSWER_BYTES),
+        collectOutput(engine.db, job.id, 'stderr', ANSWER_BYTES),
+      ])
     : [Buffer.alloc(0), Buffer.alloc(0)]
   return {
     _id: job.id,
@@ -55,7 +62,8 @@ async function answerOf(engine: Engine, job: Job): Promise<JobAnswer> {
     submitted: wireTime(job.submitted_at),
     started: wireTime(job.started_at),
     ended: wireTime(job.ended_at),
-    output: stdout.byteLength > 0 ? stdout.toString('utf8') : job.error_text,
+    output:
+      stdout.byteLength > 0 ? stdout.toString('utf8') + (job.output_bytes > ANSWER_BYTES ? CUT : '') : job.error_text,
     stderr: stderr.toString('utf8'),
     return_code: job.return_code,
     tty: job.tty,

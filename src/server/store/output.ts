@@ -70,13 +70,19 @@ export async function readOutput(db: Database, jobId: string, offset: number, li
   return rows
 }
 
-/** All stored output of one stream. */
-export async function collectOutput(db: Database | Tx, jobId: string, stream: 'stdout' | 'stderr'): Promise<Buffer> {
+/** The output of one stream, as far as it begins within the first `limit` bytes of both. */
+export async function collectOutput(
+  db: Database | Tx,
+  jobId: string,
+  stream: 'stdout' | 'stderr',
+  limit: number,
+): Promise<Buffer> {
   const rows = await db
     .selectFrom('output')
     .select('data')
     .where('job_id', '=', jobId)
     .where('stream', '=', stream)
+    .where('start', '<', limit)
     .orderBy('start')
     .execute()
   return Buffer.concat(rows.map(row => row.data))
