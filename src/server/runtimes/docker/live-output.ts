@@ -8,8 +8,11 @@ import { logCopy } from './log-copy.ts'
 import { RecordedText } from './recorded-text.ts'
 import { Rejoin } from './rejoin.ts'
 
-/** The end of the output and the news of the exit are 30 ms apart, measured; much more means that the line was cut. */
-const EXIT_FOLLOWS_MS = 250
+/**
+ * The end of the output and the news of the exit are 30 ms apart, and some hundred after much output, which the engine
+ * is still writing down; much more means that the line was cut.
+ */
+const EXIT_FOLLOWS_MS = 2_000
 /**
  * Up to here the end is compared with the recovery copy, which costs 2 ms. A proxy in between that takes the end of the
  * job's input for the end of everything cuts the line at the very start, and of a short job nothing would be left.
