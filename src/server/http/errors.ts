@@ -22,14 +22,19 @@ function asWritError(error: FastifyError | Error, request: FastifyRequest): Writ
       return new WritError('body_not_json')
     case 'FST_ERR_BAD_URL':
       return new WritError('route_not_found')
-    case 'ECONNREFUSED':
-    case 'ENOENT':
-    case '57P01':
-    case '57P03':
-      return new WritError('store_unavailable', undefined, { cause: error })
     default:
+      if (isStoreAway(error)) return new WritError('store_unavailable', undefined, { cause: error })
       return new WritError('internal', `request ${request.id}`, { cause: error })
   }
+}
+
+/** Nobody there, a connection that broke (class 08), a server that shuts down or starts (57P…), no connection in time. */
+const AWAY_CODES = /^(ECONNREFUSED|ECONNRESET|ENOENT|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|08...|57P0.)$/
+/** Errors of the driver that have no code. */
+const AWAY_TEXTS = /^(Connection terminated|timeout exceeded when trying to connect)/
+
+function isStoreAway(error: Error): boolean {
+  return AWAY_CODES.test((error as { code?: string }).code ?? '') || AWAY_TEXTS.test(error.message)
 }
 
 export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {

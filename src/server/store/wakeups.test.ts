@@ -1,0 +1,118 @@
+import { sql } from 'kysely'
+import { afterAll, afterEach, expect, test } from 'vitest'
+import { createTestDatabase } from '../../../test/database.ts'
+import { openDatabase } from './database.ts'
+import { notify, Wakeups } from './wakeups.ts'
+
+const database = await createTestDatabase()
+const db = openDatabase(database.url, () => {})
+const open: Wakeups[] = []
+const errors: Error[] = []
+afterEach(async () => {
+  for (const wakeups of open.splice(0)) await wakeups.close()
+  errors.length = 0
+})
+afterAll(async () => {
+  await db.destroy()
+  await database.drop()
+})
+
+/** Listening by the time it is returned. */
+async function listen(url = database.url): Promise<Wakeups> {
+  const wakeups = new Wakeups(url, error => errors.push(error))
+  open.push(wakeups)
+  await new Promise<void>(resolve => wakeups.onQueue(resolve))
+  return wakeups
+}
+
+const never = () => new AbortController().signal
+/** Whether it resolves because of something that happened, and not because of its limit of time. */
+async function woken(next: Promise<void>): Promise<boolean> {
+  const start = performance.now()
+  await next
+  return performance.now() - start < 900
+}
+
+test('whoever watches a job is woken for that job, and others are not', async () => {
+  const wakeups = await listen()
+  const [mine, other] = [wakeups.watchJob('a', never()), wakeups.watchJob('b', never())]
+  await mine.next(0)
+  await other.next(0)
+  let early = false
+  void other.next(1_000).then(() => (early = true))
+  const next = mine.next(1_000)
+  await notify(db, 'job', 'a')
+  expect(await woken(next)).toBe(true)
+  expect(early).toBe(false)
+  mine.close()
+  other.close()
+})
+
+test('what happens between two calls is not missed, and counts once', async () => {
+  const watch = (await listen()).watchJob('a', never())
+  expect(await woken(watch.next(1_000))).toBe(true)
+  for (let n = 0; n < 3; n++) await notify(db, 'job', 'a')
+  await new Promise(resolve => setTimeout(resolve, 50))
+  expect(await woken(watch.next(1_000))).toBe(true)
+  expect(await woken(watch.next(1_000))).toBe(false)
+  watch.close()
+})
+
+test('what is rolled back wakes nobody', async () => {
+  const watch = (await listen()).watchJob('a', never())
+  await watch.next(0)
+  const failing = db.transaction().execute(async tx => {
+    await notify(tx, 'job', 'a')
+    throw new Error('rolled back')
+  })
+  await expect(failing).rejects.toThrow('rolled back')
+  expect(await woken(watch.next(1_000))).toBe(false)
+  watch.close()
+})
+
+test('an abort and a limit of time end the wait', async () => {
+  const wakeups = await listen()
+  const abort = new AbortController()
+  const watch = wakeups.watchJob('a', abort.signal)
+  await watch.next(0)
+  const start = performance.now()
+  await watch.next(20)
+  expect(performance.now() - start).toBeGreaterThanOrEqual(18)
+  const next = watch.next(60_000)
+  abort.abort()
+  await next
+  await watch.next(60_000)
+  watch.close()
+})
+
+test('a connection that breaks is made again, and everyone looks once, for what was missed', async () => {
+  const wakeups = await listen()
+  const watch = wakeups.watchJob('a', never())
+  await watch.next(0)
+  const next = watch.next(10_000)
+  let queue = 0
+  wakeups.onQueue(() => (queue += 1))
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = 'writ-listen'`.execute(db)
+  const start = performance.now()
+  await next
+  expect(performance.now() - start).toBeLessThan(5_000)
+  expect(queue).toBe(1)
+  expect(errors.length).toBeGreaterThan(0)
+  const again = watch.next(1_000)
+  await notify(db, 'job', 'a')
+  expect(await woken(again)).toBe(true)
+  watch.close()
+})
+
+test('closing ends it, also while there is no database', async () => {
+  const away = new Wakeups('postgres://127.0.0.1:1/none', error => errors.push(error))
+  await expect.poll(() => errors.length).toBeGreaterThan(0)
+  const start = performance.now()
+  await away.close()
+  await (await listen()).close()
+  expect(performance.now() - start).toBeLessThan(2_000)
+  const { rows } = await sql`select 1 from pg_stat_activity
+    where datname = current_database() and application_name = 'writ-listen'`.execute(db)
+  await expect.poll(() => rows.length).toBe(0)
+})
