@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { Client, packContent, RequestError, Secret, Vault } from '../src/client/index.ts'
 import { ensureBusyboxImage } from '../test/busybox-image.ts'
 import { searchDatabase } from './database-search.ts'
-import { type Program, startProgram } from './program.ts'
+import { type Program, startOrGiveUp, startProgram } from './program.ts'
 import { brokenClaims, claim, heading, quote, say } from './story.ts'
 
 /** `npm run demo`: one sealed job from end to end, on real parts. `--once` stops everything at the end. */
@@ -11,7 +11,7 @@ const once = process.argv.includes('--once')
 const started = Date.now()
 
 heading('Starting a server, PostgreSQL and an embedded Vault')
-const writ = await startProgram('src/cli/main.ts', ['dev', '--json', '--port', once ? '0' : '3232'])
+const writ = await startOrGiveUp('src/cli/main.ts', ['dev', '--json', '--port', once ? '0' : '3232'])
 const {
   server = '',
   vault: vaultAddress = '',
@@ -23,7 +23,7 @@ say(`server   ${server}`)
 say(`Vault    ${vaultAddress} (in memory)`)
 const image = existsSync('/bin/busybox') ? await ensureBusyboxImage() : 'busybox:latest'
 say(`image    ${image}`)
-const courier = await startProgram('demo/courier.ts', [server])
+const courier = await startOrGiveUp('demo/courier.ts', [server])
 say(`courier  ${courier.ready.courier}, a process of its own that nobody trusts`)
 
 const programs: Program[] = [courier, writ]

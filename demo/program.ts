@@ -10,6 +10,16 @@ export interface Program {
   stop(): Promise<void>
 }
 
+/** As `startProgram`; without the program there is no demo. */
+export async function startOrGiveUp(script: string, args: readonly string[]): Promise<Program> {
+  try {
+    return await startProgram(script, args)
+  } catch (error) {
+    process.stderr.write(`\n${(error as Error).message}\n`)
+    process.exit(1)
+  }
+}
+
 /** Starts a script with this same node. Throws with the program's own last words if it ends before it is ready. */
 export async function startProgram(script: string, args: readonly string[]): Promise<Program> {
   const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
@@ -38,6 +48,6 @@ async function firstLine(child: ChildProcess, lines: Record<string, string>[]): 
       first = false
       resolve(parsed)
     })
-    child.once('close', code => reject(new Error(`it ended with ${code}: ${complaints.trim()}`)))
+    child.once('close', code => reject(new Error(complaints.trim() || `a program of the demo ended with ${code}`)))
   })
 }

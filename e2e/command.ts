@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -21,6 +22,7 @@ export class Terminal {
 
   static async open(env: Record<string, string>): Promise<Terminal> {
     const folder = await mkdtemp(join(tmpdir(), 'writ-terminal-'))
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
     const writ = join(folder, 'writ')
     await writeFile(writ, `#!/bin/sh\nexec ${process.execPath} ${resolve('src/cli/main.ts')} "$@"\n`)
     await chmod(writ, 0o755)

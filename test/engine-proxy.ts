@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 const ENGINE = '/var/run/docker.sock'
 
@@ -28,6 +28,8 @@ export class EngineProxy {
   }
 
   async open(): Promise<this> {
+    // after a close there may be an open again
+    mkdirSync(dirname(this.path), { recursive: true })
     this.#server = createServer({ allowHalfOpen: this.#halfOpen }, client => this.#forward(client))
     this.#server.listen(this.path)
     await once(this.#server, 'listening')
@@ -46,6 +48,7 @@ export class EngineProxy {
     this.cut()
     await closed
     this.#server = undefined
+    rmSync(dirname(this.path), { recursive: true, force: true })
   }
 
   /** As when the engine hangs: connections are taken, and nothing comes back any more. */

@@ -33,7 +33,13 @@ function describe(error: unknown): { message: string; next: string } {
   if (error instanceof UsageError) return { message: error.message, next: error.next }
   if (error instanceof RequestError) return { message: `${error.message} (${error.code})`, next: error.remedy }
   if (error instanceof VaultError) return { message: error.message, next: adviceOn(error) }
-  if (error instanceof Error) return { message: error.message, next: '' }
+  if (error instanceof Error) {
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+    return {
+      message: error.message,
+      next: taken ? 'Something listens there already; choose another port (WRIT_PORT, or --port).' : '',
+    }
+  }
   return { message: 'something failed without saying what', next: '' }
 }
 
