@@ -1,8 +1,14 @@
 import { spawn } from 'node:child_process'
-import { rmSync } from 'node:fs'
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
+import { afterAll } from 'vitest'
+
+/** Of all terminals of the test file that imports this. */
+const homes: string[] = []
+afterAll(async () => {
+  for (const home of homes) await rm(home, { recursive: true, force: true })
+})
 
 export interface Result {
   readonly code: number | null
@@ -22,7 +28,7 @@ export class Terminal {
 
   static async open(env: Record<string, string>): Promise<Terminal> {
     const folder = await mkdtemp(join(tmpdir(), 'writ-terminal-'))
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    homes.push(folder)
     const writ = join(folder, 'writ')
     await writeFile(writ, `#!/bin/sh\nexec ${process.execPath} ${resolve('src/cli/main.ts')} "$@"\n`)
     await chmod(writ, 0o755)
