@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { checkContent, parseContent, repackContent } from '../server/jobs/content.ts'
 import { packContent } from './pack.ts'
 
+const MKFIFO = 'mkfifo'
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'writ-pack-'))
@@ -72,7 +73,7 @@ test('the same folder gives the same archive', async () => {
 test('setuid bits stay behind, and so do sockets and pipes', async () => {
   await writeFile(file('tool'), '')
   await chmod(file('tool'), 0o6755)
-  execFileSync('mkfifo', [file('pipe')])
+  execFileSync(MKFIFO, [file('pipe')])
   const server = createServer().listen(file('socket'))
   await new Promise(resolve => server.once('listening', resolve))
   const entries = await entriesOf(await packContent(folder))
