@@ -71,6 +71,8 @@ export class Worker {
     this.#again = true
     this.#looking ??= this.#lookUntilDone().finally(() => {
       this.#looking = null
+      // woken between the end of the last look and this line
+      if (this.#again) this.#look()
     })
   }
 
