@@ -5,6 +5,7 @@ import { Leases } from './leases/leases.ts'
 import { Policies } from './policy/policies.ts'
 import type { Backend, Mount, MountConfig } from './routing/backend.ts'
 import { MountTable } from './routing/mounts.ts'
+import { Cors } from './sys/cors.ts'
 import { mountAccessor, uuid } from './text/ids.ts'
 import { Tokens } from './tokens/tokens.ts'
 import { SYSTEM_TTL } from './tokens/ttl.ts'
@@ -37,6 +38,7 @@ export class Core {
   readonly leases: Leases
   readonly tokens: Tokens
   readonly mounts = new MountTable()
+  readonly cors = new Cors()
   readonly clusterId = uuid()
   readonly unsealKey = randomBytes(32).toString('base64')
   readonly rootToken: string

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { catalog } from './catalog.ts'
 import { Clock } from './clock.ts'
 import { Core } from './core.ts'
+import { answerCors } from './http/cors.ts'
 import { ListVerb } from './http/list-verb.ts'
 import { readRequest } from './http/request.ts'
 import { isAnswer, sendAnswer, sendError } from './http/respond.ts'
@@ -114,6 +115,7 @@ async function respond(
   response: ServerResponse,
 ): Promise<void> {
   try {
+    if (answerCors(core.cors, message, response)) return
     const request = await readRequest(message)
     sendAnswer(response, request, statusAnswer(core, request) ?? (await handle(core, request)))
   } catch (error) {

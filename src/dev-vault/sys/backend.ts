@@ -2,6 +2,7 @@ import type { Core } from '../core.ts'
 import { toolRoutes } from '../engines/transit/tools.ts'
 import type { Backend } from '../routing/backend.ts'
 import { capabilityRoutes } from './capabilities.ts'
+import { corsRoute } from './cors.ts'
 import { internalUiRoutes, OPEN_INTERNAL } from './internal-ui.ts'
 import { leaseRoutes, SUDO_LEASES } from './leases.ts'
 import { mountRoutes } from './mounts.ts'
@@ -13,7 +14,7 @@ export function systemBackend(core: Core): Backend {
   return {
     help: 'The system backend controls the server: mounts, policies, leases, wrapping.',
     open: [...OPEN_WRAPPING, ...OPEN_INTERNAL],
-    sudo: [...SUDO_LEASES, 'auth/*', 'remount', 'audit', 'audit/*', 'raw', 'raw/*', 'rotate', 'seal'],
+    sudo: [...SUDO_LEASES, 'auth/*', 'remount', 'audit', 'audit/*', 'raw', 'raw/*', 'rotate', 'seal', 'config/cors'],
     routes: [
       ...mountRoutes(core),
       ...policyRoutes(core),
@@ -22,6 +23,7 @@ export function systemBackend(core: Core): Backend {
       ...leaseRoutes(core),
       ...internalUiRoutes(core),
       ...toolRoutes('tools/'),
+      corsRoute(core.cors),
       {
         path: 'seal',
         help: 'Seals the server.',
