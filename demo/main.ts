@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { Client, packContent, RequestError, Secret, Vault } from '../src/client/index.ts'
+import { listAudit } from '../src/server/audit/list.ts'
+import { verifyAudit } from '../src/server/audit/verify.ts'
+import { openDatabase } from '../src/server/store/database.ts'
 import { ensureBusyboxImage } from '../test/busybox-image.ts'
 import { searchDatabase } from './database-search.ts'
 import { type Program, startOrGiveUp, startProgram } from './program.ts'
@@ -120,8 +123,29 @@ async function tellStory(): Promise<void> {
     `not in the database: ${search.rows} rows in ${search.tables} tables`,
   )
   claim(!values.some(value => seen.includes(value)), 'not with the courier')
+
+  heading('What the audit trail says of the job')
+  await tellTrail(_id)
   await client.close()
   await vault.close()
+}
+
+async function tellTrail(id: string): Promise<void> {
+  const db = openDatabase(database_url, () => {})
+  const released = () => entries.at(-1)?.action === 'job.token_revoked'
+  let entries = await listAudit(db, id)
+  // the end of a job is told first, then all that it held is taken away
+  for (const giveUp = Date.now() + 5_000; !released() && Date.now() < giveUp; entries = await listAudit(db, id)) {
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  for (const { action, detail = {} } of entries) {
+    const { path, names, status, return_code } = detail
+    quote([action, path, names && `(${names})`, status, return_code].filter(part => part !== undefined).join(' '))
+  }
+  claim(released(), 'its token is revoked, and with it every lease')
+  const { brokenAt, head } = await verifyAudit(db)
+  claim(brokenAt === null, `the chain of its hashes is whole, up to ${head.slice(0, 16)}…`)
+  await db.destroy()
 }
 
 async function follow(client: Client, id: string): Promise<{ text: string; gapMs: number }> {

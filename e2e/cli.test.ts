@@ -1,6 +1,7 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Terminal } from './command.ts'
-import { type ServerProcess, type Stack, startStack, until } from './stack.ts'
+import { type ServerProcess, type Stack, startStack, until, untilEnded } from './stack.ts'
 
 let stack: Stack
 let server: ServerProcess
@@ -83,6 +84,45 @@ test('submit, get, ls, logs, kill, rm', async () => {
   expect(logs).toMatchObject({ code: 143, stdout: 'up\n' })
   expect((await terminal.writ('rm', id)).code).toBe(0)
   expect(await terminal.writ('get', id)).toMatchObject({ code: 1, stdout: '' })
+})
+
+test('audit: the whole story of a job, and a chain that can be checked', async () => {
+  const { stdout } = await terminal.writ(
+    'run',
+    '--json',
+    '--image',
+    stack.image,
+    '--secret-ref',
+    'N@secret/data/hello.name',
+    '--',
+    'true',
+  )
+  const id = JSON.parse(stdout)._id
+  await untilEnded(stack, stack.client(server.address), id)
+  const auditor = await Terminal.open({ DATABASE_URL: stack.database.url })
+  const shown = await auditor.writ('audit', 'show', id, '--json')
+  expect(JSON.parse(shown.stdout).map((entry: { action: string }) => entry.action)).toEqual([
+    'job.submitted',
+    'job.secret_read',
+    'job.starting',
+    'job.ended',
+    'job.container_removed',
+    'job.token_revoked',
+  ])
+  expect((await auditor.writ('audit', 'show', id)).stdout).toMatch(
+    /job\.secret_read .*\{"path":"secret\/data\/hello","names":\["N"\]\}/,
+  )
+  expect(await auditor.writ('audit', 'verify')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^whole: \d+ entries/),
+  })
+  await sql`alter table audit disable trigger audit_append_only`.execute(stack.db)
+  await sql`update audit set entry = replace(entry, 'hello', 'other') where job_id = ${id}`.execute(stack.db)
+  await sql`alter table audit enable trigger audit_append_only`.execute(stack.db)
+  expect(await auditor.writ('audit', 'verify')).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^BROKEN at entry \d+/),
+  })
 })
 
 test('Ctrl-C kills the job', async () => {

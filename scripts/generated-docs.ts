@@ -41,7 +41,8 @@ ${rows.map(row => row.replace(/(WRIT_CONCURRENCY` \|[^|]*\|) `\d+`/, '$1 2 × co
 
 function cli(): string {
   const writ = program()
-  const sections = writ.commands.map(command => {
+  const all = writ.commands.flatMap(command => (command.commands.length ? command.commands : [command]))
+  const sections = all.map(command => {
     const options = command.options.map(option => `| \`${option.flags}\` | ${describeOption(option)} |`)
     const table = options.length ? `\n| option | meaning |\n|---|---|\n${options.join('\n')}\n` : ''
     return `## writ ${usage(command)}\n\n${sentence(command.description())}\n${table}`
@@ -71,7 +72,8 @@ function usage(command: Command): string {
     const name = argument.variadic ? `${argument.name()}...` : argument.name()
     return argument.required ? `<${name}>` : `[-- ${name}]`
   })
-  return [command.name(), ...args].join(' ')
+  const group = command.parent?.parent ? [command.parent.name()] : []
+  return [...group, command.name(), ...args].join(' ')
 }
 
 function describeOption(option: Option): string {

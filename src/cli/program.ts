@@ -60,6 +60,19 @@ export function program(): Command {
     exit(async (ids, options) => await (await import('./commands/jobs.ts')).rm(ids, options)),
   )
 
+  const audit = writ.command('audit').description('the audit trail, read from the database (DATABASE_URL)')
+  audit
+    .command('verify')
+    .description('recompute its hash chain')
+    .option('--json', 'print JSON')
+    .action(exit(async options => await (await import('./commands/audit.ts')).auditVerify(options)))
+  audit
+    .command('show')
+    .description('what it says of a job')
+    .argument('<id>')
+    .option('--json', 'print JSON')
+    .action(exit(async (id, options) => await (await import('./commands/audit.ts')).auditShow(id, options)))
+
   writ
     .command('vault-setup')
     .description('print what writ needs in Vault, as vault commands')

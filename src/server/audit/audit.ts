@@ -4,7 +4,6 @@ import type { Database, Tx } from '../store/database.ts'
 export type AuditAction =
   | 'submission.refused'
   | 'job.submitted'
-  | 'job.claimed'
   | 'job.taken_over'
   | 'job.secret_read'
   | 'job.starting'

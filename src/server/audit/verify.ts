@@ -5,6 +5,8 @@ export interface Verdict {
   readonly entries: number
   /** Number of the first entry that does not follow from the one before it; null when the chain is whole. */
   readonly brokenAt: number | null
+  /** Hex of the hash of the last entry that is good: whoever keeps it can tell later that all before it is the same. */
+  readonly head: string
 }
 
 const PAGE = 1000
@@ -24,7 +26,7 @@ export async function verifyAudit(db: Database): Promise<Verdict> {
     for (const row of page) {
       const hash = createHash('sha256').update(row.previous).update(row.entry, 'utf8').digest()
       if (row.seq !== entries + 1 || !row.previous.equals(expected) || !row.hash.equals(hash)) {
-        return { entries, brokenAt: row.seq }
+        return { entries, brokenAt: row.seq, head: expected.toString('hex') }
       }
       expected = row.hash
       entries = row.seq
@@ -32,5 +34,6 @@ export async function verifyAudit(db: Database): Promise<Verdict> {
     if (page.length < PAGE) break
   }
   const { seq, hash } = await db.selectFrom('audit_head').select(['seq', 'hash']).executeTakeFirstOrThrow()
-  return { entries, brokenAt: seq === entries && hash.equals(expected) ? null : entries + 1 }
+  const whole = seq === entries && hash.equals(expected)
+  return { entries, brokenAt: whole ? null : entries + 1, head: expected.toString('hex') }
 }
