@@ -66,7 +66,9 @@ class Containers {
         yield { stream: 'stdout', data: Buffer.from(`${name}\n`) }
         await Promise.race([promise, aborted.promise])
       }
-      return { output: output(), exit: Promise.race([promise, aborted.promise]) }
+      const exit = Promise.race([promise, aborted.promise])
+      exit.catch(() => {})
+      return { output: output(), exit }
     }
     return {
       image: async () => IMAGE,
