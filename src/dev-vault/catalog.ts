@@ -1,5 +1,6 @@
 import { appIdBackend } from './auth/app-id.ts'
 import { approleBackend } from './auth/approle/backend.ts'
+import { certBackend } from './auth/cert/backend.ts'
 import { githubBackend } from './auth/github.ts'
 import { jwtBackend } from './auth/jwt.ts'
 import { kubernetesBackend } from './auth/kubernetes.ts'
@@ -19,6 +20,7 @@ export const catalog: Catalog = {
   auths: {
     'app-id': appIdBackend,
     approle: approleBackend,
+    cert: certBackend,
     github: githubBackend,
     jwt: jwtBackend,
     kubernetes: kubernetesBackend,

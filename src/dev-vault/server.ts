@@ -90,7 +90,9 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
 
 async function listen(core: Core, options: DevVaultOptions) {
   const answer = (message: IncomingMessage, response: ServerResponse) => void respond(core, options, message, response)
-  const server: Server = options.tls ? createTlsServer(options.tls, answer) : createServer(answer)
+  // Whose certificate a client shows is for the auth method to judge; most show none.
+  const clients = { requestCert: true, rejectUnauthorized: false }
+  const server: Server = options.tls ? createTlsServer({ ...options.tls, ...clients }, answer) : createServer(answer)
   const sockets = new Set<Socket>()
   server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     sockets.add(socket)

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import { refuse, VaultError } from '../errors.ts'
 import { parseFlag } from '../fields.ts'
 import type { Operation, VaultRequest } from '../routing/request.ts'
@@ -43,6 +44,7 @@ export async function readRequest(message: IncomingMessage): Promise<VaultReques
     token: clientToken(message),
     wrapTtl: wrapTtl(message.headers['x-vault-wrap-ttl']),
     address: (message.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    ...(message.socket instanceof TLSSocket && { clientCertificate: certificateOf(message.socket) }),
   }
 }
 
@@ -118,6 +120,11 @@ async function readBody(message: IncomingMessage): Promise<JsonObject> {
   if (value === null) return {}
   if (!isObject(value)) throw refuse(400, 'error parsing JSON')
   return value
+}
+
+/** Read when it is asked for: hardly any request is about it. */
+function certificateOf(socket: TLSSocket) {
+  return () => socket.getPeerX509Certificate()
 }
 
 /** `curl -d` calls everything a form: what begins as JSON is JSON all the same. */

@@ -85,7 +85,7 @@ export interface Backend {
   /** Paths that need the sudo capability. */
   readonly sudo?: readonly string[]
   /** The limits by which a login made here is renewed now. @throws VaultError when it may not be. */
-  readonly renewLogin?: (token: TokenEntry) => LoginLimits
+  readonly renewLogin?: (token: TokenEntry, request: VaultRequest) => LoginLimits
   /** Prolongs a secret outside; called before the lease is. */
   readonly renewSecret?: (internal: JsonObject, expiresAt: number) => Promise<void>
   readonly revokeSecret?: (internal: JsonObject) => Promise<void>

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { JsonObject } from '../text/json.ts'
 
 export type Operation = 'read' | 'list' | 'create' | 'update' | 'delete' | 'help'
@@ -14,4 +15,6 @@ export interface VaultRequest {
   /** Seconds; 0 asks for no wrapping. */
   readonly wrapTtl: number
   readonly address: string
+  /** Over TLS: the certificate that the client has shown, if any. It holds the key, but nobody has looked who issued it. */
+  readonly clientCertificate?: () => X509Certificate | undefined
 }

@@ -31,7 +31,7 @@ export function tokenBackend(core: Core): Backend {
 
   const renew = (token: TokenEntry | undefined, call: Call): Answer => {
     if (!token) throw refuse(400, 'token not found')
-    return renewToken(core, token, call.fields.seconds('increment'))
+    return renewToken(core, token, call)
   }
 
   const revoke = async (token: TokenEntry | undefined): Promise<undefined> => {
