@@ -1,7 +1,8 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Terminal } from './command.ts'
+import { tagImage } from './engine.ts'
 import { Gostint } from './gostint.ts'
 import { until, untilEnded } from './stack.ts'
 
@@ -208,4 +209,16 @@ describe('-wait=false', () => {
     const left = await user.run([...user.shell('true'), '-wait=false'], { url: courier.address })
     expect(left).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\[queued\] [0-9a-f]{24}\n$/) })
   })
+})
+
+test('docs/gostint-client.md: every command works', async () => {
+  const text = await readFile('docs/gostint-client.md', 'utf8')
+  const [example = '', ...others] = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, script = '']) => script)
+  expect(others).toEqual([])
+  await tagImage(user.stack.image, 'busybox')
+  const terminal = await Terminal.open({ WRIT_ADDR: user.server.address, VAULT_ADDR: user.stack.vault.address })
+  const installed = `gostint-client() { node ${resolve('src/cli/gostint-client/main.ts')} "$@"; }`
+  const loggedIn = `printf '%s\\n' ${user.token} >~/.vault-token`
+  const result = await terminal.shell([installed, loggedIn, example].join('\n'))
+  expect(result).toEqual({ code: 0, stdout: 'hello\n', stderr: '' })
 })

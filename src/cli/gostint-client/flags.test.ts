@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FLAGS } from './flag-table.ts'
 import { FlagError, type FlagTable, HelpWanted, parseFlags, usage } from './flags.ts'
 
 const TABLE = {
@@ -136,12 +135,5 @@ describe('usage', () => {
   -text string
     \tsome text
 `)
-  })
-
-  test('the flags are those of GoStint, all of them', () => {
-    const names =
-      'content cont-on-warnings debug entrypoint env-vars gostint-approle image image-pull-policy job-json poll-interval qname ' +
-      'run run-dir secret-filetype secret-refs url vault-roleid vault-secretid vault-token vault-url wait'
-    expect(Object.keys(FLAGS).sort()).toEqual(names.split(' ').sort())
   })
 })

@@ -8,6 +8,13 @@ export interface JobStatus {
   readonly returnCode: number
 }
 
+/** A job in one of these goes on. GoStint's own client left at `stopping`, with an exit code that was not the job's. */
+const LIVE = new Set(['queued', 'running', 'stopping'])
+
+export function isLive({ status }: JobStatus): boolean {
+  return LIVE.has(status)
+}
+
 /** Reads the answer to a submission or to a question; nothing and null count as empty. Throws `RequestError`. */
 export function readStatus(answer: unknown): JobStatus {
   const fields = Object(answer) as Record<string, unknown>

@@ -64,10 +64,16 @@ describe('the end of a job', () => {
   })
 })
 
-test('a job that was left: its state, its id, and no error', () => {
+test.each([
+  ['queued', 0, 0],
+  ['running', 0, 0],
+  ['success', 0, 0],
+  ['failed', 3, 3],
+  ['notauthorised', 0, 1],
+])('a job that was left, %s with %i: its state, its id, and %i', (status, returnCode, code) => {
   const out = terminal()
-  expect(printLeft(job({ status: 'queued' }), out)).toBe(0)
-  expect(text(out)).toBe(`[queued] ${'a'.repeat(24)}\n`)
+  expect(printLeft(job({ status, returnCode, output: 'unseen' }), out)).toBe(code)
+  expect(text(out)).toBe(`[${status}] ${'a'.repeat(24)}\n`)
 })
 
 describe('errors', () => {

@@ -1,6 +1,6 @@
 import { RequestError } from '../../client/error.ts'
 import { isVaultError } from '../../vault/error.ts'
-import type { JobStatus } from './job-answer.ts'
+import { isLive, type JobStatus } from './job-answer.ts'
 import { OptionsError } from './options.ts'
 
 /** A stream that may be a terminal. */
@@ -24,24 +24,26 @@ export function traceTo(out: Output, wanted: boolean): Trace {
   return text => out.write(`${styled(out, 'cyan', `${new Date().toISOString()} ${text}`)}\n`)
 }
 
-/**
- * The end of a job (gostint.md §16.6): the output as it is, or the state and the output. Returns the exit code: the job's own, and
- * never 0 for a job that did not succeed, also not when 256 would be cut to it.
- */
+/** The end of a job (gostint.md §16.6): the output as it is, or the state and the output. Returns the exit code. */
 export function printEnd(job: JobStatus, out: Output): number {
-  const code = job.returnCode & 0xff
-  if (job.status === 'success') {
-    out.write(job.output)
-    return code
-  }
-  out.write(`${styled(out, 'brightRed', `[${job.status}] ${job.output}`)}\n`)
-  return code || 1
+  if (job.status === 'success') out.write(job.output)
+  else out.write(`${styled(out, 'brightRed', `[${job.status}] ${job.output}`)}\n`)
+  return exitCode(job)
 }
 
-/** A job that was left alone: its state in the form of the above, and its id, which is what one needs to find it again. */
+/**
+ * A job that was left alone: its state in the form of the above, and its id, which is what one needs to find it again. The same
+ * form when it has ended already, so that a script always finds the id. Returns the exit code, 0 for a job that goes on.
+ */
 export function printLeft(job: JobStatus, out: Output): number {
   out.write(`[${job.status}] ${job.id}\n`)
-  return 0
+  return isLive(job) ? 0 : exitCode(job)
+}
+
+/** The job's own, and never 0 for a job that did not succeed, also not when 256 would be cut to it. */
+function exitCode({ status, returnCode }: JobStatus): number {
+  const code = returnCode & 0xff
+  return status === 'success' ? code : code || 1
 }
 
 /** What went wrong, and what to try; never a stack trace. Returns the exit code. */

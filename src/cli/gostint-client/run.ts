@@ -5,7 +5,7 @@ import { ignoredFields, type JobStatus, readStatus } from './job-answer.ts'
 import { type Environment, type Options, readFiles, readOptions } from './options.ts'
 import { type Output, printEnd, printError, printLeft, type Trace, traceTo } from './print.ts'
 import { Session } from './session.ts'
-import { isLive, waitForEnd } from './wait.ts'
+import { waitForEnd } from './wait.ts'
 
 export interface Terminal {
   readonly env: Environment
@@ -77,7 +77,7 @@ async function attend(
   if (!options.wait) {
     // the job is in the queue whether this look succeeds or not
     const job = await read().catch(() => submitted)
-    return isLive(job) ? printLeft(job, out) : printEnd(job, out)
+    return printLeft(job, out)
   }
   const onSilence = (error: Error) => err.write(`${error.message}; trying again\n`)
   try {

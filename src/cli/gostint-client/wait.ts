@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RequestError } from '../../client/error.ts'
 import { isVaultError } from '../../vault/error.ts'
-import type { JobStatus } from './job-answer.ts'
+import { isLive, type JobStatus } from './job-answer.ts'
 
 export interface WaitOptions {
   readonly pollMs: number
@@ -10,13 +10,6 @@ export interface WaitOptions {
   readonly signal: AbortSignal
   /** Called once for each silence, when it begins. */
   readonly onSilence: (error: Error) => void
-}
-
-/** A job in one of these goes on. GoStint's own client left at `stopping`, with an exit code that was not the job's. */
-const LIVE = new Set(['queued', 'running', 'stopping'])
-
-export function isLive({ status }: JobStatus): boolean {
-  return LIVE.has(status)
 }
 
 /** Reads the job until it has ended. What may pass by itself is waited for. */
