@@ -213,3 +213,24 @@ test('much output: the stream has all of it, the answer says where it is cut, th
   expect(job.output).toMatch(/\[cut here: /)
   expect(job.output_bytes).toBe(20_000_000)
 })
+
+test('more memory than allowed: ended, and told why', async () => {
+  const { _id } = await client.submit(shell(stack, 'echo before; exec dd if=/dev/zero of=/dev/null bs=300M'))
+  const { job } = await untilEnded(stack, client, _id)
+  expect(job).toMatchObject({ status: 'failed', return_code: 137, error_code: 'out_of_memory', output: 'before\n' })
+})
+
+test('a network is there when one is asked for, and none otherwise', async () => {
+  const networked = await stack.startServer({ WRIT_JOB_NETWORK: 'bridge' })
+  await server.stop('SIGTERM')
+  const interfaces = async (address: string) => {
+    const other = stack.client(address)
+    const { _id } = await other.submit(shell(stack, 'ls /sys/class/net'))
+    return (await untilEnded(stack, other, _id)).stdout.trim().split(/\s+/)
+  }
+  expect(await interfaces(networked.address)).toContain('eth0')
+  await networked.stop('SIGTERM')
+  server = await stack.startServer()
+  client = stack.client(server.address)
+  expect(await interfaces(server.address)).toEqual(['lo'])
+})

@@ -67,6 +67,7 @@ export async function startStack(): Promise<Stack> {
         WRIT_LEASE_MS: '1200',
         WRIT_KILL_GRACE: '1',
         WRIT_JOB_NETWORK: 'none',
+        WRIT_JOB_MEMORY: String(128 * 1024 * 1024),
         WRIT_LOG_LEVEL: 'debug',
         ...serverSettings(identities),
         ...settings,

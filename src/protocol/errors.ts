@@ -223,6 +223,11 @@ export const ERRORS = {
       'What was kept of this job cannot be decrypted: the transit key of the server is not the one it was kept with',
     remedy: 'Submit the job again; keep the key of WRIT_SERVER_KEY as long as jobs wait.',
   },
+  out_of_memory: {
+    ...INVALID_JOB,
+    cause: 'The job used more memory than it may, and was ended by the kernel',
+    remedy: 'Make it use less, or give jobs more with WRIT_JOB_MEMORY.',
+  },
   job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },
 
   // the server's own peers

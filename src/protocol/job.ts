@@ -70,6 +70,7 @@ export const JobAnswer = Type.Object({
   return_code: Type.Integer(),
   tty: Type.Boolean(),
   error_code: Type.String({ description: 'Code of the error that ended the job; empty if none did.' }),
+  error_text: Type.String({ description: 'The same in words.' }),
   image_digest: Type.String(),
   output_bytes: Type.Integer({ description: 'How much output is stored by now, of both streams.' }),
   masked: Type.Record(Type.String(), Type.Integer(), { description: 'How often each secret was masked, by its name.' }),

@@ -45,7 +45,7 @@ export async function followToEnd(client: Client, id: string, offset: number, js
 
 function sayHowItEnded(job: JobAnswer): void {
   const masked = Object.values(job.masked).reduce((sum, times) => sum + times, 0)
-  const reason = job.error_code ? `: ${job.output || job.error_code} (${job.error_code})` : ''
+  const reason = job.error_code ? `: ${job.error_text} (${job.error_code})` : ''
   progress(
     `job ${job._id} ${job.status}, code ${job.return_code}${reason}${masked ? `; ${masked} secrets masked` : ''}`,
   )

@@ -68,6 +68,7 @@ async function answerOf(engine: Engine, job: Job): Promise<JobAnswer> {
     return_code: job.return_code,
     tty: job.tty,
     error_code: job.error_code,
+    error_text: job.error_text,
     image_digest: job.image_digest,
     output_bytes: job.output_bytes,
     masked: job.masked,

@@ -3,7 +3,7 @@ import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { isFinal } from '../../protocol/job.ts'
 import { Secret } from '../../vault/secret.ts'
 import { record } from '../audit/audit.ts'
-import type { Attachment } from '../runtimes/runtime.ts'
+import type { Attachment, Exit } from '../runtimes/runtime.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, markStarting, type Outcome, updateRun } from '../store/runs.ts'
 import { containerName, containerSpec, secretFiles } from './container.ts'
@@ -154,7 +154,7 @@ async function attend(
       storeOutput(engine, hold, job, attachment.output, secrets, control.lost),
     ])
     const killed = control.killed.aborted || job.kill_requested
-    const error = killed ? new WritError('job_killed') : null
+    const error = endedBy(exit, killed)
     return {
       status: exit.code === 0 && !killed ? 'success' : 'failed',
       returnCode: exit.code,
@@ -168,6 +168,12 @@ async function attend(
 }
 
 /** Tries until the engine has taken it: a wish to kill comes once, and a lost one would leave the job running to its end. */
+function endedBy(exit: Exit, killed: boolean): WritError | null {
+  if (killed) return new WritError('job_killed')
+  // the flag is also set when the kernel ended a child of the job and the job itself went on to a good end
+  return exit.outOfMemory && exit.code !== 0 ? new WritError('out_of_memory') : null
+}
+
 async function stopContainer(engine: Engine, hold: Hold, over: AbortSignal): Promise<void> {
   for (let pauseMs = 200; !over.aborted; pauseMs = Math.min(pauseMs * 2, 5_000)) {
     try {

@@ -1,14 +1,18 @@
+import { text } from 'node:stream/consumers'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Exit } from '../runtime.ts'
 import type { Engine } from './engine.ts'
 import { isGone } from './engine-error.ts'
-import { exitOf, inspectPatiently } from './inspection.ts'
+import { exitOf, type Inspected, inspectPatiently } from './inspection.ts'
 
 /**
  * A `wait` is asked anew after this time, with a look at the container between: a stopped engine keeps a `wait` open
  * for ever.
  */
 const SLICE_MS = 60_000
+/** By SIGKILL: somebody's, or the kernel's for lack of memory. */
+const KILLED = 137
+const NEWS_SECONDS = 0.2
 
 export interface ExitWatch {
   readonly exit: Promise<Exit>
@@ -36,11 +40,30 @@ async function ended(engine: Engine, id: string, interrupt: () => void, signal?:
   for (;;) {
     const code = await answered(engine, id, interrupt, signal)
     const found = await inspectPatiently(engine, id, signal)
-    if (found && !found.State.Running) return exitOf(found)
+    if (found && !found.State.Running) return await withMemory(engine, found, signal)
     if (found) continue
     // Removed by somebody else at once; what `wait` said still holds.
     if (code !== undefined) return { code, outOfMemory: false }
     throw new WritError('container_lost')
+  }
+}
+
+/**
+ * The engine hears of a lack of memory and of the end on two ways; when the end is first, its flag stays false for ever
+ * (seen on a busy machine), and only its events tell.
+ */
+async function withMemory(engine: Engine, found: Inspected, signal?: AbortSignal): Promise<Exit> {
+  const exit = exitOf(found)
+  if (exit.code !== KILLED || exit.outOfMemory) return exit
+  const filters = JSON.stringify({ type: ['container'], event: ['oom'], container: [found.Id] })
+  const until = String(Date.parse(found.State.FinishedAt) / 1000 + NEWS_SECONDS)
+  const query = { since: found.State.StartedAt, until, filters }
+  try {
+    const { body } = await engine.stream('GET', '/events', { query, signal })
+    return { ...exit, outOfMemory: (await text(body)).includes('"oom"') }
+  } catch {
+    signal?.throwIfAborted()
+    return exit
   }
 }
 

@@ -14,6 +14,9 @@ export interface Inspected {
     readonly Running: boolean
     readonly ExitCode: number
     readonly OOMKilled: boolean
+    /** RFC 3339, the engine's clock. */
+    readonly StartedAt: string
+    readonly FinishedAt: string
   }
 }
 
