@@ -1,6 +1,8 @@
 import { constants, createPublicKey, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto'
 import { refuse } from '../errors.ts'
 import { isObject, type JsonObject, parseJson } from '../text/json.ts'
+import type { JwtKeys } from './jwt-keys.ts'
+import { checkTimes, type Leeways } from './jwt-times.ts'
 
 type Options = Omit<VerifyKeyObjectInput, 'key'>
 
@@ -20,9 +22,6 @@ const ALGORITHMS: Readonly<
   EdDSA: { hash: null, key: 'ed25519', options: {} },
 }
 
-/** Clocks may differ by this many seconds. */
-const LEEWAY = 60
-
 /** A public key or certificate in PEM. @throws VaultError */
 export function readPublicKey(pem: string): KeyObject {
   try {
@@ -32,20 +31,33 @@ export function readPublicKey(pem: string): KeyObject {
   }
 }
 
+export interface JwtCheck {
+  readonly keys: JwtKeys
+  readonly leeways: Leeways
+  /** None are all that we know. */
+  readonly algorithms: readonly string[]
+  /** Milliseconds. */
+  readonly now: number
+}
+
 /** The claims of a token that one of the keys has signed and that is good now. @throws VaultError */
-export function checkJwt(token: string, keys: readonly KeyObject[], now: number): JsonObject {
+export async function checkJwt(token: string, { keys, leeways, algorithms, now }: JwtCheck): Promise<JsonObject> {
   const [head = '', body = '', signature = '', ...more] = token.split('.')
-  const { alg } = decode(head)
-  const algorithm = Object.hasOwn(ALGORITHMS, String(alg)) ? ALGORITHMS[String(alg)] : undefined
+  const { alg, kid } = decode(head)
+  const allowed = algorithms.length === 0 || algorithms.includes(String(alg))
+  const algorithm = allowed && Object.hasOwn(ALGORITHMS, String(alg)) ? ALGORITHMS[String(alg)] : undefined
   if (more.length > 0 || !algorithm) throw refused('malformed token, or signed by an algorithm that is not supported')
   const { hash, key: keyType, options } = algorithm
   const input = Buffer.from(`${head}.${body}`)
   const given = Buffer.from(signature, 'base64url')
-  const fitting = keys.filter(key => key.asymmetricKeyType === keyType)
+  const known = await keys.find(typeof kid === 'string' ? kid : undefined).catch(() => {
+    throw refused('the keys cannot be had')
+  })
+  const fitting = known.filter(key => key.asymmetricKeyType === keyType)
   if (!fitting.some(key => verify(hash, input, { key, ...options }, given)))
     throw refused('no known key successfully validated the token signature')
   const claims = decode(body)
-  checkTimes(claims, now / 1000)
+  checkTimes(claims, leeways, now / 1000)
   return claims
 }
 
@@ -62,15 +74,6 @@ function decode(part: string): JsonObject {
     // said below
   }
   throw refused('malformed token')
-}
-
-function checkTimes({ exp, nbf, iat }: JsonObject, now: number): void {
-  if (typeof exp !== 'number' && typeof nbf !== 'number' && typeof iat !== 'number') {
-    throw refused('no issued at (iat), not before (nbf), or expiration time (exp) claims in token')
-  }
-  if (typeof exp === 'number' && now > exp + LEEWAY) throw refused('token is expired')
-  if (typeof nbf === 'number' && now < nbf - LEEWAY) throw refused('token not valid yet')
-  if (typeof iat === 'number' && now < iat - LEEWAY) throw refused('token issued in the future')
 }
 
 function refused(reason: string) {

@@ -71,7 +71,7 @@ afterAll(async () => {
 })
 
 const now = () => Math.trunc(Date.now() / 1000)
-const good = () => ({ iss: 'us', sub: 'ann', aud: ['vault'], exp: now() + 300, repo: 'writ' })
+const good = () => ({ iss: 'us', sub: 'ann', aud: ['vault'], iat: now(), exp: now() + 300, repo: 'writ' })
 const login = (token: string, role = 'ci') => call('POST', 'auth/jwt/login', { token: '', body: { role, jwt: token } })
 
 describe('a JWT login', () => {
@@ -99,7 +99,8 @@ describe('a JWT login', () => {
     ['changed claims', () => es(good()).replace(/\.[^.]+\./, `.${encode({ ...good(), sub: 'bob' })}.`)],
     ['its time past', () => es({ ...good(), exp: now() - 120 })],
     ['its time to come', () => es({ ...good(), nbf: now() + 120 })],
-    ['no time at all', () => es({ ...good(), exp: undefined })],
+    ['no time at all', () => es({ ...good(), exp: undefined, iat: undefined })],
+    ['a claim for the metadata that is no text', () => es({ ...good(), repo: 1 })],
     ['another audience', () => es({ ...good(), aud: 'other' })],
     ['no audience', () => es({ ...good(), aud: undefined })],
     ['another issuer', () => es({ ...good(), iss: 'them' })],

@@ -5,6 +5,8 @@ import type { Fields } from '../fields.ts'
 import type { Answer, Backend, Call } from '../routing/backend.ts'
 import type { JsonObject } from '../text/json.ts'
 import { checkJwt, readPublicKey, unverifiedClaims } from './jwt-check.ts'
+import { fixedKeys } from './jwt-keys.ts'
+import { USUAL_LEEWAYS } from './jwt-times.ts'
 import { reviewToken } from './kubernetes-review.ts'
 import { changeParams, limitsOf, loginOf, NO_PARAMS, showParams, type TokenParams } from './token-params.ts'
 
@@ -36,7 +38,8 @@ export function kubernetesBackend(core: Core): Backend {
     const role = roles.get(name)
     if (!role) throw refuse(400, `invalid role name ${JSON.stringify(name)}`)
     if (!config) throw refuse(400, 'could not load backend configuration')
-    const claims = config.keys.length > 0 ? checkJwt(jwt, config.keys, core.clock.now()) : unverifiedClaims(jwt)
+    const check = { keys: fixedKeys(config.keys), leeways: USUAL_LEEWAYS, algorithms: [], now: core.clock.now() }
+    const claims = config.keys.length > 0 ? await checkJwt(jwt, check) : unverifiedClaims(jwt)
     if (role.audience !== '' && ![claims.aud].flat().includes(role.audience))
       throw refuse(403, 'invalid audience (aud) claim')
     const account = await reviewToken(config, jwt, role.audience)
