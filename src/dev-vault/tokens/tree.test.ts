@@ -111,7 +111,7 @@ class Pair {
 
 it('whatever is made, revoked and left to end: a token lives as long as its whole line does, and its leases no longer', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async steps => {
+    fc.asyncProperty(fc.array(operation, { maxLength: 60, size: 'max' }), async steps => {
       const pair = new Pair()
       for (const step of steps) {
         await pair.run(step)
