@@ -32,3 +32,14 @@ describe('printing', () => {
     expect([0, 60, 3600, 3601, 3660, 2_764_800].map(formatShort)).toEqual(['0s', '1m', '1h', '1h0m1s', '1h1m', '768h'])
   })
 })
+
+it.each([1e300, -1e300, '1e5000h', '99999999999', '99999999999h', 9_223_372_037])(
+  '%s is longer than any duration',
+  value => {
+    expect(() => parseSeconds(value)).toThrow(DurationError)
+  },
+)
+
+it('292 years are a duration', () => {
+  expect(parseSeconds(9_223_372_036)).toBe(9_223_372_036)
+})

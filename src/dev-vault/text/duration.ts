@@ -1,6 +1,9 @@
 const UNITS: Record<string, number> = { ns: 1e-9, us: 1e-6, µs: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400 }
 const TERM = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d)/y
 
+/** 292 years, all that Go's 64 bits of nanoseconds hold; and no time of ours ends up beyond what a date can say. */
+const LONGEST = 9_223_372_036
+
 /** A text that is no duration. The message is the one Go's parser gives, which is what Vault shows. */
 export class DurationError extends Error {}
 
@@ -9,6 +12,12 @@ export class DurationError extends Error {}
  * @throws DurationError
  */
 export function parseSeconds(value: unknown): number {
+  const seconds = parse(value)
+  if (Math.abs(seconds) > LONGEST) throw new DurationError(`time: invalid duration ${JSON.stringify(value)}`)
+  return seconds
+}
+
+function parse(value: unknown): number {
   if (value === undefined || value === null || value === '') return 0
   if (typeof value === 'number') return Math.trunc(value)
   if (typeof value !== 'string') throw new DurationError(`could not parse duration from input`)
