@@ -11,6 +11,7 @@ import { killJob, removeJob } from '../jobs/kill.ts'
 import { listVisibleJobs, readJob, requireReadable } from '../jobs/read.ts'
 import { submitJob } from '../jobs/submit.ts'
 import { callerOf, requireCaller } from './auth.ts'
+import { withHeartbeat } from './heartbeat.ts'
 
 interface IdParams {
   Params: { id: string }
@@ -63,9 +64,13 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
       .header('cache-control', 'no-store')
       // nginx would collect the stream in its buffers and deliver it at the end
       .header('x-accel-buffering', 'no')
-    return reply.send(Readable.from(encodeEvents(events), { objectMode: false }))
+    return reply.send(Readable.from(withHeartbeat(encodeEvents(events), BEAT, BEAT_MS), { objectMode: false }))
   })
 }
+
+/** A comment of the event stream, which clients skip. */
+const BEAT = ': still following\n\n'
+const BEAT_MS = 15_000
 
 async function* encodeEvents(events: AsyncIterable<JobEvent>): AsyncGenerator<string> {
   // something at once, so that the client knows that it is connected while the job still waits

@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * The same pieces, and `beat` whenever none has come for `ms`. A proxy ends a connection that is silent for a minute, and only by
+ * writing does a server notice that nobody is there any more.
+ */
+export async function* withHeartbeat<T>(pieces: AsyncIterable<T>, beat: T, ms: number): AsyncGenerator<T> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  let next = iterator.next()
+  try {
+    for (;;) {
+      const awake = new AbortController()
+      const silence = sleep(ms, 'silence' as const, { signal: awake.signal }).catch(() => 'silence' as const)
+      const first = await Promise.race([next, silence])
+      awake.abort()
+      if (first === 'silence') {
+        yield beat
+        continue
+      }
+      if (first.done) return
+      next = iterator.next()
+      yield first.value
+    }
+  } finally {
+    // a piece that is still awaited comes to nobody
+    next.catch(() => {})
+    await iterator.return?.()
+  }
+}
