@@ -1,4 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
+import { lenient } from './lenient.ts'
 import { ABSENT, match, matchBody } from './matcher.ts'
 import type { RequestStep, Scenario, Step } from './scenario.ts'
 import { fill, MissingVariable, pointer } from './variables.ts'
@@ -9,6 +10,8 @@ export interface Setting {
   readonly rootToken: string
   /** Waits, or moves the clock. */
   readonly sleep: (milliseconds: number) => Promise<void> | void
+  /** Ignores keys that a scenario does not name. */
+  readonly lenient?: boolean
   /** More variables: the parts of PG_URL. */
   readonly variables?: Readonly<Record<string, unknown>>
   /** Asks PostgreSQL whether it accepts a login; without it such steps are skipped. */
@@ -53,23 +56,29 @@ async function runStep(step: Step, setting: Setting, pool: Pool, variables: Map<
       const accepted = await setting.pgLogin(username, password)
       return accepted === step.accepted ? [] : [`login was ${accepted ? 'accepted' : 'refused'}`]
     }
-    return await runRequest(step as RequestStep, pool, variables)
+    return await runRequest(step as RequestStep, setting, pool, variables)
   } catch (error) {
     if (error instanceof MissingVariable) return [`needs \${${error.message}}, which was not saved`]
     throw error
   }
 }
 
-async function runRequest(step: RequestStep, pool: Pool, variables: Map<string, unknown>): Promise<string[]> {
+async function runRequest(
+  step: RequestStep,
+  setting: Setting,
+  pool: Pool,
+  variables: Map<string, unknown>,
+): Promise<string[]> {
   const { status, headers, body } = await send(step, pool, variables)
   for (const [name, path] of Object.entries(step.save ?? {})) {
     const value = pointer(body, path)
     if (value !== undefined) variables.set(name, value)
   }
+  const wanted = setting.lenient ? lenient(step.expect) : step.expect
   const statuses = [step.status].flat() as number[]
   const wrong = statuses.includes(status) ? [] : [`status ${status} is not ${statuses.join(' or ')}`]
   const expected = [
-    ...(step.expect === undefined ? [] : matchBody(body, fill(step.expect, variables))),
+    ...(wanted === undefined ? [] : matchBody(body, fill(wanted, variables))),
     ...(step.expect_headers === undefined ? [] : matchHeaders(headers, fill(step.expect_headers, variables))),
   ]
   return [...wrong, ...expected.map(({ at, reason }) => `${at} ${reason}`)]
