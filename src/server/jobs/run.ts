@@ -51,11 +51,20 @@ async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control
       if (control.lost.aborted || error instanceof HoldLost) throw error
       if (control.killed.aborted && error === control.killed.reason) return failure(new WritError('job_killed'))
       if (error instanceof WritError && !TRANSIENT.has(error.code)) return failure(error)
+      if (isOurs(error)) {
+        engine.log.error({ job: hold.id, err: error }, 'a defect of the server ended a job')
+        return failure(new WritError('internal', `job ${hold.id}`, { cause: error }))
+      }
       engine.log.warn({ job: hold.id, err: error }, 'a job waits: something it needs is away')
       await sleep(pauseMs, undefined, { signal: control.lost })
       untouched = false
     }
   }
+}
+
+/** A defect of our own will be there the next time too: waiting for it to go away would block the queue for ever. */
+function isOurs(error: unknown): boolean {
+  return [TypeError, RangeError, ReferenceError, SyntaxError].some(kind => error instanceof kind)
 }
 
 async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<Outcome> {

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
+import { WritError } from '../../protocol/errors.ts'
+import type { Runtime } from '../runtimes/runtime.ts'
+import { claimJobs } from '../store/claims.ts'
+import { findJob } from '../store/jobs.ts'
+import { makeOrder } from './order.ts'
+import { runJob } from './run.ts'
+import { seal } from './sealed.ts'
+
+let t: TestEngine
+
+beforeAll(async () => {
+  t = await startTestEngine()
+})
+afterAll(() => t.close())
+
+/** Runs a job on an engine of which these parts are faked: failures that no real one shows when asked. */
+async function run(runtime: Partial<Runtime>) {
+  const order = await makeOrder({ container_image: 'busybox', run: ['true'] })
+  const [sealedSpec = '', sealedToken = ''] = await seal(t.engine, [JSON.stringify(order), 'token'])
+  const id = await t.queue({ sealedSpec, sealedToken })
+  const engine = t.node('node-1', { remove: async () => {}, find: async () => null, ...runtime })
+  const [job] = await claimJobs(engine.db, 'node-1', 1, 60_000)
+  if (job?.id !== id) throw new Error('another job was claimed')
+  const never = new AbortController().signal
+  await runJob(engine, job, { lost: never, killed: never })
+  return await findJob(engine.db, id)
+}
+
+test('a defect of our own ends the job, and does not keep its queue waiting for ever', async () => {
+  const job = await run({
+    image: async () => {
+      throw new TypeError('undefined is not a function')
+    },
+  })
+  expect(job).toMatchObject({ status: 'failed', error_code: 'internal' })
+  // what went wrong is for the log, not for whoever reads the job
+  expect(job?.error_text).not.toContain('undefined is not')
+  expect(t.log.join('')).toContain('undefined is not a function')
+  expect(job?.released_at).not.toBeNull()
+})
+
+test('a peer that is away is waited for', async () => {
+  let asked = 0
+  const job = await run({
+    image: async () => {
+      asked += 1
+      throw new WritError(asked < 3 ? 'runtime_unavailable' : 'image_not_found')
+    },
+  })
+  expect(asked).toBe(3)
+  expect(job).toMatchObject({ status: 'failed', error_code: 'image_not_found' })
+})
+
+test('a container that was to be started and is gone: unknown, and never a second start', async () => {
+  let started = 0
+  const image = { id: 'i', digest: 'd', entrypoint: [], command: [], metadata: null }
+  const job = await run({
+    image: async () => image,
+    create: async () => 'c1',
+    start: async () => {
+      started += 1
+      throw new WritError('runtime_unavailable')
+    },
+  })
+  expect(started).toBe(1)
+  expect(job).toMatchObject({ status: 'unknown', error_code: 'container_lost' })
+})
