@@ -20,7 +20,8 @@ export function secretsFile(secrets: Secrets, type: 'yaml' | 'json'): { name: st
 
 /** Begins with a letter, so it is no number and no date; a colon only where no blank follows. */
 const BARE = /^[A-Za-z_](?:(?:[\w ./+=@-]|:(?=[\w./+=@-]))*[\w./+=@-])?$/
-const WORDS = /^(?:y|n|yes|no|on|off|true|false|null)$/i
+/** Words that mean something else to some reader, and what one takes for the exponent of a number (`E0`). */
+const WORDS = /^(?:y|n|yes|no|on|off|true|false|null|e[\d._+-]*)$/i
 /** JSON leaves these as they are; YAML readers refuse them or take them for the end of a line. */
 const SPECIAL = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g
 
