@@ -19,7 +19,7 @@ export default defineConfig({
       {
         // whole systems with real containers: not beside the unit tests
         extends: true,
-        test: { name: 'e2e', include: ['e2e/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { name: 'e2e', include: ['e2e/**/*.test.ts'], maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { afterAll } from 'vitest'
+import { COMPILE_CACHE } from './compile-cache.ts'
 
 /** Of all terminals of the test file that imports this. */
 const homes: string[] = []
@@ -23,7 +24,8 @@ export class Terminal {
 
   private constructor(folder: string, env: Record<string, string>) {
     this.#folder = folder
-    this.#env = { HOME: folder, PATH: [folder, dirname(process.execPath), process.env.PATH].join(delimiter), ...env }
+    const path = [folder, dirname(process.execPath), process.env.PATH].join(delimiter)
+    this.#env = { ...COMPILE_CACHE, HOME: folder, PATH: path, ...env }
   }
 
   static async open(env: Record<string, string>): Promise<Terminal> {

@@ -12,6 +12,7 @@ import { Vault } from '../src/vault/client.ts'
 import { Secret } from '../src/vault/secret.ts'
 import { ensureBusyboxImage } from '../test/busybox-image.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
+import { COMPILE_CACHE } from './compile-cache.ts'
 
 /** A whole system for a test: embedded Vault, a database of its own, the real engine, and servers that are processes. */
 export interface Stack {
@@ -105,7 +106,7 @@ async function embeddedVault(): Promise<DevVault | null> {
 
 async function startServerProcess(settings: Record<string, string>): Promise<ServerProcess> {
   const child = spawn(process.execPath, ['src/cli/main.ts', 'server'], {
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', ...settings },
+    env: { PATH: process.env.PATH, HOME: '/nonexistent', ...COMPILE_CACHE, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
