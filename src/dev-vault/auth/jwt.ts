@@ -1,9 +1,10 @@
 import { addressAllowed } from '../cidr.ts'
 import type { Clock } from '../clock.ts'
 import type { Core } from '../core.ts'
-import { notFound, refuse } from '../errors.ts'
+import { refuse } from '../errors.ts'
 import type { Fields } from '../fields.ts'
 import type { Answer, Backend, Call } from '../routing/backend.ts'
+import { recordRoutes } from '../routing/record-routes.ts'
 import { checkJwt, readPublicKey } from './jwt-check.ts'
 import { fixedKeys, type JwtKeys, RemoteKeys } from './jwt-keys.ts'
 import { changeRole, checkBounds, type JwtRole, mappedClaims, showRole } from './jwt-role.ts'
@@ -75,25 +76,14 @@ export function jwtBackend(core: Core): Backend {
           return undefined
         },
       },
-      { path: 'role', help: 'Lists the roles.', list: () => ({ data: { keys: [...roles.keys()].sort() } }) },
-      {
-        path: 'role/:name',
-        help: 'Reads, writes or deletes a role.',
-        exists: call => roles.has(nameOf(call)),
-        read: call => {
-          const role = roles.get(nameOf(call))
-          if (!role) throw notFound()
-          return { data: showRole(role) }
-        },
-        write: call => {
-          roles.set(nameOf(call), changeRole(call.fields, roles.get(nameOf(call))))
-          return undefined
-        },
-        delete: call => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
+      ...recordRoutes({
+        path: 'role',
+        noun: 'role',
+        records: roles,
+        nameOf,
+        change: (call, before) => changeRole(call.fields, before),
+        show: showRole,
+      }),
       { path: 'login', help: 'Logs in with a JWT.', write: login },
     ],
     renewLogin: token => {

@@ -3,6 +3,7 @@ import type { Core } from '../core.ts'
 import { notFound, refuse } from '../errors.ts'
 import type { Fields } from '../fields.ts'
 import type { Answer, Backend, Call } from '../routing/backend.ts'
+import { recordRoutes } from '../routing/record-routes.ts'
 import type { JsonObject } from '../text/json.ts'
 import { checkJwt, readPublicKey, unverifiedClaims } from './jwt-check.ts'
 import { fixedKeys } from './jwt-keys.ts'
@@ -86,25 +87,14 @@ export function kubernetesBackend(core: Core): Backend {
           return undefined
         },
       },
-      { path: 'role', help: 'Lists the roles.', list: () => ({ data: { keys: [...roles.keys()].sort() } }) },
-      {
-        path: 'role/:name',
-        help: 'Reads, writes or deletes a role.',
-        exists: call => roles.has(nameOf(call)),
-        read: call => {
-          const role = roles.get(nameOf(call))
-          if (!role) throw notFound()
-          return { data: showRole(role) }
-        },
-        write: call => {
-          roles.set(nameOf(call), changeRole(call.fields, roles.get(nameOf(call))))
-          return undefined
-        },
-        delete: call => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
+      ...recordRoutes({
+        path: 'role',
+        noun: 'role',
+        records: roles,
+        nameOf,
+        change: (call, before) => changeRole(call.fields, before),
+        show: showRole,
+      }),
       { path: 'login', help: 'Logs in with the token of a service account.', write: login },
     ],
     renewLogin: token => {

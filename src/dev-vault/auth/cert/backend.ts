@@ -1,8 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import { addressAllowed } from '../../cidr.ts'
 import type { Core } from '../../core.ts'
-import { notFound, refuse } from '../../errors.ts'
+import { refuse } from '../../errors.ts'
 import type { Answer, Backend, Call } from '../../routing/backend.ts'
+import { recordRoutes } from '../../routing/record-routes.ts'
 import type { VaultRequest } from '../../routing/request.ts'
 import { limitsOf, loginOf } from '../token-params.ts'
 import { goodForClients, sentChain } from './chain.ts'
@@ -63,29 +64,14 @@ export function certBackend(core: Core): Backend {
           return undefined
         },
       },
-      {
+      ...recordRoutes({
         path: 'certs',
-        help: 'Lists the certificates that are trusted.',
-        list: () => ({ data: { keys: [...roles.keys()].sort() } }),
-      },
-      {
-        path: 'certs/:name',
-        help: 'Reads, writes or deletes a certificate that is trusted.',
-        exists: call => roles.has(nameOf(call)),
-        read: call => {
-          const role = roles.get(nameOf(call))
-          if (!role) throw notFound()
-          return { data: showRole(role) }
-        },
-        write: call => {
-          roles.set(nameOf(call), changeRole(nameOf(call), call.fields, roles.get(nameOf(call))))
-          return undefined
-        },
-        delete: call => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
+        noun: 'trusted certificate',
+        records: roles,
+        nameOf,
+        change: (call, before) => changeRole(nameOf(call), call.fields, before),
+        show: showRole,
+      }),
       { path: 'login', help: 'Logs in with the certificate of the connection.', write: login },
     ],
     renewLogin: (token, request) => {

@@ -1,6 +1,7 @@
 import type { Core } from '../../core.ts'
-import { fail, notFound, refuse } from '../../errors.ts'
+import { fail, refuse } from '../../errors.ts'
 import type { Answer, Backend, Call, Caller, Mount } from '../../routing/backend.ts'
+import { recordRoutes } from '../../routing/record-routes.ts'
 import type { JsonObject } from '../../text/json.ts'
 import { configRoutes } from './config-routes.ts'
 import { type ConnectionConfig, dropRole, runStatements } from './connection.ts'
@@ -44,25 +45,14 @@ export function databaseBackend(core: Core, mount: Mount): Backend {
     help: 'The database backend supports using many different databases as secret backends; here it is PostgreSQL.',
     routes: [
       ...configRoutes(connections, connection),
-      { path: 'roles', help: 'Lists the roles.', list: () => ({ data: { keys: [...roles.keys()].sort() } }) },
-      {
-        path: 'roles/:name',
-        help: 'Reads, writes or deletes a role.',
-        exists: call => roles.has(nameOf(call)),
-        read: call => {
-          const role = roles.get(nameOf(call))
-          if (!role) throw notFound()
-          return { data: showRole(role) }
-        },
-        write: call => {
-          roles.set(nameOf(call), changeRole(call.fields, roles.get(nameOf(call))))
-          return undefined
-        },
-        delete: call => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
+      ...recordRoutes({
+        path: 'roles',
+        noun: 'role',
+        records: roles,
+        nameOf,
+        change: (call, before) => changeRole(call.fields, before),
+        show: showRole,
+      }),
       { path: 'creds/:name', help: 'Makes credentials.', read: credentials },
     ],
     renewSecret: async (internal, expiresAt) => {
