@@ -17,6 +17,7 @@ export const CHECKS: readonly Check[] = [
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
   command('openssl', 'openssl', ['test'], 'version'),
   command('curl', 'curl', ['test']),
+  command('ps', 'procps', ['test']),
   busybox,
   disk,
 ]
