@@ -6,6 +6,7 @@ export type AuditAction =
   | 'job.submitted'
   | 'job.taken_over'
   | 'job.secret_read'
+  | 'job.secret_not_masked'
   | 'job.starting'
   | 'job.kill_requested'
   | 'job.ended'

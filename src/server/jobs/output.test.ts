@@ -211,3 +211,11 @@ test('secrets with names that objects have already are counted as any other', as
   const { job } = await store([['stdout', names.map(name => `value-of-${name}`).join(' ')]], { secrets })
   expect(Object.entries(job.masked).toSorted()).toEqual(names.map(name => [name, 1]).toSorted())
 })
+
+test('a secret that is too short to be masked is on the audit trail, by its name', async () => {
+  const { job } = await store([['stdout', 'pin 123\n']], { secrets: new Map([...SECRETS, ['PIN', new Secret('123')]]) })
+  const trail = await t.engine.db.selectFrom('audit').select('entry').where('job_id', '=', job.id).execute()
+  expect(trail.map(row => JSON.parse(row.entry))).toMatchObject([
+    { action: 'job.secret_not_masked', detail: { names: ['PIN'] } },
+  ])
+})

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { record } from '../audit/audit.ts'
 import type { Attachment, OutputStream } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { appendOutput, type Chunk } from '../store/output.ts'
@@ -26,6 +27,11 @@ export async function storeOutput(
 ): Promise<void> {
   const writer = new OutputWriter(engine, hold, job, secrets, lost)
   try {
+    // whoever reads the trail must not take it for masked; a value this short would be given away by the holes
+    if (writer.unmaskable.length > 0) {
+      const detail = { names: writer.unmaskable }
+      await record(engine.db, { action: 'job.secret_not_masked', job: hold.id, actor: hold.node, detail })
+    }
     for await (const { stream, data } of output) await writer.write(stream, data)
     await writer.end()
   } finally {
@@ -65,6 +71,11 @@ class OutputWriter {
     this.#raw = { stdout: job.stdout_raw, stderr: job.stderr_raw }
     this.#offset = job.output_bytes
     this.#maskedBefore = job.masked
+  }
+
+  /** Names of secrets that are too short to be masked. */
+  get unmaskable(): readonly string[] {
+    return this.#maskers.stdout.unmaskable
   }
 
   async write(stream: OutputStream, data: Uint8Array): Promise<void> {
