@@ -238,3 +238,9 @@ test('whoever stops reading leaves no connection open', async () => {
   for await (const _ of clientOf().follow(ID)) break
   await expect.poll(() => closed).toBe(1)
 })
+
+test('a password in the address is in no message', async () => {
+  const error = await failure(clientOf('http://user:hunter22@127.0.0.1:1').get(ID))
+  expect(String(error)).toContain('no answer from http://127.0.0.1:1')
+  expect(String(error)).not.toContain('hunter22')
+})

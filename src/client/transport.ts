@@ -101,7 +101,8 @@ export class Transport {
     return new RequestError({
       status: 0,
       code: 'unreachable',
-      message: `no answer from ${this.#base} (${code})`,
+      // an address may hold a password, which has no place in a message
+      message: `no answer from ${this.#base.replace(/\/\/[^/@]*@/, '//')} (${code})`,
       remedy: /CERT|SIGN/.test(code)
         ? 'Name the PEM file of the authority that signed its certificate in WRIT_CACERT.'
         : 'Check the address of the server and that it runs.',
