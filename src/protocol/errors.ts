@@ -230,6 +230,44 @@ export const ERRORS = {
   },
   job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },
 
+  // gate
+  task_id_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'The task id has not the form of an id of this scheduler',
+    remedy: 'Send the id exactly as the scheduler gave it to the task.',
+  },
+  task_not_found: {
+    ...DENIED,
+    cause: 'The scheduler does not know this task',
+    remedy: 'Check the id, and that the task runs under the scheduler that this gate asks.',
+  },
+  task_not_started: {
+    ...DENIED,
+    cause: 'The scheduler knows this task but not that it has started',
+    remedy: 'Ask again in a second, from inside the task.',
+  },
+  task_ended: {
+    ...DENIED,
+    cause: 'This task has ended',
+    remedy: 'Only a task that runs gets a token. If yours does, somebody uses the id of another one.',
+  },
+  task_foreign: {
+    ...DENIED,
+    cause: 'Who asks is not this task',
+    remedy: 'Ask from inside the task itself, with its own credential.',
+  },
+  scheduler_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'The scheduler does not answer, so nobody vouches for the task',
+    remedy: 'Nothing was done, and the task may ask again. Check the address of the scheduler.',
+  },
+  scheduler_lied: {
+    http: 502,
+    status: 'Unavailable.',
+    cause: 'The answer of the scheduler cannot be believed',
+    remedy: 'Nothing was done. Check that the address is that of the scheduler; the log says what was wrong.',
+  },
+
   // the server's own peers
   vault_unavailable: {
     ...UNAVAILABLE,
