@@ -1,0 +1,52 @@
+import { Secret } from '../../vault/secret.ts'
+import type { Image } from '../runtimes/runtime.ts'
+import type { Job } from '../store/jobs.ts'
+import { type Hold, updateRun } from '../store/runs.ts'
+import type { Engine } from './engine.ts'
+import { type Order, readMetadata } from './order.ts'
+import { seal, unseal } from './sealed.ts'
+import { resolveSecrets, type Secrets } from './secrets.ts'
+
+/** All that a container needs, in memory and nowhere else. */
+export interface Prepared {
+  readonly order: Order
+  readonly image: Image
+  /** What the file of secrets holds. */
+  readonly secrets: Secrets
+  /** What must not show in the output. */
+  readonly masks: Secrets
+  readonly token: Secret
+}
+
+/** Opens what was kept of a job, gets its image and reads its secrets; on record is then what to mask (DESIGN §5, step 4). */
+export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: AbortSignal): Promise<Prepared> {
+  const [orderText = '', tokenText = ''] = await unseal(engine, [job.sealed_spec ?? '', job.sealed_token ?? ''], signal)
+  const order = JSON.parse(orderText) as Order
+  const image = await engine.runtime.image(order.image, order.pullPolicy, {
+    signal,
+    onProgress: line => engine.log.debug({ job: hold.id, line }, 'pull'),
+  })
+  const refs = [...readMetadata(image.metadata, 'gostint_image.yml').secretRefs, ...order.secretRefs]
+  const token = new Secret(tokenText)
+  const wanted = { id: hold.id, token, refs, continueOnWarnings: order.continueOnWarnings }
+  const secrets = await resolveSecrets(engine, wanted, signal)
+  // no reference can have a name with a blank
+  const masks = secrets.get('TOKEN') === token ? secrets : new Map([...secrets, ['job token', token]])
+  await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, masks), image_digest: image.digest })
+  return { order, image, secrets, masks, token }
+}
+
+/** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */
+async function sealMasks(engine: Engine, secrets: Secrets): Promise<string> {
+  const masks = Object.fromEntries([...secrets].map(([name, secret]) => [name, secret.reveal()]))
+  const [sealed = ''] = await seal(engine, [JSON.stringify(masks)])
+  return sealed
+}
+
+/** What `prepareJob` kept, for an attempt that goes on with a container of an earlier one. */
+export async function openMasks(engine: Engine, job: Job, signal: AbortSignal): Promise<Secrets> {
+  const [masks = '{}'] = job.sealed_masks ? await unseal(engine, [job.sealed_masks], signal) : []
+  return new Map(
+    Object.entries(JSON.parse(masks) as Record<string, string>).map(([name, value]) => [name, new Secret(value)]),
+  )
+}

@@ -1,0 +1,34 @@
+import { WritError } from '../../protocol/errors.ts'
+import { record } from '../audit/audit.ts'
+import { findJob, type Job } from '../store/jobs.ts'
+import { type Hold, HoldLost, markStarting, type Outcome, updateRun } from '../store/runs.ts'
+import { attend } from './attend.ts'
+import { containerSpec, secretFiles } from './container.ts'
+import type { Control } from './control.ts'
+import type { Engine } from './engine.ts'
+import { prepareJob } from './prepare.ts'
+
+/** Runs a job of which there is no container. Null: an earlier attempt of a node that was slow and not dead made one in between. */
+export async function start(engine: Engine, hold: Hold, job: Job, control: Control): Promise<Outcome | null> {
+  const giveUp = AbortSignal.any([control.lost, control.killed])
+  giveUp.throwIfAborted()
+  const { order, image, secrets, masks, token } = await prepareJob(engine, hold, job, giveUp)
+  const containerId = await engine.runtime.create(containerSpec(engine, hold.id, hold.attempt, order, image), giveUp)
+  if (containerId === null) return null
+  await announceStart(engine, hold, containerId)
+  const attachment = await engine.runtime.start(containerId, secretFiles(engine, order, secrets, token), control.lost)
+  await updateRun(engine.db, hold, { stage: 'running' })
+  return await attend(engine, hold, job, attachment, masks, control)
+}
+
+/** From here on the job counts as possibly started. The last moment for a kill to prevent it. */
+async function announceStart(engine: Engine, hold: Hold, containerId: string): Promise<void> {
+  const go = await engine.db.transaction().execute(async tx => {
+    if (!(await markStarting(tx, hold, containerId))) return false
+    await record(tx, { action: 'job.starting', job: hold.id, actor: hold.node, detail: { container: containerId } })
+    return true
+  })
+  if (go) return
+  const job = await findJob(engine.db, hold.id)
+  throw job?.kill_requested && job.attempt === hold.attempt ? new WritError('job_killed') : new HoldLost(hold)
+}
