@@ -17,18 +17,29 @@ export interface Task {
   readonly startedAt: Date
   /** The scheduler's clock at the moment of its answer, if it says; the age of a task is measured by it, then by ours. */
   readonly now?: Date
+  /** Where the task calls from, if the scheduler says: for a gate that compares it with the caller's address. */
+  readonly addresses?: readonly string[]
   /** Ended ones and those that have not started are refusals of `lookup`. */
   readonly state: 'starting' | 'running'
   /** Further facts for the audit trail: names and ids, never values. */
   readonly meta: Readonly<Record<string, string>>
 }
 
+/** A process, and what it was in when it connected. */
+export interface Peer {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+  /** The 64 hexadecimal digits of its container's id; null outside of any container. */
+  readonly container: string | null
+}
+
 /** Who asks, as far as the listener knows without taking anybody's word. */
 export interface Caller {
   /** Address of the peer; empty on a Unix socket. */
   readonly address: string
-  /** The process at the other end of a Unix socket, as the kernel says. */
-  readonly peer?: { readonly pid: number; readonly uid: number; readonly gid: number }
+  /** The process at the other end of a Unix socket, as the kernel says; absent there too when the kernel cannot say. */
+  readonly peer?: Peer
   /** What it sent as `Authorization: Bearer`: the token of a service account, for one. */
   readonly proof?: Secret
 }
