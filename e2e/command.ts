@@ -20,10 +20,10 @@ export interface Result {
 /** Runs programs with a `writ` in their PATH that is this source tree's. */
 export class Terminal {
   readonly #env: Record<string, string>
-  readonly #folder: string
+  readonly folder: string
 
   private constructor(folder: string, env: Record<string, string>) {
-    this.#folder = folder
+    this.folder = folder
     const path = [folder, dirname(process.execPath), process.env.PATH].join(delimiter)
     this.#env = { ...COMPILE_CACHE, HOME: folder, PATH: path, ...env }
   }
@@ -47,7 +47,7 @@ export class Terminal {
 
   /** `onOutput` hears of everything as it comes; it may end the program by the signal that it returns. */
   async run(command: string, args: string[], onOutput?: (text: string) => NodeJS.Signals | undefined): Promise<Result> {
-    const child = spawn(command, args, { cwd: this.#folder, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd: this.folder, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
     const texts = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].on('data', (chunk: Buffer) => {

@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll } from 'vitest'
 import { type DockerOptions, dockerRuntime } from '../src/server/runtimes/docker/docker-runtime.ts'
 import { Engine } from '../src/server/runtimes/docker/engine.ts'
-import type { Attachment, ContainerSpec, Exit, Image, Runtime, SecretFiles } from '../src/server/runtimes/runtime.ts'
+import type {
+  Attachment,
+  ContainerSpec,
+  Cursor,
+  Exit,
+  Image,
+  Runtime,
+  SecretFiles,
+} from '../src/server/runtimes/runtime.ts'
 import { ensureBusyboxImage } from './busybox-image.ts'
 
 export const NO_SECRETS: SecretFiles = { files: {}, env: {} }
@@ -12,6 +20,8 @@ export interface Finished {
   readonly stdout: Buffer
   readonly stderr: Buffer
   readonly exit: Exit
+  /** Where the cursor stands behind all of it. */
+  readonly cursor: Cursor
 }
 
 /** Containers on the real engine, all removed at the end of the file. */
@@ -82,6 +92,10 @@ export class DockerFixture {
 
 export async function finished({ output, exit }: Attachment): Promise<Finished> {
   const got = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
-  for await (const { stream, data } of output) got[stream].push(data)
-  return { stdout: Buffer.concat(got.stdout), stderr: Buffer.concat(got.stderr), exit: await exit }
+  const cursor = { stdout: 0, stderr: 0 }
+  for await (const { stream, data, advance } of output) {
+    got[stream].push(data)
+    cursor[stream] += advance?.(data.length) ?? data.length
+  }
+  return { stdout: Buffer.concat(got.stdout), stderr: Buffer.concat(got.stderr), exit: await exit, cursor }
 }

@@ -55,17 +55,41 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
   app.get<IdParams>('/:id/output', async (request, reply) => {
     const id = parseJobId(request.params.id)
     const offset = offsetOf(request)
+    const wanted = wantedStreams(request)
     await requireReadable(engine, callerOf(request), id)
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort())
     const events = followJob(engine, id, offset, AbortSignal.any([gone.signal, closing.signal]))
+    const body = wanted ? rawOutput(events, wanted) : withHeartbeat(encodeEvents(events), BEAT, BEAT_MS)
     reply
-      .type('text/event-stream; charset=utf-8')
+      .type(wanted ? 'application/octet-stream' : 'text/event-stream; charset=utf-8')
+      // a browser must not take somebody's output for a page of ours
+      .header('x-content-type-options', 'nosniff')
       .header('cache-control', 'no-store')
       // nginx would collect the stream in its buffers and deliver it at the end
       .header('x-accel-buffering', 'no')
-    return reply.send(Readable.from(withHeartbeat(encodeEvents(events), BEAT, BEAT_MS), { objectMode: false }))
+    return reply.send(Readable.from(body, { objectMode: false }))
   })
+}
+
+/** The bytes of some streams and nothing else, until the job ends. */
+async function* rawOutput(events: AsyncIterable<JobEvent>, wanted: readonly string[]): AsyncGenerator<Uint8Array> {
+  for await (const event of events) if (event.kind === 'output' && wanted.includes(event.stream)) yield event.data
+}
+
+const STREAMS: Record<string, readonly string[]> = {
+  stdout: ['stdout'],
+  stderr: ['stderr'],
+  both: ['stdout', 'stderr'],
+}
+
+/** `?stream=`: which bytes, or null for events. */
+function wantedStreams(request: FastifyRequest): readonly string[] | null {
+  const { stream } = request.query as { stream?: unknown }
+  if (stream === undefined) return null
+  const wanted = typeof stream === 'string' && Object.hasOwn(STREAMS, stream) ? STREAMS[stream] : undefined
+  if (!wanted) throw new WritError('query_invalid', 'stream is stdout, stderr or both')
+  return wanted
 }
 
 /** A comment of the event stream, which clients skip. */

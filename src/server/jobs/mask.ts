@@ -13,6 +13,8 @@ export interface Masker {
   end(): Uint8Array
   /** How many of the bytes taken are not decided yet. A new masker that begins with these gives the same remaining output. */
   readonly pendingBytes: number
+  /** How many of the last bytes a secret that is not found yet may begin in; never more than the longest form. */
+  readonly heldBytes: number
   /** How often each secret was masked, by name. Where occurrences overlap, the longest one counts. */
   readonly counts: Record<string, number>
   /** The names of secrets that are too short, or nothing but space, and so not masked. */
@@ -80,6 +82,10 @@ class StreamMasker implements Masker {
 
   get pendingBytes(): number {
     return this.#taken - this.#decided
+  }
+
+  get heldBytes(): number {
+    return this.#held.length
   }
 
   get counts(): Record<string, number> {

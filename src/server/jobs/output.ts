@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { record } from '../audit/audit.ts'
-import type { Attachment, OutputStream } from '../runtimes/runtime.ts'
+import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { appendOutput, type Chunk } from '../store/output.ts'
 import { type Hold, HoldLost } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { createMasker, type Masker } from './mask.ts'
+import { OutputPosition } from './output-position.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Output waits this long for more of it, except the first after a pause, which goes at once. */
@@ -32,7 +33,7 @@ export async function storeOutput(
       const detail = { names: writer.unmaskable }
       await record(engine.db, { action: 'job.secret_not_masked', job: hold.id, actor: hold.node, detail })
     }
-    for await (const { stream, data } of output) await writer.write(stream, data)
+    for await (const frame of output) await writer.write(frame)
     await writer.end()
   } finally {
     // nothing of this writer may come after it: whoever goes on begins at what is stored then
@@ -45,8 +46,7 @@ class OutputWriter {
   readonly #hold: Hold
   readonly #lost: AbortSignal
   readonly #maskers: Record<OutputStream, Masker>
-  /** Raw bytes of each stream that were read. */
-  readonly #raw: Record<OutputStream, number>
+  readonly #positions: Record<OutputStream, OutputPosition>
   readonly #maskedBefore: Record<string, number>
   #offset: number
   #pending: Chunk[] = []
@@ -68,7 +68,7 @@ class OutputWriter {
     this.#lost = lost
     // a masker of its own for each stream: they are cut into pieces independently of each other
     this.#maskers = { stdout: createMasker(list), stderr: createMasker(list) }
-    this.#raw = { stdout: job.stdout_raw, stderr: job.stderr_raw }
+    this.#positions = { stdout: new OutputPosition(job.stdout_raw), stderr: new OutputPosition(job.stderr_raw) }
     this.#offset = job.output_bytes
     this.#maskedBefore = job.masked
   }
@@ -78,17 +78,22 @@ class OutputWriter {
     return this.#maskers.stdout.unmaskable
   }
 
-  async write(stream: OutputStream, data: Uint8Array): Promise<void> {
+  async write(frame: OutputFrame): Promise<void> {
     if (this.#failure) throw this.#failure
-    this.#raw[stream] += data.byteLength
-    this.#append(stream, this.#maskers[stream].push(data))
+    const { stream, data } = frame
+    const masker = this.#maskers[stream]
+    this.#append(stream, masker.push(data))
+    this.#positions[stream].add(frame, masker.pendingBytes, masker.heldBytes)
     if (this.#pendingBytes === 0) return
     if (this.#pendingBytes >= FLUSH_BYTES) await this.#flush()
     else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : COALESCE_MS)
   }
 
   async end(): Promise<void> {
-    for (const stream of ['stdout', 'stderr'] as const) this.#append(stream, this.#maskers[stream].end())
+    for (const stream of ['stdout', 'stderr'] as const) {
+      this.#append(stream, this.#maskers[stream].end())
+      this.#positions[stream].end()
+    }
     await this.#flush()
     if (this.#failure) throw this.#failure
   }
@@ -136,10 +141,7 @@ class OutputWriter {
 
   async #store(chunks: readonly Chunk[]): Promise<void> {
     // what a masker holds back is not dealt with: after a crash it must be read again
-    const raw = {
-      stdout: this.#raw.stdout - this.#maskers.stdout.pendingBytes,
-      stderr: this.#raw.stderr - this.#maskers.stderr.pendingBytes,
-    }
+    const raw = { stdout: this.#positions.stdout.decided, stderr: this.#positions.stderr.decided }
     const masked = addCounts(this.#maskedBefore, this.#maskers.stdout.counts, this.#maskers.stderr.counts)
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
       try {

@@ -130,15 +130,20 @@ export const SECRETS_DIRECTORY = '/run/writ'
 export type OutputStream = 'stdout' | 'stderr'
 
 /**
- * Output is text: what is not UTF-8 arrives as U+FFFD, one for each byte, live as in the recovery copy, and a live
- * frame never ends inside a character. So counting the bytes of `data` gives the same position in both.
+ * A piece of output, live byte for byte as the job wrote it. An engine's recovery copy may be poorer: Docker's has U+FFFD for
+ * each byte that is not UTF-8. So positions are counted in the copy, which both sources can do.
  */
 export interface OutputFrame {
   readonly stream: OutputStream
   readonly data: Uint8Array
+  /**
+   * How far the cursor moves for the first `bytes` of `data`, which must not end inside a character of UTF-8. Absent: as far
+   * as there are bytes. A frame itself never ends inside a character.
+   */
+  readonly advance?: (bytes: number) => number
 }
 
-/** How many bytes of each stream, as frames delivered them, are dealt with already. */
+/** How far each stream is dealt with, in bytes of the recovery copy: the sum of what frames advanced. */
 export interface Cursor {
   readonly stdout: number
   readonly stderr: number

@@ -29,6 +29,7 @@ export interface JobsTable {
   container_id: Generated<string>
   image_digest: Generated<string>
   kill_requested: Generated<boolean>
+  /** How far each stream is dealt with: a position in the engine's recovery copy (`Cursor`). */
   stdout_raw: BigInt
   stderr_raw: BigInt
   output_bytes: BigInt

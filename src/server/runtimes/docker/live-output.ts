@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts'
 import type { ExitWatch } from './exit-watch.ts'
 import { FrameParser } from './frames.ts'
 import { logCopy } from './log-copy.ts'
-import { RecordedText } from './recorded-text.ts'
+import { type Piece, RecordedText } from './recorded-text.ts'
 import { Rejoin } from './rejoin.ts'
 
 /**
@@ -39,10 +39,10 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
   const parser = new FrameParser()
   const texts = { stdout: new RecordedText(), stderr: new RecordedText() }
   const delivered = { stdout: 0, stderr: 0 }
-  function* counted(stream: OutputStream, pieces: Iterable<Buffer>): Generator<OutputFrame> {
-    for (const data of pieces) {
-      delivered[stream] += data.length
-      yield { stream, data }
+  function* counted(stream: OutputStream, pieces: Iterable<Piece>): Generator<OutputFrame> {
+    for (const piece of pieces) {
+      delivered[stream] += piece.advance?.(piece.data.length) ?? piece.data.length
+      yield { stream, ...piece }
     }
   }
   try {
@@ -62,10 +62,36 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
       yield* counted('stderr', texts.stderr.end())
     } else {
       const rejoin = (stream: OutputStream) => new Rejoin(delivered[stream], texts[stream].open)
-      yield* logCopy(engine, id, { stdout: rejoin('stdout'), stderr: rejoin('stderr') }, signal)
+      const copy = logCopy(engine, id, { stdout: rejoin('stdout'), stderr: rejoin('stderr') }, signal)
+      yield* withExactEnd(copy, { stdout: texts.stdout.held, stderr: texts.stderr.held })
     }
   } finally {
     socket.destroy()
+  }
+}
+
+type Held = RecordedText['held']
+
+/**
+ * A stream may end with the start of a character, which was not given out yet. If all that is new in the copy is what the copy
+ * makes of it, nothing else was missed, and the bytes themselves are known.
+ */
+async function* withExactEnd(
+  copy: AsyncIterable<OutputFrame>,
+  held: Record<OutputStream, Held>,
+): AsyncGenerator<OutputFrame> {
+  const begun: Record<OutputStream, Buffer | null> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+  for await (const { stream, data } of copy) {
+    const start = begun[stream]
+    const fresh = start === null ? data : Buffer.concat([start, data])
+    begun[stream] = fresh.length <= held[stream].copy.length ? Buffer.from(fresh) : null
+    if (begun[stream] === null) yield { stream, data: fresh }
+  }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const [fresh, { data, copy: expected }] = [begun[stream], held[stream]]
+    if (!fresh?.length) continue
+    if (fresh.equals(expected)) yield { stream, data, advance: () => fresh.length }
+    else yield { stream, data: fresh }
   }
 }
 

@@ -1,10 +1,26 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { RecordedText } from './recorded-text.ts'
+import { type Piece, RecordedText } from './recorded-text.ts'
 
-function converted(...chunks: (Buffer | string)[]): Buffer {
+function given(...chunks: (Buffer | string)[]): Piece[] {
   const text = new RecordedText()
-  return Buffer.concat([...chunks.flatMap(chunk => text.push(Buffer.from(chunk))), ...text.end()])
+  return [...chunks.flatMap(chunk => text.push(Buffer.from(chunk))), ...text.end()]
+}
+
+/** The copy of what these chunks are, by the lengths and pieces that were given. */
+function converted(...chunks: (Buffer | string)[]): Buffer {
+  const pieces = given(...chunks)
+  // each piece is judged by itself, and the bytes pass as they came
+  expect(
+    Buffer.concat(pieces.map(({ data }) => data)).equals(Buffer.concat(chunks.map(chunk => Buffer.from(chunk)))),
+  ).toBe(true)
+  return Buffer.concat(
+    pieces.map(({ data, advance }) => {
+      const text = judged(data)
+      expect(advance?.(data.length) ?? data.length).toBe(text.length)
+      return text
+    }),
+  )
 }
 
 /** What the engine does, at its plainest: a record ends with a newline or at 16,384 bytes, and is judged on its own. */
@@ -53,8 +69,8 @@ describe('what is not UTF-8', () => {
 
 test('a character in two chunks stays whole and comes with the second', () => {
   const text = new RecordedText()
-  expect(text.push(Buffer.from([0x41, 0xe2, 0x82]))).toEqual([Buffer.from('A')])
-  expect(text.push(Buffer.from([0xac]))).toEqual([Buffer.from('€')])
+  expect(text.push(Buffer.from([0x41, 0xe2, 0x82]))).toEqual([{ data: Buffer.from('A') }])
+  expect(text.push(Buffer.from([0xac]))).toEqual([{ data: Buffer.from('€') }])
 })
 
 test('a character across the end of a record is broken', () => {
@@ -64,7 +80,7 @@ test('a character across the end of a record is broken', () => {
 
 test('UTF-8 passes uncopied', () => {
   const chunk = Buffer.from('grüße\n'.repeat(10_000))
-  expect(new RecordedText().push(chunk)[0]?.buffer).toBe(chunk.buffer)
+  expect(new RecordedText().push(chunk)[0]?.data.buffer).toBe(chunk.buffer)
 })
 
 test.each([
@@ -94,4 +110,14 @@ test('agrees with the plain model, however the bytes are cut', () => {
     }),
     { numRuns: 200 },
   )
+})
+
+test('keeps the end of the copy, and not more than it needs of the rest', () => {
+  const text = new RecordedText()
+  for (let n = 0; n < 100; n++)
+    text.push(Buffer.concat([Buffer.from(`${n} `.padEnd(16_000, 'x')), Buffer.from([0xff, 10])]))
+  const tail = text.tail.toString()
+  expect(tail.length).toBeGreaterThanOrEqual(65_536)
+  expect(tail.length).toBeLessThan(90_000)
+  expect(tail.endsWith(`${'99 '.padEnd(16_000, 'x')}\ufffd\n`)).toBe(true)
 })

@@ -5,51 +5,84 @@ const RECORD = 16_384
 const NEWLINE = 10
 const REPLACEMENT = Buffer.from('\ufffd')
 
+/** How much of the end is kept to compare with the end of the recovery copy. */
+const TAIL = 65_536
+
+export interface Piece {
+  /** As it came. */
+  readonly data: Buffer
+  /** How many bytes the recovery copy has for the first `bytes` of `data`; absent where it has the same. */
+  readonly advance?: (bytes: number) => number
+}
+
 /**
- * Turns the bytes of one live stream into the text that the engine's recovery copy (json-file) keeps of them. That copy
- * replaces each byte that is not UTF-8 by U+FFFD, record by record, so it also breaks a character that lies across the
- * end of a record. Doing the same to the live stream makes both the same bytes: a plain count of delivered bytes is
- * then an exact position in either. The alternative, handing on raw bytes with a position beside them, cannot be cut
- * exactly: two raw bytes of a character that is still to come have no position yet. Text that is UTF-8 already passes
- * uncopied.
+ * Knows for the bytes of one live stream what the engine's recovery copy (json-file) keeps of them. That copy replaces each
+ * byte that is not UTF-8 by U+FFFD, record by record, so it also breaks a character that lies across the end of a record.
+ * The live bytes pass unchanged; their positions are counted in the copy, because a cursor must hold for both. A piece
+ * never ends inside a character: two bytes of one that is still to come have no position in the copy yet.
  */
 export class RecordedText {
   /** Bytes of the current record before `#held`. */
   #column = 0
   /** The start of a character whose rest has not come. */
   #held: Buffer = Buffer.alloc(0)
-
   /** What was given out of the record that is not full yet. */
   #open: Buffer[] = []
+  /** The last pieces that were given out. */
+  #last: Buffer[] = []
+  #lastBytes = 0
 
+  /** What was given out of the record that is not full yet, as the copy will have it. */
   get open(): Buffer {
-    return Buffer.concat(this.#open)
+    return Buffer.concat(this.#open.map(recorded))
   }
 
-  push(chunk: Buffer): Buffer[] {
+  /** The end of what was given out, as the copy has it: at least 64 KiB if there was as much. */
+  get tail(): Buffer {
+    return Buffer.concat(this.#last.map(recorded))
+  }
+
+  push(chunk: Buffer): Piece[] {
     const data = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
     const pieces: Buffer[] = []
     let start = 0
     for (const end of this.#recordEnds(data)) {
-      pieces.push(text(data.subarray(start, end)))
+      pieces.push(data.subarray(start, end))
       start = end
     }
     const whole = data.length - unfinished(data.subarray(start))
-    pieces.push(text(data.subarray(start, whole)))
+    pieces.push(data.subarray(start, whole))
     const recordStart = data.length - this.#column
-    if (recordStart >= 0) this.#open = [text(data.subarray(recordStart, whole))]
-    else this.#open.push(text(data.subarray(0, whole)))
+    if (recordStart >= 0) this.#open = [data.subarray(recordStart, whole)]
+    else this.#open.push(data.subarray(0, whole))
     this.#held = Buffer.from(data.subarray(whole))
     this.#column -= this.#held.length
-    return pieces.filter(piece => piece.length > 0)
+    return this.#given(pieces)
+  }
+
+  /** What was held back, and what the copy has for it if nothing followed. */
+  get held(): { data: Buffer; copy: Buffer } {
+    return { data: this.#held, copy: recorded(this.#held) }
   }
 
   /** What was held back and can be no character any more. */
-  end(): Buffer[] {
+  end(): Piece[] {
     const held = this.#held
     this.#held = Buffer.alloc(0)
     this.#column = 0
-    return held.length > 0 ? [text(held)] : []
+    return this.#given([held])
+  }
+
+  #given(pieces: Buffer[]): Piece[] {
+    const given = pieces.filter(piece => piece.length > 0)
+    for (const piece of given) {
+      this.#last.push(piece)
+      this.#lastBytes += piece.length
+      while (this.#lastBytes - (this.#last[0]?.length ?? 0) >= TAIL) this.#lastBytes -= this.#last.shift()?.length ?? 0
+    }
+    return given.map(data =>
+      isUtf8(data) ? { data } : { data, advance: bytes => recordedLength(data.subarray(0, bytes)) },
+    )
   }
 
   /**
@@ -76,31 +109,35 @@ export class RecordedText {
   }
 }
 
-function text(bytes: Buffer): Buffer {
-  return isUtf8(bytes) ? bytes : replaced(bytes)
-}
-
-function replaced(bytes: Buffer): Buffer {
-  const pieces: Buffer[] = []
-  let good = 0
+function recorded(bytes: Buffer): Buffer {
+  if (isUtf8(bytes)) return bytes
+  const copy = Buffer.alloc(bytes.length * REPLACEMENT.length)
+  let end = 0
   for (let at = 0; at < bytes.length; ) {
     const length = characterLength(bytes, at)
-    if (length > 0) {
-      at += length
-    } else {
-      pieces.push(bytes.subarray(good, at), REPLACEMENT)
-      at += 1
-      good = at
-    }
+    end += length > 0 ? bytes.copy(copy, end, at, at + length) : REPLACEMENT.copy(copy, end)
+    at += length || 1
   }
-  pieces.push(bytes.subarray(good))
-  return Buffer.concat(pieces)
+  return copy.subarray(0, end)
+}
+
+function recordedLength(bytes: Buffer): number {
+  if (isUtf8(bytes)) return bytes.length
+  let replaced = 0
+  for (let at = 0; at < bytes.length; ) {
+    const length = characterLength(bytes, at)
+    if (length === 0) replaced += 1
+    at += length || 1
+  }
+  return bytes.length + replaced * (REPLACEMENT.length - 1)
 }
 
 /** Bytes of the character at `at`, 0 if there is none. */
 function characterLength(bytes: Buffer, at: number): number {
   const length = announced(bytes[at] ?? 0)
   if (length <= 1) return length
+  // the usual case of bytes that are no text, without the call below, which costs 100 ns
+  if (((bytes[at + 1] ?? 0) & 0xc0) !== 0x80) return 0
   return at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)) ? length : 0
 }
 
