@@ -53,7 +53,9 @@ export class DockerFixture {
   }
 
   async #removeImage(id: string): Promise<void> {
-    await this.engine.json('DELETE', `/images/writ-prepared:${id.replace('sha256:', '')}`).catch(() => {})
+    const filters = JSON.stringify({ label: [`writ.base=${id}`] })
+    const prepared = await this.engine.json<{ Id: string }[]>('GET', '/images/json', { query: { filters } })
+    for (const { Id } of prepared) await this.engine.json('DELETE', `/images/${Id}`, { query: { force: 1 } })
     await this.engine.json('DELETE', `/images/${id}`, { query: { force: 1 } })
   }
 

@@ -196,7 +196,7 @@ export const ERRORS = {
   container_refused: {
     ...INVALID_JOB,
     cause: 'The container engine refuses to create or start the container',
-    remedy: 'See the reason given: a missing executable, working directory or shell are the usual ones.',
+    remedy: 'See the reason given: a missing executable or working directory are the usual ones.',
   },
   container_lost: {
     ...INTERNAL,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Secret } from '../vault/secret.ts'
 import type { Credentials } from './identity/credentials.ts'
+import { staticArchitecture } from './runtimes/docker/gate-binary.ts'
 
 /** One setting: where it is read from and what it may be. `docs/configuration.md` is generated from the table below. */
 export interface Setting<T> {
@@ -91,6 +92,12 @@ export const SETTINGS = {
     '',
   ),
   dockerHost: setting(['DOCKER_HOST'], anyText, 'Container engine.', 'unix:///var/run/docker.sock'),
+  gateBinary: setting(
+    ['WRIT_GATE_BINARY'],
+    staticProgram,
+    'A statically linked busybox: shell and tar for handing over secrets in images that have neither. Empty: the one of this machine, if there is one.',
+    '',
+  ),
   concurrency: setting(
     ['WRIT_CONCURRENCY'],
     integer(1, 1000),
@@ -257,6 +264,11 @@ function file(path: string): string | null {
   // an empty certificate would mean no TLS, and an empty list of authorities the ones of the system
   if (text.trim() === '') throw new Error('names a file that is empty')
   return text
+}
+
+function staticProgram(path: string): string {
+  if (path !== '' && staticArchitecture(path) === null) throw new Error('names no statically linked program')
+  return path
 }
 
 function secretFile(path: string): Secret | null {

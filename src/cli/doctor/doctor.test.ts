@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import '../../../test/postgres.ts' // for the type of what it provides
+import { findStaticBusybox } from '../../server/runtimes/docker/gate-binary.ts'
 import type { Check } from './check.ts'
-import { busybox, findStaticBusybox } from './checks/busybox.ts'
+import { busybox } from './checks/busybox.ts'
 import { command } from './checks/command.ts'
 import { containerEngine } from './checks/container-engine.ts'
 import { postgres } from './checks/postgres.ts'
@@ -199,8 +200,8 @@ describe('busybox', () => {
     await copyFile('/bin/ls', join(dynamic, 'busybox'))
     await writeFile(join(text, 'busybox'), '#!/bin/sh\n')
     await chmod(join(text, 'busybox'), 0o755)
-    expect(await findStaticBusybox({ PATH: `${folder}:${dynamic}:${text}` })).toBeUndefined()
-    expect(await findStaticBusybox({ PATH: `${dynamic}:${process.env.PATH}` })).not.toContain(folder)
+    expect(findStaticBusybox({ PATH: `${folder}:${dynamic}:${text}` })).toBeUndefined()
+    expect(findStaticBusybox({ PATH: `${dynamic}:${process.env.PATH}` })).not.toContain(folder)
     const { machine } = bareMachine({ env: { PATH: dynamic } })
     expect(await busybox.probe(machine, 'test')).toMatchObject({ ok: false, packages: ['busybox-static'] })
   })

@@ -15,7 +15,7 @@ const JOB_USER = 2001
 const LATEST_SECONDS = 2 ** 31 - 1
 
 /** Mounted or made by the engine and by writ; over some of them a container does not even start. */
-const TAKEN = ['proc', 'sys', 'dev', '.dockerenv', 'run/writ', '.writ-started', 'secrets.yml', 'secrets.json']
+const TAKEN = ['proc', 'sys', 'dev', '.dockerenv', 'run/writ', '.writ', 'secrets.yml', 'secrets.json']
 /** A file or link of such a name in place of the image's folder destroys the container. */
 const FOLDERS = new Set(
   'bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var'.split(' '),

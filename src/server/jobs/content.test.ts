@@ -177,7 +177,8 @@ describe('checkContent', () => {
       'run//writ/x',
       'secrets.yml',
       './secrets.json',
-      '.writ-started',
+      '.writ',
+      '.writ/busybox',
     ].map((name): [string, Entry[], ErrorCode] => [`the name ${name}`, [{ name, data: 'x' }], 'content_unsafe']),
   ]
   test.each(hostile)('refuses %s', async (_, entries, code) => {

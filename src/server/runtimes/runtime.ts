@@ -82,6 +82,8 @@ export interface ImageOptions {
 export interface Image {
   /** What to create containers from. May differ from the reference: an engine may keep a prepared form of the image. */
   readonly id: string
+  /** Path of the shell that hands over the secrets in it; the image's own if nothing is said. */
+  readonly shell?: string
   /** `repository@sha256:…` when the engine knows one, else the id of the image as it was asked for. Goes on record. */
   readonly digest: string
   readonly entrypoint: readonly string[]

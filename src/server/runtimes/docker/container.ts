@@ -3,7 +3,7 @@ import type { ContainerSpec, ContainerState } from '../runtime.ts'
 import { layOver } from './archive.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, isGone, refusal } from './engine-error.ts'
-import { gateEntrypoint, JOB_USER, SECRETS_TMPFS } from './gate.ts'
+import { gateEntrypoint, IMAGE_SHELL, JOB_USER, SECRETS_TMPFS } from './gate.ts'
 import { inspect, phaseOf, stateOf } from './inspection.ts'
 
 const REMOVE_MS = 60_000
@@ -42,7 +42,7 @@ function body(spec: ContainerSpec) {
   const { tty, limits } = spec
   return {
     Image: spec.image.id,
-    Entrypoint: gateEntrypoint(tty),
+    Entrypoint: gateEntrypoint(spec.image.shell ?? IMAGE_SHELL, tty),
     Cmd: spec.argv,
     Env: spec.env.some(item => item.startsWith('HOME=')) ? spec.env : ['HOME=/tmp', ...spec.env],
     ...(spec.workingDirectory ? { WorkingDir: spec.workingDirectory } : {}),

@@ -2,6 +2,7 @@ import type { Runtime } from '../runtime.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
 import { Engine } from './engine.ts'
+import { type GateBinary, gateBinary } from './gate-binary.ts'
 import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
 import { PreparedImages } from './prepared-image.ts'
@@ -15,6 +16,8 @@ export interface DockerOptions {
    * How long an engine may be away before its running containers count as out of reach; for a restart 20 s is plenty.
    */
   readonly patienceMs?: number
+  /** A statically linked busybox; empty or left out: the one that this machine has. Null: none, images need their own shell. */
+  readonly gateBinary?: string | null
   readonly log?: RuntimeLog
 }
 
@@ -22,9 +25,13 @@ export interface DockerOptions {
  * Containers by the Docker Engine API. A whole `true` with secrets takes 212 ms (median of 25), the bare calls of the
  * API without secrets, limits or any look at the state 196 ms in the same loop; with a terminal 254 ms.
  */
-export function dockerRuntime({ host, patienceMs, log }: DockerOptions = {}): Runtime {
+export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptions = {}): Runtime {
   const engine = new Engine(host, patienceMs)
-  const prepared = new PreparedImages(engine)
+  let binary: GateBinary | null | undefined
+  const prepared = new PreparedImages(engine, () => {
+    if (binary === undefined) binary = options.gateBinary === null ? null : gateBinary(options.gateBinary ?? '')
+    return binary
+  })
   return {
     async info(signal) {
       return await describeEngine(engine, signal)

@@ -8,8 +8,16 @@ export const JOB_USER = 2001
 const TMPFS_BYTES = 8 * 1024 * 1024
 const SECRETS_BYTES = 4 * 1024 * 1024
 
-/** In the container's own layer, so unlike the secrets it outlives a stop: written by the first start. */
-export const STARTED_FILE = '/.writ-started'
+/** What a prepared image has of ours: a folder of root's, of which a job may change nothing but `STARTED_FILE`. */
+export const GATE_DIRECTORY = '/.writ'
+/** Must be called so: busybox chooses what it is by its name. */
+export const GATE_SHELL = `${GATE_DIRECTORY}/busybox`
+/** The shell of an image, where there is no busybox to give it. */
+export const IMAGE_SHELL = '/bin/sh'
+/** A folder of its own, so that it can be a volume where the rest cannot be written to. */
+export const STATE_DIRECTORY = `${GATE_DIRECTORY}/state`
+/** On the container's disk, so unlike the secrets it outlives a stop: written by the first start. */
+const STARTED_FILE = `${STATE_DIRECTORY}/started`
 
 const ENVIRONMENT = '.environment'
 const COMPLETE = '.complete'
@@ -19,23 +27,37 @@ const BEFORE = `
 refuse() { echo "writ: $1; the job was not run" >&2; exit 125; }
 [ -s ${STARTED_FILE} ] && refuse 'this container was started before'
 echo started >${STARTED_FILE} || refuse 'the start cannot be noted'
-command -v tar >/dev/null || refuse 'the image has no tar'
 `
-const UNPACK = `tar -x -f - -C ${SECRETS_DIRECTORY}`
 /**
  * With a terminal, standard input would echo the secrets into the output; they come beside it, so here it only waits.
  */
-const AWAIT = `
-tries=0
-until [ -f ${SECRETS_DIRECTORY}/${COMPLETE} ] || [ $tries -ge 600 ]; do
-  sleep 0.05 2>/dev/null || sleep 1
-  tries=$((tries + 1))
+const awaited = (sleep: string) => `
+__writ=0
+until [ -f ${SECRETS_DIRECTORY}/${COMPLETE} ] || [ $__writ -ge 600 ]; do
+  ${sleep} 0.05 2>/dev/null || ${sleep} 1
+  __writ=$((__writ + 1))
 done
+unset __writ
 `
-const AFTER = `
+const after = (rm: string) => `
 [ -f ${SECRETS_DIRECTORY}/${COMPLETE} ] || refuse 'the secrets did not arrive completely'
 . ${SECRETS_DIRECTORY}/${ENVIRONMENT}
-rm -f ${SECRETS_DIRECTORY}/${ENVIRONMENT} ${SECRETS_DIRECTORY}/${COMPLETE} || refuse 'the image has no rm'
+${rm} -f ${SECRETS_DIRECTORY}/${ENVIRONMENT} ${SECRETS_DIRECTORY}/${COMPLETE} || refuse 'the image has no rm'
+`
+/**
+ * Our shell would take a command without a slash for one of its own, so what the image has of that name is looked up;
+ * the program still sees the name that it was called by.
+ */
+const LOOK_UP = `
+case "$1" in
+*/*) ;;
+*)
+  __writ=$(${GATE_SHELL} which "$1") || { echo "writ: $1: not found" >&2; exit 127; }
+  __writ_name=$1
+  shift
+  set -- -a "$__writ_name" "$__writ" "$@"
+  unset __writ __writ_name
+esac
 `
 
 /**
@@ -43,15 +65,24 @@ rm -f ${SECRETS_DIRECTORY}/${ENVIRONMENT} ${SECRETS_DIRECTORY}/${COMPLETE} || re
  * only if the last file of all is there. Our death in the middle looks like a normal end of input to it, so that file
  * is the only proof. A container that already ran is refused, because the engine would gladly start it a second time.
  */
-export function gateEntrypoint(tty: boolean): string[] {
-  const script = tty
-    ? `${BEFORE}${AWAIT}${AFTER}unset tries; exec "$@"`
-    : `${BEFORE}${UNPACK} 2>/dev/null\n${AFTER}exec "$@" </dev/null`
-  return ['/bin/sh', '-c', script, 'writ']
+export function gateEntrypoint(shell: string, tty: boolean): string[] {
+  const ours = shell === GATE_SHELL
+  const tool = (name: string) => (ours ? `${GATE_SHELL} ${name}` : name)
+  const arrive = tty ? awaited(tool('sleep')) : `${unpack(tool('tar'))} 2>/dev/null\n`
+  const input = tty ? '' : ' </dev/null'
+  const script = `${BEFORE}${arrive}${after(tool('rm'))}${ours ? LOOK_UP : ''}exec "$@"${input}`
+  return [...(ours ? [GATE_SHELL, 'sh'] : [shell]), '-c', script, 'writ']
 }
 
-/** What unpacks the secrets beside the terminal of a running container. */
-export const UNPACK_COMMAND = ['/bin/sh', '-c', `exec ${UNPACK}`]
+/** What unpacks the secrets beside the terminal of a running container with that entry point. */
+export function unpackCommand([shell = '']: readonly string[]): string[] {
+  const [program, tar] = shell === GATE_SHELL ? [[GATE_SHELL, 'sh'], `${GATE_SHELL} tar`] : [[shell], 'tar']
+  return [...program, '-c', `exec ${unpack(tar)}`]
+}
+
+function unpack(tar: string): string {
+  return `${tar} -x -f - -C ${SECRETS_DIRECTORY}`
+}
 
 export const SECRETS_TMPFS = {
   [SECRETS_DIRECTORY]: `rw,noexec,nosuid,nodev,size=${TMPFS_BYTES},mode=0700,uid=${JOB_USER},gid=${JOB_USER}`,

@@ -4,6 +4,7 @@ import { isGone, refusal } from './engine-error.ts'
 /** What is used of the engine's description of an image. */
 export interface InspectedImage {
   readonly Id: string
+  readonly Architecture: string
   readonly RepoDigests: readonly string[] | null
   readonly Config: {
     readonly Entrypoint?: readonly string[] | null

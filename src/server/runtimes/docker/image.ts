@@ -23,10 +23,11 @@ export async function resolveImage(
 ): Promise<Image> {
   const tagged = withTag(ref)
   const base = await present(engine, tagged, policy, options)
-  const { id, metadata } = await prepared.of(base, options.signal)
+  const { id, metadata, shell } = await prepared.of(base, options.signal)
   const repository = tagged.replace(/[@:][^/]*$/, '')
   return {
     id,
+    shell,
     digest: base.RepoDigests?.find(digest => digest.startsWith(`${repository}@`)) ?? base.RepoDigests?.[0] ?? base.Id,
     entrypoint: base.Config?.Entrypoint ?? [],
     command: base.Config?.Cmd ?? [],

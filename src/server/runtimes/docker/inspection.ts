@@ -8,7 +8,11 @@ import { isGone, refusal } from './engine-error.ts'
 export interface Inspected {
   readonly Id: string
   readonly Name: string
-  readonly Config: { readonly Tty: boolean; readonly Labels: Record<string, string> | null }
+  readonly Config: {
+    readonly Tty: boolean
+    readonly Entrypoint: readonly string[] | null
+    readonly Labels: Record<string, string> | null
+  }
   readonly State: {
     readonly Status: string
     readonly Running: boolean

@@ -1,19 +1,29 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
 import { SECRETS_DIRECTORY } from '../runtime.ts'
 import { fileKind, layOver, readPlainFile } from './archive.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, refusal } from './engine-error.ts'
-import { JOB_USER, STARTED_FILE } from './gate.ts'
+import { GATE_DIRECTORY, GATE_SHELL, IMAGE_SHELL, JOB_USER, STATE_DIRECTORY } from './gate.ts'
+import type { GateBinary } from './gate-binary.ts'
 import { type InspectedImage, inspectImage } from './image-inspection.ts'
 import { withJobUser } from './passwd.ts'
 import { smallTar, type TarEntry } from './small-tar.ts'
 
 const REPOSITORY = 'writ-prepared'
-/** Raise it when the layer changes: what was prepared before is then prepared again. */
-const FORMAT = '1'
+/**
+ * Raise it when the layer changes: what was prepared before is then prepared again. Part of the name too: two versions
+ * of us may share an engine for the time of an upgrade.
+ */
+const FORMAT = '2'
 const FORMAT_LABEL = 'writ.prepared'
+const BASE_LABEL = 'writ.base'
 const METADATA_LABEL = 'writ.metadata'
+
+/** Goes on from what an image lacks. */
+const NO_BINARY =
+  'and there is no statically linked busybox to give it for its architecture: install busybox-static or set WRIT_GATE_BINARY'
 
 const METADATA_BYTES = 64 * 1024
 const PASSWD_BYTES = 1024 * 1024
@@ -24,11 +34,13 @@ const POLL_MS = 100
 export interface PreparedImage {
   readonly id: string
   readonly metadata: string | null
+  /** What the gate runs with in it. */
+  readonly shell: string
 }
 
 /**
- * Every image gets one small layer, once: the job's user, the links to the secrets, the file that notes the start.
- * Doing it in each container instead costs two archive calls of 40 ms per job; making the layer costs 150 ms per image,
+ * Every image gets one small layer, once: the job's user, the links to the secrets, the file that notes the start,
+ * the shell of the gate. Doing it in each container instead costs two archive calls of 40 ms per job; making the layer costs 150 ms per image,
  * and a container from it 8 ms like any other. The layer also carries what was read of the image, so that nothing is
  * read again.
  */
@@ -36,12 +48,16 @@ export class PreparedImages {
   readonly #engine: Engine
   readonly #underway = new Map<string, Promise<PreparedImage>>()
 
-  constructor(engine: Engine) {
+  readonly #binary: () => GateBinary | null
+
+  constructor(engine: Engine, binary: () => GateBinary | null) {
     this.#engine = engine
+    this.#binary = binary
   }
 
   async of(base: InspectedImage, signal?: AbortSignal): Promise<PreparedImage> {
-    const ref = `${REPOSITORY}:${base.Id.replace('sha256:', '')}`
+    const gate = this.#gateFor(base)?.fingerprint ?? 'sh'
+    const ref = `${REPOSITORY}:${base.Id.replace('sha256:', '')}-${FORMAT}-${gate}`
     const ready = await this.#find(ref, signal)
     if (ready) return ready
     let preparing = this.#underway.get(base.Id)
@@ -56,7 +72,17 @@ export class PreparedImages {
     const labels = (await inspectImage(this.#engine, ref, signal))?.Config?.Labels
     if (labels?.[FORMAT_LABEL] !== FORMAT) return null
     const metadata = labels[METADATA_LABEL]
-    return { id: ref, metadata: metadata ? Buffer.from(metadata, 'base64').toString() : null }
+    return { ...this.#named(ref), metadata: metadata ? Buffer.from(metadata, 'base64').toString() : null }
+  }
+
+  #named(ref: string): { id: string; shell: string } {
+    return { id: ref, shell: ref.endsWith('-sh') ? IMAGE_SHELL : GATE_SHELL }
+  }
+
+  /** A program of another architecture than the image's would not start in it. */
+  #gateFor(base: InspectedImage): GateBinary | null {
+    const binary = this.#binary()
+    return binary?.architecture === base.Architecture ? binary : null
   }
 
   /**
@@ -98,33 +124,46 @@ export class PreparedImages {
 
   async #commit(base: InspectedImage, container: string, ref: string): Promise<PreparedImage> {
     try {
-      await this.#check(base, container)
+      const gate = this.#gateFor(base)
+      await this.#check(base, container, gate === null)
       const metadata = await readPlainFile(this.#engine, container, '/gostint_image.yml', METADATA_BYTES)
       const passwd = await readPlainFile(this.#engine, container, '/etc/passwd', PASSWD_BYTES)
-      await layOver(this.#engine, container, await smallTar(layer(passwd ?? '')))
+      const entries = [...layer(passwd ?? ''), ...(await this.#temporaryFolder(container)), ...(await program(gate))]
+      await layOver(this.#engine, container, await smallTar(entries))
       const [repo = '', tag = ''] = ref.split(':')
       const encoded = metadata === null ? '' : Buffer.from(metadata).toString('base64')
-      const changes = `LABEL ${FORMAT_LABEL}=${FORMAT} ${METADATA_LABEL}="${encoded}"`
+      const labels = [`${FORMAT_LABEL}=${FORMAT}`, `${BASE_LABEL}=${base.Id}`, `${METADATA_LABEL}="${encoded}"`]
+      const changes = `LABEL ${labels.join(' ')}`
       const query = { container, repo, tag, pause: 0, changes }
       await this.#engine.json('POST', '/commit', { query, deadlineMs: COMMIT_MS })
-      return { id: ref, metadata }
+      return { ...this.#named(ref), metadata }
     } catch (error) {
       throw refusal(error, 'container_refused')
     }
   }
 
-  async #check(base: InspectedImage, container: string): Promise<void> {
+  async #check(base: InspectedImage, container: string, ownShell: boolean): Promise<void> {
     if ((await fileKind(this.#engine, container, '/etc/group')) === 'other') {
       throw new WritError('container_refused', '/etc/group of the image is no plain file')
     }
-    if (!(await fileKind(this.#engine, container, '/bin/sh'))) {
-      throw new WritError('container_refused', 'the image has no /bin/sh, which secrets are handed over with')
+    if (await fileKind(this.#engine, container, GATE_DIRECTORY)) {
+      throw new WritError('container_refused', `the image has a ${GATE_DIRECTORY} of its own`)
+    }
+    if (!ownShell) return
+    if (!(await fileKind(this.#engine, container, IMAGE_SHELL))) {
+      throw new WritError('container_refused', `the image has no ${IMAGE_SHELL}, ${NO_BINARY}`)
     }
     const path = base.Config?.Env?.find(item => item.startsWith('PATH='))?.slice('PATH='.length)
     for (const folder of (path || '/usr/local/bin:/usr/bin:/bin').split(':')) {
       if (await fileKind(this.#engine, container, `${folder}/tar`)) return
     }
-    throw new WritError('container_refused', 'the image has no tar, which secrets are handed over with')
+    throw new WritError('container_refused', `the image has no tar, ${NO_BINARY}`)
+  }
+
+  /** The home of the job's user is `/tmp`, which an image without anything lacks. */
+  async #temporaryFolder(container: string): Promise<TarEntry[]> {
+    if (await fileKind(this.#engine, container, '/tmp')) return []
+    return [{ name: 'tmp', type: 'directory', mode: 0o1777 }]
   }
 
   async #remove(container: string): Promise<void> {
@@ -134,10 +173,17 @@ export class PreparedImages {
 
 function layer(passwd: string): TarEntry[] {
   const link = (name: string): TarEntry => ({ name, type: 'symlink', linkname: `${SECRETS_DIRECTORY}/${name}` })
+  const folder = (path: string): TarEntry => ({ name: path.slice(1), type: 'directory', mode: 0o755 })
   return [
     { name: 'etc/passwd', mode: 0o444, data: withJobUser(passwd) },
     link('secrets.yml'),
     link('secrets.json'),
-    { name: STARTED_FILE.slice(1), mode: 0o600, uid: JOB_USER, gid: JOB_USER },
+    folder(GATE_DIRECTORY),
+    folder(STATE_DIRECTORY),
+    { name: `${STATE_DIRECTORY.slice(1)}/started`, mode: 0o600, uid: JOB_USER, gid: JOB_USER },
   ]
+}
+
+async function program(gate: GateBinary | null): Promise<TarEntry[]> {
+  return gate ? [{ name: GATE_SHELL.slice(1), mode: 0o755, data: await readFile(gate.path) }] : []
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { hostEntries, importImage, tarOf } from '../../../../test/busybox-image.ts'
 import { DockerFixture, finished, NO_SECRETS } from '../../../../test/docker-fixture.ts'
 import type { SecretFiles } from '../runtime.ts'
 import { secretTar } from './gate.ts'
@@ -51,17 +50,6 @@ describe.each([false, true])('secrets, with a terminal: %s', tty => {
     expect(seen.some(it => it.includes(MARKER))).toBe(false)
     await docker.runtime.remove(id)
   })
-})
-
-test.each([false, true])('arrive by another shell and another tar too, with a terminal: %s', async tty => {
-  const programs = ['/bin/sh', '/bin/tar', '/bin/rm', '/bin/cat', '/bin/sleep']
-  const ref = await importImage('writ-test/host', await tarOf(hostEntries(programs)))
-  await docker.remember(ref)
-  const image = await docker.runtime.image(ref, 'IfNotPresent', {})
-  const { stdout, stderr, exit } = await docker.run('cat /secrets.yml; echo "[$VAULT_TOKEN]"', SECRETS, { tty, image })
-  expect([stderr.toString(), exit.code]).toEqual(['', 0])
-  const text = stdout.toString().replaceAll('\r\n', '\n')
-  expect(text).toBe(`---\nkey: ${MARKER}\n[it's "${MARKER}"\n$HOME \\ \`id\`]\n`)
 })
 
 test('standard input of the job is empty', async () => {

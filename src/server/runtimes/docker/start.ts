@@ -4,7 +4,7 @@ import type { Attachment, Cursor, SecretFiles } from '../runtime.ts'
 import type { Engine } from './engine.ts'
 import { isGone, refusal } from './engine-error.ts'
 import { watchExit } from './exit-watch.ts'
-import { JOB_USER, secretTar, UNPACK_COMMAND } from './gate.ts'
+import { JOB_USER, secretTar, unpackCommand } from './gate.ts'
 import { type Inspected, inspect } from './inspection.ts'
 import { liveOutput } from './live-output.ts'
 import { logCopy } from './log-copy.ts'
@@ -29,7 +29,7 @@ export async function startContainer(
   try {
     socket = await engine.hijack(`/containers/${id}/attach`, { query, signal })
     await engine.json('POST', `/containers/${id}/start`, { signal, deadlineMs: START_MS })
-    if (tty) await deliverBeside(engine, id, tar, signal)
+    if (tty) await deliverBeside(engine, id, unpackCommand(Config.Entrypoint ?? []), tar, signal)
     else socket.end(tar)
   } catch (error) {
     socket?.destroy()
@@ -61,8 +61,14 @@ async function existing(engine: Engine, name: string, signal?: AbortSignal): Pro
 }
 
 /** Through a process of its own beside the gate: 50 ms more, but what is written to a terminal comes back as output. */
-async function deliverBeside(engine: Engine, id: string, tar: Buffer, signal?: AbortSignal): Promise<void> {
-  const exec = { AttachStdin: true, AttachStdout: true, User: `${JOB_USER}:${JOB_USER}`, Cmd: UNPACK_COMMAND }
+async function deliverBeside(
+  engine: Engine,
+  id: string,
+  command: readonly string[],
+  tar: Buffer,
+  signal?: AbortSignal,
+): Promise<void> {
+  const exec = { AttachStdin: true, AttachStdout: true, User: `${JOB_USER}:${JOB_USER}`, Cmd: command }
   const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${id}/exec`, { body: exec, signal })
   const socket = await engine.hijack(`/exec/${Id}/start`, { body: { Detach: false, Tty: false }, signal })
   socket.resume()
