@@ -8,7 +8,11 @@ export async function renewLease(vault: Vault, token: Secret, leaseId: string, s
   return answer?.lease.seconds ?? 0
 }
 
-/** Ends a lease. No error when there is none (contract leases-of-tokens: a 204). */
+/**
+ * Ends a lease, and answers when what it stood for is gone. Without `sync` Vault says yes first and tries afterwards, a few times.
+ * No error when there is none (contract leases-of-tokens: a 204).
+ */
 export async function revokeLease(vault: Vault, token: Secret, leaseId: string, signal?: AbortSignal): Promise<void> {
-  await vault.send({ method: 'PUT', path: 'sys/leases/revoke', token, body: { lease_id: leaseId }, signal })
+  const body = { lease_id: leaseId, sync: true }
+  await vault.send({ method: 'PUT', path: 'sys/leases/revoke', token, body, signal })
 }

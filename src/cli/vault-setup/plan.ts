@@ -85,13 +85,15 @@ function jobPolicy({ jobRole, jobSecrets }: SetupOptions): string {
   return [rule(`transit/decrypt/${jobRole}`, ['update']), ...jobSecrets.map(path => rule(path, ['read']))].join('\n')
 }
 
-/** By accessor only: the server renews and ends the tokens of jobs without spending their uses. */
+/** By accessor only: the server renews and ends the tokens and leases of jobs without spending the uses of a token. */
 function serverPolicy({ serverKey }: SetupOptions): string {
   return [
     rule(`transit/encrypt/${serverKey}`, ['update']),
     rule(`transit/decrypt/${serverKey}`, ['update']),
     rule('auth/token/renew-accessor', ['update']),
     rule('auth/token/revoke-accessor', ['update']),
+    rule('sys/leases/renew', ['update']),
+    rule('sys/leases/revoke', ['update']),
   ].join('\n')
 }
 

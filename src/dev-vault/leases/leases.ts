@@ -43,6 +43,11 @@ export class Leases {
     return lease && lease.expiresAt > this.#clock.now() ? lease : undefined
   }
 
+  /** As `find`, and also one that has ended and is not given back yet. */
+  known(id: string): Lease | undefined {
+    return this.#byId.get(id)
+  }
+
   all(): Lease[] {
     return [...this.#byId.values()].filter(lease => lease.expiresAt > this.#clock.now())
   }

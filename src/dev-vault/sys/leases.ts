@@ -40,7 +40,8 @@ export function leaseRoutes(core: Core): Route[] {
   }
 
   const revoke: Handler = async call => {
-    const lease = core.leases.find(idOf(call))
+    // also one that has ended and could not be given back yet
+    const lease = core.leases.known(idOf(call))
     if (lease) await core.leases.revoke(lease)
     const token = core.tokens.byLease(idOf(call))
     if (token) await core.tokens.revoke(token)

@@ -6,6 +6,7 @@ import { findJob, type Job } from '../store/jobs.ts'
 import { endRun, type Hold, HoldLost, markReleased, type Outcome } from '../store/runs.ts'
 import { containerName } from './container.ts'
 import type { Engine } from './engine.ts'
+import { endLeases } from './leases.ts'
 
 /** Records the one end of a job (DESIGN §5, step 6): state, exit code, totals and audit entry in one transaction. */
 export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): Promise<void> {
@@ -32,8 +33,8 @@ export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): P
 const PAUSE = { firstMs: 200, longestMs: 10_000 }
 
 /**
- * Takes away everything that the job held: container, volumes, memory files, token and with it its leases. Tries until it is done
- * or another node holds the job; what is left after a crash is found by the lease that runs out.
+ * Takes away everything that the job held: container, volumes, memory files, leases and token. Tries until it is done or another
+ * node holds the job; what is left after a crash is found by the lease that runs out.
  */
 export async function releaseJob(
   engine: Engine,
@@ -43,8 +44,7 @@ export async function releaseJob(
 ): Promise<void> {
   for (let pauseMs = PAUSE.firstMs; !lost.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE.longestMs)) {
     try {
-      await engine.runtime.remove(containerName(hold.id))
-      if (job.token_accessor) await revokeAccessor(engine.vault, engine.identity.token(), job.token_accessor)
+      await takeAway(engine, job, hold)
       await engine.db.transaction().execute(async tx => {
         await markReleased(tx, hold)
         await record(tx, { action: 'job.container_removed', job: hold.id, actor: hold.node })
@@ -58,4 +58,23 @@ export async function releaseJob(
       await sleep(pauseMs, undefined, { signal: lost }).catch(() => {})
     }
   }
+}
+
+/** All of it is tried before the first failure is thrown: an engine that is away must not keep a token alive, nor the other way round. */
+async function takeAway(engine: Engine, job: Pick<Job, 'token_accessor'>, hold: Hold): Promise<void> {
+  const endToken = async () => {
+    if (job.token_accessor) await revokeAccessor(engine.vault, engine.identity.token(), job.token_accessor)
+  }
+  const results = await Promise.allSettled([
+    engine.runtime.remove(containerName(hold.id)),
+    // leases first, for their receipts: with the token Vault would end them as well, and say nothing about it
+    inTurn(() => endLeases(engine, hold.id), endToken),
+  ])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+async function inTurn(...steps: (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const step of steps) await step().catch(error => failures.push(error))
+  if (failures.length > 0) throw failures[0]
 }

@@ -3,6 +3,7 @@ import type { Image } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, updateRun } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
+import { endLeases } from './leases.ts'
 import { type Order, readMetadata } from './order.ts'
 import { seal, unseal } from './sealed.ts'
 import { resolveSecrets, type Secrets } from './secrets.ts'
@@ -28,7 +29,9 @@ export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: A
   })
   const refs = [...readMetadata(image.metadata, 'gostint_image.yml').secretRefs, ...order.secretRefs]
   const token = new Secret(tokenText)
-  const wanted = { id: hold.id, token, refs, continueOnWarnings: order.continueOnWarnings }
+  // what an earlier try read is of no use to anyone: without this, each try would leave a credential behind
+  await endLeases(engine, hold.id)
+  const wanted = { hold, token, refs, continueOnWarnings: order.continueOnWarnings }
   const secrets = await resolveSecrets(engine, wanted, signal)
   // no reference can have a name with a blank
   const masks = secrets.get('TOKEN') === token ? secrets : new Map([...secrets, ['job token', token]])

@@ -35,7 +35,13 @@ afterAll(async () => {
 
 async function resolve(refs: string[], more: { engine?: Engine; token?: Secret; continueOnWarnings?: boolean } = {}) {
   const { engine = t.engine, ...rest } = more
-  const job = { id: JOB, token, continueOnWarnings: false, refs: refs.map(parseSecretRef), ...rest }
+  const job = {
+    hold: { id: JOB, node: 'node-1', attempt: 1 },
+    token,
+    continueOnWarnings: false,
+    refs: refs.map(parseSecretRef),
+    ...rest,
+  }
   const secrets = await resolveSecrets(engine, job)
   return Object.fromEntries([...secrets].map(([name, secret]) => [name, secret.reveal()]))
 }
@@ -105,7 +111,7 @@ test('names that objects have already', async () => {
   answers({ k: 'v' })
   const refs = ['__proto__@kv/a.k', 'constructor@kv/a.k', 'toString@kv/a.k']
   const secrets = await resolveSecrets(faked, {
-    id: JOB,
+    hold: { id: JOB, node: 'node-1', attempt: 1 },
     token,
     refs: refs.map(parseSecretRef),
     continueOnWarnings: false,
@@ -163,6 +169,11 @@ test('every path that is read is in the audit trail by name; no value is there, 
 test('an abort ends it with its reason', async () => {
   fake.answer = () => {}
   const reason = new Error('killed')
-  const job = { id: JOB, token, continueOnWarnings: false, refs: [parseSecretRef('A@kv/a.k')] }
+  const job = {
+    hold: { id: JOB, node: 'node-1', attempt: 1 },
+    token,
+    continueOnWarnings: false,
+    refs: [parseSecretRef('A@kv/a.k')],
+  }
   await expect(resolveSecrets(faked, job, AbortSignal.abort(reason))).rejects.toBe(reason)
 })

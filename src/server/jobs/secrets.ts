@@ -4,38 +4,40 @@ import { isVaultError } from '../../vault/error.ts'
 import { isRecord, type VaultResponse } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
 import { record } from '../audit/audit.ts'
+import type { Hold } from '../store/runs.ts'
 import { asUnavailable } from './caller.ts'
 import type { Engine } from './engine.ts'
+import { keepLease, leaseHash } from './leases.ts'
 
 /** Names to values, as the job gets them. */
 export type Secrets = ReadonlyMap<string, Secret>
 
+interface Reading {
+  readonly hold: Hold
+  readonly token: Secret
+  readonly refs: readonly SecretRef[]
+  readonly continueOnWarnings: boolean
+}
+
 /**
  * Reads what the references name, with the job's own token: each path once, so that the parts of one dynamic credential match
- * (gostint.md §8.1). Every path that is read is in the audit trail before its value is used.
+ * (gostint.md §8.1). Every path that is read is in the audit trail before its value is used, and a lease is remembered then.
  */
-export async function resolveSecrets(
-  engine: Engine,
-  job: { id: string; token: Secret; refs: readonly SecretRef[]; continueOnWarnings: boolean },
-  signal?: AbortSignal,
-): Promise<Secrets> {
+export async function resolveSecrets(engine: Engine, job: Reading, signal?: AbortSignal): Promise<Secrets> {
   const paths = new Map<string, Record<string, unknown>>()
   for (const [path, refs] of Map.groupBy(job.refs, ref => ref.path)) {
-    paths.set(path, await readPath(engine, job, path, signal))
-    const names = refs.map(ref => ref.name)
-    await record(engine.db, { action: 'job.secret_read', job: job.id, actor: engine.node, detail: { path, names } })
+    const answer = await readPath(engine, job, path, signal)
+    await keepReading(engine, job.hold, path, refs, answer)
+    if (answer.warnings.length && !job.continueOnWarnings) throw new WritError('secret_warnings', path)
+    if (!answer.data) throw new WritError('secret_not_found', path)
+    paths.set(path, unpack(answer.data))
   }
   // in the order of the references: a later one wins over an earlier one of the same name, also over TOKEN
   const values = job.refs.map(({ name, path, key }) => [name, pickValue(paths.get(path) ?? {}, path, key)] as const)
   return new Map([['TOKEN', job.token], ...values])
 }
 
-async function readPath(
-  engine: Engine,
-  job: { token: Secret; continueOnWarnings: boolean },
-  path: string,
-  signal?: AbortSignal,
-): Promise<Record<string, unknown>> {
+async function readPath(engine: Engine, job: Reading, path: string, signal?: AbortSignal): Promise<VaultResponse> {
   let answer: VaultResponse | null
   try {
     answer = await engine.vault.send({ method: 'GET', path, token: job.token, signal })
@@ -44,9 +46,24 @@ async function readPath(
     if (isVaultError(error, 'not_found', 'invalid')) throw new WritError('secret_not_found', path, { cause: error })
     throw asUnavailable(error)
   }
-  if (answer?.warnings.length && !job.continueOnWarnings) throw new WritError('secret_warnings', path)
-  if (!answer?.data) throw new WritError('secret_not_found', path)
-  return unpack(answer.data)
+  if (!answer) throw new WritError('secret_not_found', path)
+  return answer
+}
+
+/** Before anything else can go wrong: a lease that nobody remembers lives for as long as Vault lets it. */
+async function keepReading(
+  engine: Engine,
+  hold: Hold,
+  path: string,
+  refs: readonly SecretRef[],
+  { lease }: VaultResponse,
+): Promise<void> {
+  const names = refs.map(ref => ref.name)
+  const detail = { path, names, ...(lease.id && { lease_sha256: leaseHash(lease.id) }) }
+  await engine.db.transaction().execute(async tx => {
+    if (lease.id) await keepLease(tx, hold, path, lease)
+    await record(tx, { action: 'job.secret_read', job: hold.id, actor: engine.node, detail })
+  })
 }
 
 /** KV version 2 puts data and metadata side by side; a version 1 secret may have a field called `data` and is none of that. */

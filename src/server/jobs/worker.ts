@@ -3,6 +3,7 @@ import { findKilled, type Job } from '../store/jobs.ts'
 import { handOver } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { keepTokensAlive } from './keep-alive.ts'
+import { keepLeasesAlive } from './leases.ts'
 import { removeExpired } from './retention.ts'
 import { runJob } from './run.ts'
 
@@ -147,8 +148,9 @@ export class Worker {
     this.#keeping = true
     try {
       await keepTokensAlive(this.#engine)
+      await keepLeasesAlive(this.#engine)
     } catch (error) {
-      this.#engine.log.warn({ err: error }, 'tokens of jobs were not renewed')
+      this.#engine.log.warn({ err: error }, 'tokens or leases of jobs were not renewed')
     } finally {
       this.#keeping = false
     }

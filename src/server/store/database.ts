@@ -4,6 +4,7 @@ import pg from 'pg'
 import { WritError } from '../../protocol/errors.ts'
 import * as jobs from './migrations/001-jobs.ts'
 import * as audit from './migrations/002-audit.ts'
+import * as leases from './migrations/003-leases.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -34,7 +35,13 @@ function getTypeParser(oid: number, format?: 'text' | 'binary') {
 export async function migrate(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '001-jobs': { up: jobs.up }, '002-audit': { up: audit.up } }) },
+    provider: {
+      getMigrations: async () => ({
+        '001-jobs': { up: jobs.up },
+        '002-audit': { up: audit.up },
+        '003-leases': { up: leases.up },
+      }),
+    },
   })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error

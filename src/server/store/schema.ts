@@ -60,9 +60,17 @@ export interface AuditHeadTable {
   hash: Buffer
 }
 
+export interface LeasesTable {
+  id: string
+  job_id: string
+  path: string
+  renew_at: Date | null
+}
+
 export interface Tables {
   jobs: JobsTable
   output: OutputTable
   audit: AuditTable
   audit_head: AuditHeadTable
+  leases: LeasesTable
 }
