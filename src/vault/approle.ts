@@ -1,8 +1,8 @@
 import type { Vault } from './client.ts'
 import { VaultError } from './error.ts'
+import { loginAt } from './login.ts'
 import { text, type VaultAuth, type WrapInfo } from './response.ts'
 import { Secret } from './secret.ts'
-import { requireAuth } from './token.ts'
 import { unwrap } from './wrapping.ts'
 
 /** Where the SecretIDs of a role are made: what `creation_path` of an honest wrap says. */
@@ -14,11 +14,10 @@ export async function loginAppRole(
   vault: Vault,
   credentials: { roleId: string; secretId: Secret },
   signal?: AbortSignal,
+  mount = 'approle',
 ): Promise<VaultAuth> {
-  const path = 'auth/approle/login'
   const body = { role_id: credentials.roleId, secret_id: credentials.secretId.reveal() }
-  const answer = await vault.send({ method: 'POST', path, token: null, body, signal })
-  return requireAuth(path, answer?.auth)
+  return await loginAt(vault, `auth/${mount}/login`, body, signal)
 }
 
 /** A new SecretID of the role, response-wrapped: its value is seen by whoever unwraps it and by nobody else. */

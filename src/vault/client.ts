@@ -12,6 +12,11 @@ export interface VaultOptions {
   /** PEM of the authorities to trust instead of the system's. */
   readonly ca?: string | undefined
   readonly serverName?: string | undefined
+  /** PEM of the certificate and key that this side shows, both or neither. */
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  /** Believes any certificate: whoever stands between reads every token. */
+  readonly skipVerify?: boolean | undefined
   /** For the answer's headers and for each pause in its body; default 10 s. */
   readonly timeoutMs?: number | undefined
   readonly retry?: RetryPolicy | undefined
@@ -58,6 +63,8 @@ export class Vault {
         timeout: 5_000,
         ...(options.ca ? { ca: options.ca } : {}),
         ...(options.serverName ? { servername: options.serverName } : {}),
+        ...(options.cert && options.key ? { cert: options.cert, key: options.key } : {}),
+        ...(options.skipVerify ? { rejectUnauthorized: false } : {}),
       },
     })
   }

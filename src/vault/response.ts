@@ -17,6 +17,8 @@ export interface VaultAuth {
   /** Seconds; 0 never expires. */
   readonly leaseSeconds: number
   readonly renewable: boolean
+  /** What the method says of who logged in. */
+  readonly metadata: Readonly<Record<string, unknown>>
 }
 
 export interface WrapInfo {
@@ -58,6 +60,7 @@ function parseAuth(auth: Record<string, unknown>): VaultAuth {
     entityId: typeof auth.entity_id === 'string' ? auth.entity_id : '',
     leaseSeconds: number(auth.lease_duration, 'auth.lease_duration'),
     renewable: auth.renewable === true,
+    metadata: isRecord(auth.metadata) ? auth.metadata : {},
   }
 }
 

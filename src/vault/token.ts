@@ -12,6 +12,8 @@ export interface TokenFacts {
   readonly policies: readonly string[]
   /** Seconds left; 0 never expires. */
   readonly ttl: number
+  /** Seconds that it was made for; 0 for ever. */
+  readonly creationTtl: number
   readonly renewable: boolean
 }
 
@@ -26,6 +28,7 @@ export async function lookupSelf(vault: Vault, token: Secret, signal?: AbortSign
     entityId: typeof data.entity_id === 'string' ? data.entity_id : '',
     policies: texts(data.policies),
     ttl: secondsLeft(data),
+    creationTtl: typeof data.creation_ttl === 'number' ? data.creation_ttl : 0,
     renewable: data.renewable === true,
   }))
 }
@@ -43,6 +46,8 @@ export interface TokenRequest {
   readonly num_uses?: number
   readonly display_name?: string
   readonly renewable?: boolean
+  readonly no_parent?: boolean
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 export async function createToken(

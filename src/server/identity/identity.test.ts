@@ -1,236 +1,187 @@
 import { inspect } from 'node:util'
-import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startTestVault, type TestVault } from '../../../test/dev-vault.ts'
 import { FakeServer, json } from '../../../test/fake-server.ts'
+import { IdentityBench } from '../../../test/identity.ts'
 import { loginAppRole } from '../../vault/approle.ts'
 import { Vault } from '../../vault/client.ts'
 import { Secret } from '../../vault/secret.ts'
-import { lookupSelf, revokeSelf } from '../../vault/token.ts'
-import type { Credentials } from './credentials.ts'
-import { Identity } from './identity.ts'
+import { revokeSelf } from '../../vault/token.ts'
 
-let stack: TestVault
-let lines: string[]
-/** What the identity means to do next, and when. */
-let planned: { ms: number; action: () => Promise<void> } | null
-const open: Identity[] = []
-
+let bench: IdentityBench
 beforeEach(async () => {
-  stack = await startTestVault()
-  await stack.write('sys/auth/approle', { type: 'approle' })
-  lines = []
-  planned = null
+  bench = await IdentityBench.start()
 })
-afterEach(async () => {
-  for (const identity of open.splice(0)) await identity.close()
-  await stack.close()
-})
-
-function identityOf(credentials: Credentials, vault = stack.vault): Identity {
-  const log = pino({ level: 'trace' }, { write: line => lines.push(line) })
-  const identity = new Identity(vault, credentials, log, (ms, action) => {
-    const mine = { ms, action }
-    planned = mine
-    return () => {
-      if (planned === mine) planned = null
-    }
-  })
-  open.push(identity)
-  return identity
-}
-
-async function appRole(settings: object): Promise<Credentials & { kind: 'approle' }> {
-  await stack.write('auth/approle/role/server', { token_policies: ['default'], ...settings })
-  const ask = (method: 'GET' | 'POST', what: string) =>
-    stack.vault.send({ method, path: `auth/approle/role/server/${what}`, token: stack.root })
-  const roleId = String((await ask('GET', 'role-id'))?.data?.role_id)
-  const secretId = new Secret(String((await ask('POST', 'secret-id'))?.data?.secret_id))
-  return { kind: 'approle', roleId, secretId }
-}
-
-/** Lets the planned moment come. */
-async function elapse(): Promise<number> {
-  const next = planned ?? expect.fail('nothing is planned')
-  planned = null
-  stack.dev.clock.advance(next.ms)
-  await next.action()
-  return next.ms
-}
-
-const alive = (token: Secret) =>
-  lookupSelf(stack.vault, token).then(
-    () => true,
-    () => false,
-  )
+afterEach(() => bench.close())
 
 test('before its first login it is sealed and says so', () => {
-  const identity = identityOf({ kind: 'token', token: stack.root })
-  expect(identity.state).toEqual({ sealed: true, reason: 'not logged in yet' })
+  const identity = bench.identityOf({ kind: 'token', token: bench.stack.root })
+  expect(identity.state).toMatchObject({ sealed: true, reason: 'not logged in yet' })
   expect(() => identity.token()).toThrowError(expect.objectContaining({ code: 'server_sealed' }))
 })
 
 test('a periodic AppRole: logged in at start, renewed before it expires, for ever with the same token', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
-  expect(identity.state).toEqual({ sealed: false, reason: 'logged in by approle' })
+  expect(identity.state).toMatchObject({ sealed: false, reason: 'logged in by approle' })
   for (let n = 0; n < 30; n++) {
-    const ms = await elapse()
+    const ms = await bench.elapse()
     expect(ms).toBeGreaterThanOrEqual(0.6 * 3_600_000)
     expect(ms).toBeLessThanOrEqual(0.7 * 3_600_000)
-    expect(await alive(token)).toBe(true)
+    expect(await bench.alive(token)).toBe(true)
   }
   expect(identity.token()).toBe(token)
 })
 
 test('the moment of renewal varies, so that many nodes do not come at once', async () => {
-  const credentials = await appRole({ token_period: '1h' })
+  const credentials = await bench.appRole({ token_period: '1h' })
   const moments = new Set<number>()
   for (let n = 0; n < 5; n++) {
-    await identityOf(credentials).start()
-    moments.add(planned?.ms ?? 0)
+    await bench.identityOf(credentials).start()
+    moments.add(bench.planned?.ms ?? 0)
   }
   expect(moments.size).toBeGreaterThan(1)
 })
 
 test('at its maximum life renewal ends: a new login, and never a moment without a good token', async () => {
-  const identity = identityOf(await appRole({ token_ttl: '20m', token_max_ttl: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_ttl: '20m', token_max_ttl: '1h' }))
   await identity.start()
   const tokens = new Set<string>()
   for (let n = 0; n < 40; n++) {
-    await elapse()
+    await bench.elapse()
     expect(identity.state.sealed).toBe(false)
-    expect(await alive(identity.token())).toBe(true)
+    expect(await bench.alive(identity.token())).toBe(true)
     tokens.add(identity.token().reveal())
   }
   expect(tokens.size).toBeGreaterThan(4)
 })
 
 test('a token that cannot be renewed is used until a moment before its end; then it is sealed and says why', async () => {
-  const token = await stack.token({ policies: ['default'], ttl: '1h', renewable: false })
-  const identity = identityOf({ kind: 'token', token })
+  const token = await bench.stack.token({ policies: ['default'], ttl: '1h', renewable: false })
+  const identity = bench.identityOf({ kind: 'token', token })
   await identity.start()
   let steps = 0
   while (!identity.state.sealed) {
-    expect(await alive(identity.token())).toBe(true)
-    await elapse()
+    expect(await bench.alive(identity.token())).toBe(true)
+    await bench.elapse()
     steps += 1
     expect(steps).toBeLessThan(50)
   }
-  expect(await alive(token)).toBe(false)
+  expect(await bench.alive(token)).toBe(false)
   expect(identity.state.reason).toContain('permission denied')
 })
 
 test('a root token never expires and is left alone', async () => {
-  await identityOf({ kind: 'token', token: stack.root }).start()
-  expect(planned).toBeNull()
+  await bench.identityOf({ kind: 'token', token: bench.stack.root }).start()
+  expect(bench.planned).toBeNull()
 })
 
 test('wrong credentials: sealed, with pauses that grow to half a minute and no further', async () => {
-  const identity = identityOf({ kind: 'approle', roleId: 'nobody', secretId: new Secret('canary-secret-id') })
+  const identity = bench.identityOf({ kind: 'approle', roleId: 'nobody', secretId: new Secret('canary-secret-id') })
   await identity.start()
   const pauses: number[] = []
-  for (let n = 0; n < 12; n++) pauses.push(await elapse())
+  for (let n = 0; n < 12; n++) pauses.push(await bench.elapse())
   for (const [n, ms] of pauses.entries()) {
     const full = Math.min(30_000, 500 * 2 ** n)
     expect(ms).toBeGreaterThanOrEqual(full / 2)
     expect(ms).toBeLessThanOrEqual(full)
   }
   expect(identity.state).toMatchObject({ sealed: true, reason: expect.stringContaining('login by approle failed') })
-  expect(identity.state.reason + lines.join('') + inspect(identity, { depth: null })).not.toContain('canary-secret-id')
+  expect(identity.state.reason + bench.lines.join('') + inspect(identity, { depth: null })).not.toContain(
+    'canary-secret-id',
+  )
 })
 
 test('Vault away at start: the server waits for it, and is unsealed when it is back', async () => {
-  const credentials = await appRole({ token_period: '1h' })
-  const identity = identityOf(credentials)
-  stack.dev.seal()
+  const credentials = await bench.appRole({ token_period: '1h' })
+  const identity = bench.identityOf(credentials)
+  bench.stack.dev.seal()
   await identity.start()
   expect(identity.state).toMatchObject({ sealed: true, reason: expect.stringContaining('503') })
-  await elapse()
-  stack.dev.unseal()
-  await elapse()
+  await bench.elapse()
+  bench.stack.dev.unseal()
+  await bench.elapse()
   expect(identity.state.sealed).toBe(false)
   // and the next failure begins with a short pause again
-  stack.dev.seal()
-  await elapse()
-  expect(planned?.ms).toBeLessThanOrEqual(500)
+  bench.stack.dev.seal()
+  await bench.elapse()
+  expect(bench.planned?.ms).toBeLessThanOrEqual(500)
 })
 
 test('nobody at the address of Vault', async () => {
   const gone = await FakeServer.listen(response => json(response, 200, {}))
   await gone.close()
   const vault = new Vault({ address: gone.address, retry: { retries: 0, firstDelayMs: 1 } })
-  const identity = identityOf({ kind: 'token', token: new Secret('canary-token') }, vault)
+  const identity = bench.identityOf({ kind: 'token', token: new Secret('canary-token') }, vault)
   await identity.start()
   expect(identity.state.reason).toContain('ECONNREFUSED')
-  expect(identity.state.reason + lines.join('')).not.toContain('canary-token')
+  expect(identity.state.reason + bench.lines.join('')).not.toContain('canary-token')
   await vault.close()
 })
 
 test('Vault away when renewal is due: the token is kept, and renewed when Vault is back', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
-  stack.dev.seal()
-  for (let n = 0; n < 5; n++) await elapse()
+  bench.stack.dev.seal()
+  for (let n = 0; n < 5; n++) await bench.elapse()
   expect(identity.state).toMatchObject({ sealed: false, reason: expect.stringContaining('Vault is away') })
   expect(identity.token()).toBe(token)
-  stack.dev.unseal()
-  await elapse()
-  expect(identity.state).toEqual({ sealed: false, reason: 'logged in by approle' })
+  bench.stack.dev.unseal()
+  await bench.elapse()
+  expect(identity.state).toMatchObject({ sealed: false, reason: 'logged in by approle' })
   expect(identity.token()).toBe(token)
 })
 
 test('Vault away until the token has expired: a new login', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
-  stack.dev.seal()
-  await elapse()
-  stack.dev.clock.advance(3_600_000)
-  stack.dev.unseal()
-  await elapse()
+  bench.stack.dev.seal()
+  await bench.elapse()
+  bench.stack.dev.clock.advance(3_600_000)
+  bench.stack.dev.unseal()
+  await bench.elapse()
   expect(identity.token()).not.toBe(token)
-  expect(await alive(identity.token())).toBe(true)
+  expect(await bench.alive(identity.token())).toBe(true)
 })
 
 test('revoked under it: a new login when renewal is due', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
-  await revokeSelf(stack.vault, token)
-  await elapse()
+  await revokeSelf(bench.stack.vault, token)
+  await bench.elapse()
   expect(identity.token()).not.toBe(token)
-  expect(await alive(identity.token())).toBe(true)
+  expect(await bench.alive(identity.token())).toBe(true)
 })
 
 test('in doubt it looks at once: a token that is gone is replaced', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
-  await revokeSelf(stack.vault, token)
+  await revokeSelf(bench.stack.vault, token)
   await Promise.all([identity.doubt(), identity.doubt(), identity.doubt()])
   expect(identity.token()).not.toBe(token)
-  expect(await alive(identity.token())).toBe(true)
+  expect(await bench.alive(identity.token())).toBe(true)
 })
 
 test('in doubt about a good token, or with Vault away: it is kept', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
-  stack.dev.seal()
+  bench.stack.dev.seal()
   await identity.doubt()
-  stack.dev.unseal()
+  bench.stack.dev.unseal()
   await identity.doubt()
   expect(identity.token()).toBe(token)
 })
 
 test('in doubt about a token that it cannot replace: sealed at once', async () => {
-  const token = await stack.token({ policies: ['default'], ttl: '1h' })
-  const identity = identityOf({ kind: 'token', token })
+  const token = await bench.stack.token({ policies: ['default'], ttl: '1h' })
+  const identity = bench.identityOf({ kind: 'token', token })
   await identity.start()
-  await revokeSelf(stack.vault, token)
+  await revokeSelf(bench.stack.vault, token)
   await identity.doubt()
   expect(identity.state).toMatchObject({ sealed: true, reason: expect.stringContaining('failed and is tried again') })
 })
@@ -238,7 +189,7 @@ test('in doubt about a token that it cannot replace: sealed at once', async () =
 test('doubts that come all the time do not ask Vault all the time', async () => {
   const fake = await FakeServer.listen(response => json(response, 200, { data: { accessor: 'a', ttl: 3600 } }))
   const vault = new Vault({ address: fake.address })
-  const identity = identityOf({ kind: 'token', token: new Secret('t') }, vault)
+  const identity = bench.identityOf({ kind: 'token', token: new Secret('t') }, vault)
   await identity.start()
   for (let n = 0; n < 50; n++) await identity.doubt()
   expect(fake.seen).toHaveLength(2)
@@ -252,8 +203,8 @@ test.each([0.2, 0.000001, -5])(
     const auth = { client_token: 't', accessor: 'a', lease_duration: seconds, renewable: true }
     const fake = await FakeServer.listen(response => json(response, 200, { auth }))
     const vault = new Vault({ address: fake.address })
-    await identityOf({ kind: 'approle', roleId: 'r', secretId: new Secret('s') }, vault).start()
-    for (let n = 0; n < 10; n++) expect(await elapse()).toBeGreaterThanOrEqual(250)
+    await bench.identityOf({ kind: 'approle', roleId: 'r', secretId: new Secret('s') }, vault).start()
+    for (let n = 0; n < 10; n++) expect(await bench.elapse()).toBeGreaterThanOrEqual(250)
     expect(fake.seen.length).toBeLessThanOrEqual(21)
     await vault.close()
     await fake.close()
@@ -264,42 +215,42 @@ test('a life longer than a timer can wait', async () => {
   const auth = { client_token: 't', accessor: 'a', lease_duration: 1e9, renewable: true }
   const fake = await FakeServer.listen(response => json(response, 200, { auth }))
   const vault = new Vault({ address: fake.address })
-  await identityOf({ kind: 'approle', roleId: 'r', secretId: new Secret('s') }, vault).start()
-  expect(planned?.ms).toBe(2 ** 31 - 1)
+  await bench.identityOf({ kind: 'approle', roleId: 'r', secretId: new Secret('s') }, vault).start()
+  expect(bench.planned?.ms).toBe(2 ** 31 - 1)
   await vault.close()
   await fake.close()
 })
 
 test('close revokes what it logged in for, and plans nothing more', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
   const token = identity.token()
   await identity.close()
-  expect(identity.state).toEqual({ sealed: true, reason: 'shut down' })
-  expect(planned).toBeNull()
-  expect(await alive(token)).toBe(false)
+  expect(identity.state).toMatchObject({ sealed: true, reason: 'shut down' })
+  expect(bench.planned).toBeNull()
+  expect(await bench.alive(token)).toBe(false)
 })
 
 test("close leaves somebody else's token alone", async () => {
-  const token = await stack.token({ policies: ['default'], ttl: '1h' })
-  const identity = identityOf({ kind: 'token', token })
+  const token = await bench.stack.token({ policies: ['default'], ttl: '1h' })
+  const identity = bench.identityOf({ kind: 'token', token })
   await identity.start()
   await identity.close()
-  expect(await alive(token)).toBe(true)
+  expect(await bench.alive(token)).toBe(true)
 })
 
 test('close with Vault away takes no longer than it must', async () => {
-  const identity = identityOf(await appRole({ token_period: '1h' }))
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
-  stack.dev.seal()
+  bench.stack.dev.seal()
   const start = performance.now()
   await identity.close()
   expect(performance.now() - start).toBeLessThan(2_500)
 })
 
 test('closed while it logs in: the login that still comes through is revoked', async () => {
-  const credentials = await appRole({ token_period: '1h' })
-  const { token } = await loginAppRole(stack.vault, credentials)
+  const credentials = await bench.appRole({ token_period: '1h' })
+  const { token } = await loginAppRole(bench.stack.vault, credentials)
   let revoked = 0
   const fake = await FakeServer.listen(async (response, { url }) => {
     if (url.endsWith('revoke-self')) revoked += 1
@@ -309,10 +260,10 @@ test('closed while it logs in: the login that still comes through is revoked', a
   // its own abort does not reach this request: it has been answered already
   const vault = new Vault({ address: fake.address })
   const late = { send: (call: Parameters<Vault['send']>[0]) => vault.send({ ...call, signal: undefined }) }
-  const identity = identityOf(credentials, late as unknown as Vault)
+  const identity = bench.identityOf(credentials, late as unknown as Vault)
   await identity.start()
-  expect(identity.state).toEqual({ sealed: true, reason: 'shut down' })
-  expect(planned).toBeNull()
+  expect(identity.state).toMatchObject({ sealed: true, reason: 'shut down' })
+  expect(bench.planned).toBeNull()
   expect(revoked).toBe(1)
   await vault.close()
   await fake.close()

@@ -1,0 +1,53 @@
+import { request } from 'undici'
+import type { Vault } from '../../../vault/client.ts'
+import { VaultError } from '../../../vault/error.ts'
+import { loginAt } from '../../../vault/login.ts'
+import { Secret } from '../../../vault/secret.ts'
+import { type MethodLogin, repeatable } from './login.ts'
+
+export interface AwsEc2Credentials {
+  readonly kind: 'aws-ec2'
+  readonly role: string
+  /** Vault binds an instance to the nonce of its first login; empty lets Vault choose one. */
+  readonly nonce: Secret
+  readonly mount?: string
+  /** Of the instance's metadata service. */
+  readonly metadata?: string
+}
+
+const METADATA = 'http://169.254.169.254'
+const WAIT = { headersTimeout: 3_000, bodyTimeout: 3_000 }
+
+/** An EC2 instance, by the identity document that Amazon has signed (gatekeeper.md §5). */
+export async function byAwsEc2(
+  vault: Vault,
+  credentials: AwsEc2Credentials,
+  signal?: AbortSignal,
+): Promise<MethodLogin<AwsEc2Credentials>> {
+  const { role, nonce, mount = 'aws-ec2', metadata = METADATA } = credentials
+  const pkcs7 = (await identityDocument(metadata, signal)).replace(/\s/g, '')
+  const body = { pkcs7, ...(role && { role }), ...(nonce.reveal() && { nonce: nonce.reveal() }) }
+  const auth = await loginAt(vault, `auth/${mount}/login`, body, signal)
+  // without the nonce that Vault chose at the first login, it would refuse the second
+  const chosen = auth.metadata.nonce
+  return repeatable(auth, typeof chosen === 'string' ? { ...credentials, nonce: new Secret(chosen) } : credentials)
+}
+
+async function identityDocument(metadata: string, signal?: AbortSignal): Promise<string> {
+  const get = async (method: 'GET' | 'PUT', path: string, headers: Record<string, string>) => {
+    const answer = await request(`${metadata}/latest/${path}`, { method, headers, signal: signal ?? null, ...WAIT })
+    const text = await answer.body.text()
+    return answer.statusCode === 200 && text.length < 16_384 ? text : null
+  }
+  try {
+    // a session, as version 2 of the service wants it; version 1 has none and needs none
+    const session = await get('PUT', 'api/token', { 'x-aws-ec2-metadata-token-ttl-seconds': '60' })
+    const headers = session ? { 'x-aws-ec2-metadata-token': session } : undefined
+    const document = await get('GET', 'dynamic/instance-identity/pkcs7', headers ?? {})
+    if (document) return document
+  } catch (error) {
+    if (signal?.aborted) throw error
+  }
+  const errors = ['the metadata service of the instance does not answer']
+  throw new VaultError({ status: 0, path: 'auth/aws-ec2/login', errors })
+}
