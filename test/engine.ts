@@ -25,7 +25,7 @@ export interface TestEngine {
 }
 
 /** The parts below the containers: a database of its own, the embedded Vault with the server's key, an identity. No runtime. */
-export async function startTestEngine(): Promise<TestEngine> {
+export async function startTestEngine(more: object = {}): Promise<TestEngine> {
   const [database, stack] = await Promise.all([createTestDatabase(), startTestVault()])
   await stack.write('sys/mounts/transit', { type: 'transit' })
   await stack.write('transit/keys/writ-server', {})
@@ -42,6 +42,7 @@ export async function startTestEngine(): Promise<TestEngine> {
     leaseMs: 1_000,
     concurrency: 4,
     killGraceSeconds: 1,
+    ...more,
   }
   const node = (name: string, runtime: Partial<Runtime> = {}) =>
     ({ node: name, settings, db, wakeups, vault: stack.vault, identity, runtime, log: logger }) as unknown as Engine

@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobAnswer, JobList, JobSpec, KillAnswer, SubmitAnswer } from '../protocol/job.ts'
+import type {
+  JobAnswer,
+  JobList,
+  JobSpec,
+  KillAnswer,
+  ListQuery,
+  QueueList,
+  SubmitAnswer,
+} from '../protocol/job.ts'
 import { decodeEvents, type JobEvent } from '../protocol/output-event.ts'
 import type { Vault } from '../vault/client.ts'
 import type { Secret } from '../vault/secret.ts'
@@ -62,10 +70,18 @@ export class Client {
     return await this.#transport.json({ method: 'GET', path: jobPath(id), token, signal })
   }
 
-  /** One page of ten, newest first. */
-  async list(skip = 0, signal?: AbortSignal): Promise<JobList> {
+  /** One page of the jobs that one may read, newest first; `next` of it is the `cursor` of the one that follows. */
+  async list(query: ListQuery = {}, signal?: AbortSignal): Promise<JobList> {
     const token = await this.#readToken()
-    return await this.#transport.json({ method: 'GET', path: `/v1/api/job?skip=${skip}`, token, signal })
+    const wanted = Object.entries(query).filter(([, value]) => value !== undefined)
+    const text = new URLSearchParams(wanted.map(([key, value]) => [key, String(value)])).toString()
+    return await this.#transport.json({ method: 'GET', path: `/v1/api/job${text && `?${text}`}`, token, signal })
+  }
+
+  /** The queues that one may read by policy, and how long they are. */
+  async queues(signal?: AbortSignal): Promise<QueueList> {
+    const token = await this.#readToken()
+    return await this.#transport.json({ method: 'GET', path: '/v1/api/queues', token, signal })
   }
 
   /** Asks for the job to be stopped; its end comes later. */

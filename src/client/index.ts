@@ -1,4 +1,13 @@
-export type { JobAnswer, JobList, JobSpec, JobState, KillAnswer, SubmitAnswer } from '../protocol/job.ts'
+export type {
+  JobAnswer,
+  JobList,
+  JobSpec,
+  JobState,
+  KillAnswer,
+  ListQuery,
+  QueueList,
+  SubmitAnswer,
+} from '../protocol/job.ts'
 export type { EndEvent, JobEvent, OutputEvent } from '../protocol/output-event.ts'
 export { Vault, type VaultOptions } from '../vault/client.ts'
 export { VaultError } from '../vault/error.ts'

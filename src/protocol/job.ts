@@ -88,14 +88,55 @@ export const SubmitAnswer = Type.Object({
 })
 export type SubmitAnswer = Static<typeof SubmitAnswer>
 
-/** `GET /v1/api/job` (gostint.md §2.7) */
+/** Most jobs in one page of a list. */
+export const LIST_LIMIT = 100
+
+/** The query of `GET /v1/api/job`; without any, the page that GoStint answers (gostint.md §2.7). */
+export const ListQuery = Type.Object({
+  skip: Type.Optional(
+    Type.Integer({ minimum: 0, description: "GoStint's way to page; what is no number counts as 0. Prefer `cursor`." }),
+  ),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIST_LIMIT, description: 'Jobs in the page; default 10.' })),
+  status: Type.Optional(
+    Type.String({
+      pattern: `^(${JOB_STATES.join('|')})(,(${JOB_STATES.join('|')}))*$`,
+      description: 'Only jobs in this state, or in one of several with commas between them.',
+    }),
+  ),
+  qname: Type.Optional(Type.String({ description: 'Only jobs of this queue; empty is the queue without a name.' })),
+  since: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only jobs submitted at this time or later (RFC 3339).' }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: '`next` of the page before; excludes `skip`.' }),
+  ),
+})
+export type ListQuery = Static<typeof ListQuery>
+
+/** `GET /v1/api/job` (gostint.md §2.7); what is below `total` is ours. */
 export const JobList = Type.Object({
-  data: Type.Array(JobAnswer),
+  data: Type.Array(JobAnswer, { description: 'Newest first. Outputs are cut after 16 KiB each.' }),
   skip: Type.Integer(),
   limit: Type.Integer(),
-  total: Type.Integer(),
+  total: Type.Integer({ description: 'How many jobs match; at least so many, unless `total_exact`.' }),
+  total_exact: Type.Boolean(),
+  next: Type.String({ description: '`cursor` of the page that follows; empty on the last one.' }),
 })
 export type JobList = Static<typeof JobList>
+
+/** `GET /v1/api/queues` */
+export const QueueList = Type.Object({
+  data: Type.Array(
+    Type.Object({
+      qname: Type.String(),
+      waiting: Type.Integer(),
+      running: Type.Integer({ description: 'Jobs that run or are being stopped.' }),
+      oldest: Type.String({ description: 'When the oldest waiting job was submitted; the zero time when none waits.' }),
+    }),
+    { description: 'Queues with a job on record that you may read by policy, by name.' },
+  ),
+})
+export type QueueList = Static<typeof QueueList>
 
 /** `POST /v1/api/job/kill/{id}` (gostint.md §2.9): the state before the kill has any effect. */
 export const KillAnswer = Type.Object({

@@ -24,7 +24,7 @@ export async function get(id: string, options: ConnectOptions): Promise<number> 
 export async function ls(options: ConnectOptions & { skip?: number }): Promise<number> {
   const client = await connect(options)
   try {
-    const list = await client.list(options.skip ?? 0)
+    const list = await client.list({ skip: options.skip ?? 0 })
     if (options.json) {
       printJson(list)
       return EXIT.ok

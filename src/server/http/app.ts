@@ -5,6 +5,7 @@ import { healthRoutes, type NodeState } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { parseJson } from './json-body.ts'
 import { metricsRoutes } from './metrics.ts'
+import { queueRoutes } from './queues.ts'
 import { withoutTrailingSlash } from './trailing-slash.ts'
 
 export interface HttpSettings {
@@ -43,6 +44,8 @@ export async function buildApp(engine: Engine, settings: HttpSettings, node: Nod
   app.addHook('onRequest', withoutTrailingSlash)
   metricsRoutes(app, engine)
   healthRoutes(app, engine, node)
+  app.decorateRequest('caller', null)
+  queueRoutes(app, engine)
   await app.register(
     (scope, _options, done) => {
       jobRoutes(scope, engine)

@@ -2,16 +2,18 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { WritError } from '../../protocol/errors.ts'
-import { JobAnswer, JobList, KillAnswer, SubmitAnswer } from '../../protocol/job.ts'
+import { JobAnswer, JobList, KillAnswer, ListQuery, SubmitAnswer } from '../../protocol/job.ts'
 import { parseJobId } from '../../protocol/job-id.ts'
 import { encodeEvent, type JobEvent } from '../../protocol/output-event.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { followJob } from '../jobs/follow.ts'
 import { killJob, removeJob } from '../jobs/kill.ts'
-import { listVisibleJobs, readJob, requireReadable } from '../jobs/read.ts'
+import { listVisibleJobs } from '../jobs/list.ts'
+import { readJob, requireReadable } from '../jobs/read.ts'
 import { submitJob } from '../jobs/submit.ts'
 import { callerOf, requireCaller } from './auth.ts'
 import { withHeartbeat } from './heartbeat.ts'
+import { readQuery } from './query.ts'
 
 interface IdParams {
   Params: { id: string }
@@ -19,7 +21,6 @@ interface IdParams {
 
 /** `/v1/api/job` (gostint.md §2.4 to 2.9), and the live output of a job. */
 export function jobRoutes(app: FastifyInstance, engine: Engine): void {
-  app.decorateRequest('caller', null)
   app.addHook('onRequest', requireCaller(engine))
 
   // an open stream would hold up the end of the server for ever
@@ -31,8 +32,9 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
   })
 
   app.get('/', { schema: { response: { 200: JobList } } }, async request => {
-    const { skip } = request.query as { skip?: string }
-    return await listVisibleJobs(engine, callerOf(request), Math.max(0, Number.parseInt(skip ?? '', 10) || 0))
+    const { skip, ...rest } = request.query as { skip?: string }
+    const query = readQuery(ListQuery, { ...rest, skip: String(lenient(skip)) })
+    return await listVisibleJobs(engine, callerOf(request), query)
   })
 
   app.get<IdParams>('/:id', { schema: { response: { 200: JobAnswer } } }, async request => {
@@ -91,6 +93,13 @@ function wantedStreams(request: FastifyRequest): readonly string[] | null {
   if (!wanted) throw new WritError('query_invalid', 'stream is stdout, stderr or both')
   return wanted
 }
+/** GoStint takes what is no number for 0 (gostint.md §2.7). */
+function lenient(skip: unknown): number {
+  return Math.min(MOST_SKIPPED, Math.max(0, Number.parseInt(String(skip), 10) || 0))
+}
+
+/** The attack: to skip rows the database has to read them. Whoever wants to go further uses a cursor. */
+const MOST_SKIPPED = 100_000
 
 /** A comment of the event stream, which clients skip. */
 const BEAT = ': still following\n\n'

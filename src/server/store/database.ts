@@ -5,6 +5,7 @@ import { WritError } from '../../protocol/errors.ts'
 import * as jobs from './migrations/001-jobs.ts'
 import * as audit from './migrations/002-audit.ts'
 import * as leases from './migrations/003-leases.ts'
+import * as http from './migrations/007-http.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -31,17 +32,18 @@ function getTypeParser(oid: number, format?: 'text' | 'binary') {
   return oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')
 }
 
+const MIGRATIONS = {
+  '001-jobs': { up: jobs.up },
+  '002-audit': { up: audit.up },
+  '003-leases': { up: leases.up },
+  '007-http': { up: http.up },
+}
+
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */
 export async function migrate(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: {
-      getMigrations: async () => ({
-        '001-jobs': { up: jobs.up },
-        '002-audit': { up: audit.up },
-        '003-leases': { up: leases.up },
-      }),
-    },
+    provider: { getMigrations: async () => MIGRATIONS },
   })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error

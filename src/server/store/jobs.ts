@@ -49,49 +49,6 @@ export async function lockJob(tx: Tx, id: string): Promise<Job | undefined> {
   return await tx.selectFrom('jobs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
-/** One page, newest first. */
-export async function listJobs(
-  db: Database,
-  filter: JobFilter,
-  page: { skip: number; limit: number },
-): Promise<{ jobs: Job[]; total: number }> {
-  const jobs = await matching(db, filter)
-    .selectAll()
-    .orderBy('submitted_at', 'desc')
-    .orderBy('seq', 'desc')
-    .offset(page.skip)
-    .limit(page.limit)
-    .execute()
-  const { total } = await matching(db, filter)
-    .select(eb => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow()
-  return { jobs, total }
-}
-
-/** Jobs of these queues, and those that this identity or token submitted. */
-export interface JobFilter {
-  readonly qnames: readonly string[]
-  readonly entity: string
-  readonly accessorHash: string
-}
-
-function matching(db: Database, filter: JobFilter) {
-  return db
-    .selectFrom('jobs')
-    .where(eb =>
-      eb.or([
-        ...(filter.qnames.length ? [eb('qname', 'in', filter.qnames)] : []),
-        eb('submitter_accessor_hash', '=', filter.accessorHash),
-        ...(filter.entity ? [eb('submitter_entity', '=', filter.entity)] : []),
-      ]),
-    )
-}
-
-export async function distinctQueues(db: Database): Promise<string[]> {
-  const rows = await db.selectFrom('jobs').select('qname').distinct().execute()
-  return rows.map(row => row.qname)
-}
-
 export async function requestKill(tx: Tx, id: string): Promise<void> {
   await tx.updateTable('jobs').set({ kill_requested: true }).where('id', '=', id).execute()
   await notify(tx, 'queue', id)

@@ -87,3 +87,19 @@ export async function collectOutput(
     .execute()
   return Buffer.concat(rows.map(row => row.data))
 }
+
+/** The beginning of the output of several jobs, as far as it begins within the first `limit` bytes of each. */
+export async function collectBeginnings(
+  db: Database,
+  jobIds: readonly string[],
+  limit: number,
+): Promise<(Chunk & { readonly job_id: string })[]> {
+  return await db
+    .selectFrom('output')
+    .select(['job_id', 'stream', 'data'])
+    .where('job_id', 'in', jobIds)
+    .where('start', '<', limit)
+    .orderBy('job_id')
+    .orderBy('start')
+    .execute()
+}

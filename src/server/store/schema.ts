@@ -65,6 +65,11 @@ export interface LeasesTable {
   job_id: string
   path: string
   renew_at: Date | null
+export interface IdempotencyTable {
+  key: string
+  body: string
+  job_id: string | null
+  reserved_until: Date
 }
 
 export interface Tables {
@@ -73,4 +78,5 @@ export interface Tables {
   audit: AuditTable
   audit_head: AuditHeadTable
   leases: LeasesTable
+  idempotency: IdempotencyTable
 }
