@@ -1,13 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  JobAnswer,
-  JobList,
-  JobSpec,
-  KillAnswer,
-  ListQuery,
-  QueueList,
-  SubmitAnswer,
-} from '../protocol/job.ts'
+import type { JobAnswer, JobList, JobSpec, KillAnswer, ListQuery, QueueList, SubmitAnswer } from '../protocol/job.ts'
 import { decodeEvents, type JobEvent } from '../protocol/output-event.ts'
 import type { Vault } from '../vault/client.ts'
 import type { Secret } from '../vault/secret.ts'
