@@ -89,7 +89,7 @@ export const SubmitAnswer = Type.Object({
 export type SubmitAnswer = Static<typeof SubmitAnswer>
 
 /** Most jobs in one page of a list. */
-export const LIST_LIMIT = 100
+const LIST_LIMIT = 100
 
 /** The query of `GET /v1/api/job`; without any, the page that GoStint answers (gostint.md §2.7). */
 export const ListQuery = Type.Object({
