@@ -93,6 +93,7 @@ function wantedStreams(request: FastifyRequest): readonly string[] | null {
   if (!wanted) throw new WritError('query_invalid', 'stream is stdout, stderr or both')
   return wanted
 }
+
 /** GoStint takes what is no number for 0 (gostint.md §2.7). */
 function lenient(skip: unknown): number {
   return Math.min(MOST_SKIPPED, Math.max(0, Number.parseInt(String(skip), 10) || 0))

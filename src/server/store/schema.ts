@@ -65,6 +65,8 @@ export interface LeasesTable {
   job_id: string
   path: string
   renew_at: Date | null
+}
+
 export interface IdempotencyTable {
   key: string
   body: string
