@@ -46,7 +46,8 @@ export class ContentRules {
 
   #checked(header: Header): Header {
     const kind = kindOf(header)
-    const name = cleanPath(header.name)
+    // the Go gostint-client leaves the name of the packed folder itself empty: it is the root
+    const name = header.name === '' && kind === 'directory' ? '.' : cleanPath(header.name)
     if (kind !== 'file' && header.size > 0) throw new Refused('a folder or link with a size')
     this.#bytes += header.size
     if (this.#bytes > FILE_BYTES) throw new WritError('content_too_large', `more than ${FILE_BYTES} bytes`)

@@ -27,6 +27,18 @@ async function forged(change: (header: Buffer) => void): Promise<Buffer> {
   return gzipSync(tar)
 }
 
+async function unpacked(gz: Buffer): Promise<(Header & { data: string })[]> {
+  const tar = extract()
+  tar.end(await buffer(repackContent(gz)))
+  const found: (Header & { data: string })[] = []
+  for await (const entry of tar) {
+    let data = ''
+    for await (const chunk of entry) data += String(chunk)
+    found.push({ ...entry.header, data })
+  }
+  return found
+}
+
 async function failure(work: Promise<unknown>): Promise<{ code: ErrorCode; detail: string | undefined } | null> {
   try {
     await work
@@ -64,6 +76,19 @@ describe('checkContent', () => {
       { name: 'a', data: '12' },
     )
     expect(await checkContent(gz)).toEqual({ metadata: 'container_image: x\n', entries: 3, bytes: 21 })
+  })
+
+  // gostint-client (Go) begins each folder that it packs with this
+  test('takes a folder without a name for the root', async () => {
+    const gz = await forged(header => {
+      header.fill(0, 0, 100)
+      header.write('5', 156)
+    })
+    expect(await checkContent(gz)).toMatchObject({ entries: 1 })
+    expect((await unpacked(gz)).map(({ name, type }) => [name, type])).toEqual([['.', 'directory']])
+    expect(await failure(checkContent(await forged(header => header.fill(0, 0, 100))))).toMatchObject({
+      code: 'content_unsafe',
+    })
   })
 
   test('takes no gostint.yml from a folder', async () => {
@@ -273,18 +298,6 @@ describe('checkContent', () => {
 const gunzipped = await tarOf({ name: 'a', data: 'x'.repeat(600) })
 
 describe('repackContent', () => {
-  async function unpacked(gz: Buffer): Promise<(Header & { data: string })[]> {
-    const tar = extract()
-    tar.end(await buffer(repackContent(gz)))
-    const found: (Header & { data: string })[] = []
-    for await (const entry of tar) {
-      let data = ''
-      for await (const chunk of entry) data += String(chunk)
-      found.push({ ...entry.header, data })
-    }
-    return found
-  }
-
   test('keeps names, bytes, modes, times, owners and links', async () => {
     const mtime = new Date('2020-02-02T02:02:02Z')
     const long = `d/${'ä'.repeat(100)}/${'n'.repeat(150)}`
