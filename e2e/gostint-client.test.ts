@@ -25,7 +25,7 @@ describe('the end of a job', () => {
   test('failure: the state and the output on standard output, without colours in a pipe, the code of the job', async () => {
     expect(await user.run(user.shell('echo half 50%; echo unseen >&2; exit 42'))).toEqual({
       code: 42,
-      stdout: '[failed] half 50%\n\n',
+      stdout: '[failed] half 50%\n',
       stderr: '',
     })
   })
@@ -42,7 +42,7 @@ describe('the end of a job', () => {
     const mine = async () => (await client.list()).data.find(job => job.qname === 'killed')
     await until(async () => ((await mine())?.output_bytes ?? 0) > 0)
     await client.kill((await mine())?._id ?? '')
-    expect(await running).toMatchObject({ code: 143, stdout: '[failed] up\n\n' })
+    expect(await running).toMatchObject({ code: 143, stdout: '[failed] up\n' })
   })
 })
 

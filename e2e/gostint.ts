@@ -18,6 +18,8 @@ export interface Call {
   readonly onOutput?: (text: string) => NodeJS.Signals | undefined
   /** Where it is called; by default a folder of its own. */
   readonly cwd?: string
+  /** Another program of the same flags in place of ours. */
+  readonly program?: readonly string[]
 }
 
 /** A user of GoStint who kept her scripts: a whole system, and `gostint-client` to use it with. */
@@ -57,8 +59,7 @@ export class Gostint {
   async run(args: readonly string[], call: Call = {}): Promise<Result> {
     const terminal = await Terminal.open({ ...call.env })
     const command = [
-      process.execPath,
-      MAIN,
+      ...(call.program ?? [process.execPath, MAIN]),
       `-url=${call.url ?? this.server.address}`,
       `-vault-url=${call.vault ?? this.stack.vault.address}`,
       ...(call.login ?? [`-vault-token=${this.token}`]),

@@ -36,7 +36,7 @@ describe('the end of a job', () => {
   test('no success: the state and the output, and a line end', () => {
     const out = stream()
     expect(printEnd(job({ status: 'failed', output: 'half 50%\n', returnCode: 3 }), out)).toBe(3)
-    expect(text(out)).toBe('[failed] half 50%\n\n')
+    expect(text(out)).toBe('[failed] half 50%\n')
   })
 
   test('no success is red on a terminal that has colours, and nowhere else', () => {

@@ -27,7 +27,11 @@ export function traceTo(out: Output, wanted: boolean): Trace {
 /** The end of a job (gostint.md §16.6): the output as it is, or the state and the output. Returns the exit code. */
 export function printEnd(job: JobStatus, out: Output): number {
   if (job.status === 'success') out.write(job.output)
-  else out.write(`${styled(out, 'brightRed', `[${job.status}] ${job.output}`)}\n`)
+  else {
+    // as the original does it: a line end only where the output has none
+    const lineEnd = job.output.endsWith('\n') ? '' : '\n'
+    out.write(`${styled(out, 'brightRed', `[${job.status}] ${job.output}`)}${lineEnd}`)
+  }
   return exitCode(job)
 }
 
