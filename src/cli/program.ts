@@ -79,6 +79,7 @@ export function program(): Command {
     .option('--apply', 'make it, with VAULT_ADDR and VAULT_TOKEN')
     .option('--job-role <name>', 'name of the AppRole of jobs, and of its key')
     .option('--job-secret <path>', 'a path that jobs may read, as in a policy; may be repeated', collect, [])
+    .option('--server-only', "leave the role of jobs as it is, with its key and policies: those of GoStint's will do")
     .option('--json', 'print JSON')
     .action(exit(async options => await (await import('./commands/vault-setup.ts')).vaultSetup(options)))
   writ

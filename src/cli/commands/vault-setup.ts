@@ -10,11 +10,16 @@ export interface VaultSetupOptions {
   readonly json?: boolean
   readonly jobRole?: string
   readonly jobSecret: readonly string[]
+  readonly serverOnly?: boolean
 }
 
 /** Prints what Vault needs as `vault` commands, or makes it. */
 export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
-  const setup = { ...DEFAULTS, jobSecrets: options.jobSecret, ...(options.jobRole ? { jobRole: options.jobRole } : {}) }
+  const { serverOnly = false, jobSecret: jobSecrets, jobRole = DEFAULTS.jobRole } = options
+  if (serverOnly && jobSecrets.length > 0) {
+    throw new UsageError('--job-secret changes the policy of jobs, which --server-only leaves as it is')
+  }
+  const setup = { ...DEFAULTS, serverOnly, jobSecrets, jobRole }
   const steps = setupPlan(setup)
   if (!options.apply) {
     if (options.json) printJson(steps)

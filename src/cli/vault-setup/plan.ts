@@ -16,6 +16,8 @@ export interface SetupOptions {
   readonly requestorPolicy: string
   /** Paths that jobs may read, as in a policy: `secret/data/*`. */
   readonly jobSecrets: readonly string[]
+  /** The role of jobs, its key and policies are there already (GoStint's): leave them as they are. */
+  readonly serverOnly: boolean
 }
 
 export const DEFAULTS: SetupOptions = {
@@ -24,10 +26,28 @@ export const DEFAULTS: SetupOptions = {
   serverKey: 'writ-server',
   requestorPolicy: 'writ-requestor',
   jobSecrets: [],
+  serverOnly: false,
 }
 
 export function setupPlan(options: SetupOptions): Step[] {
-  const { jobRole, serverRole, serverKey, requestorPolicy } = options
+  const { jobRole, serverRole, serverKey, requestorPolicy, serverOnly } = options
+  const jobs: Step[] = [
+    key(jobRole, 'the key that requestors seal with and only jobs open'),
+    policy(jobRole, 'what a job may do', jobPolicy(options)),
+    policy(requestorPolicy, 'what someone needs to submit jobs', requestorPolicyText(options)),
+    {
+      what: 'the role of jobs: each SecretID is good for one login',
+      method: 'POST',
+      path: `auth/approle/role/${jobRole}`,
+      body: {
+        token_policies: [jobRole],
+        secret_id_num_uses: 1,
+        secret_id_ttl: '1h',
+        token_ttl: '20m',
+        token_max_ttl: '24h',
+      },
+    },
+  ]
   return [
     {
       what: 'AppRole logins',
@@ -43,23 +63,9 @@ export function setupPlan(options: SetupOptions): Step[] {
       body: { type: 'transit' },
       unless: { list: 'mounts', name: 'transit/' },
     },
-    key(jobRole, 'the key that requestors seal with and only jobs open'),
+    ...(serverOnly ? [] : jobs),
     key(serverKey, 'the key that the server keeps waiting jobs encrypted with'),
-    policy(jobRole, 'what a job may do', jobPolicy(options)),
     policy(serverRole, 'what the server may do by itself: nothing with your secrets', serverPolicy(options)),
-    policy(requestorPolicy, 'what someone needs to submit jobs', requestorPolicyText(options)),
-    {
-      what: 'the role of jobs: each SecretID is good for one login',
-      method: 'POST',
-      path: `auth/approle/role/${jobRole}`,
-      body: {
-        token_policies: [jobRole],
-        secret_id_num_uses: 1,
-        secret_id_ttl: '1h',
-        token_ttl: '20m',
-        token_max_ttl: '24h',
-      },
-    },
     {
       what: 'the role of the server',
       method: 'POST',
