@@ -112,6 +112,14 @@ function job(command: Command): Command {
     .option('--workdir <dir>', 'working directory')
     .addOption(new Option('--pull <policy>', 'when to pull the image').choices(['IfNotPresent', 'Always']))
     .addOption(new Option('--secret-file-type <type>', 'form of the file of secrets').choices(['yaml', 'json']))
+    .addOption(
+      new Option('--vault-token <which>', "Vault token of the container: the job's own, none, or a child").choices([
+        'inherit',
+        'none',
+        'child',
+      ]),
+    )
+    .option('--vault-token-policy <name>', 'policy of a child token; may be repeated', collect, [])
     .option('--cont-on-warnings', 'go on when Vault answers a secret with warnings')
     .option('--tty', 'allocate a terminal')
     .option('--direct', 'do not seal: for a connection that is trusted from end to end')

@@ -82,6 +82,16 @@ export const ERRORS = {
     remedy: 'Write NAME@path.key, for a KV version 2 mount NAME@mount/data/path.key.',
   },
   env_var_invalid: { ...INVALID_JOB, cause: 'An item of env_vars is not NAME=value', remedy: 'Write NAME=value.' },
+  vault_token_invalid: {
+    ...INVALID_JOB,
+    cause: 'vault_token, vault_token_policies and vault_token_uses do not go together',
+    remedy: 'For a narrower token set vault_token to child and name its policies; docs/submit.md has an example.',
+  },
+  vault_token_refused: {
+    ...INVALID_JOB,
+    cause: 'Vault does not make the narrower token that the job asks for',
+    remedy: "Name only policies that the job role has, and let it 'update' auth/token/create without a limit of uses.",
+  },
   content_invalid: {
     ...INVALID_JOB,
     cause: 'The content is not a gzipped tar as it should be',

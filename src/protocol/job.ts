@@ -29,6 +29,13 @@ export const JobSpec = Type.Object({
   secret_file_type: Type.Optional(
     Type.Enum(['', 'yaml', 'json'], { description: 'Form of the file of secrets; default yaml.' }),
   ),
+  vault_token: Type.Optional(
+    Type.Enum(['', 'inherit', 'none', 'child'], {
+      description: "Vault token of the container: the job's own (default), none, or a child with fewer policies.",
+    }),
+  ),
+  vault_token_policies: texts("Policies of a child token: some of the job's own, nothing added."),
+  vault_token_uses: Type.Optional(Type.Integer({ minimum: 0, description: 'Uses of a child token; 0: no limit.' })),
   cont_on_warnings: Type.Optional(Type.Boolean({ description: 'Go on when Vault answers a secret with warnings.' })),
 })
 export type JobSpec = Static<typeof JobSpec>

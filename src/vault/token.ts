@@ -48,6 +48,7 @@ export interface TokenRequest {
   readonly renewable?: boolean
   readonly no_parent?: boolean
   readonly meta?: Readonly<Record<string, string>>
+  readonly no_default_policy?: boolean
 }
 
 export async function createToken(

@@ -15,6 +15,8 @@ export interface JobOptions extends ConnectOptions {
   readonly tty?: boolean
   readonly secretFileType?: 'yaml' | 'json'
   readonly contOnWarnings?: boolean
+  readonly vaultToken?: 'inherit' | 'none' | 'child'
+  readonly vaultTokenPolicy: readonly string[]
   readonly direct?: boolean
 }
 
@@ -32,6 +34,8 @@ export async function jobSpecOf(command: readonly string[], options: JobOptions)
     ...(options.tty ? { tty: true } : {}),
     ...(options.secretRef.length ? { secret_refs: [...options.secretRef] } : {}),
     ...(options.secretFileType ? { secret_file_type: options.secretFileType } : {}),
+    ...(options.vaultToken ? { vault_token: options.vaultToken } : {}),
+    ...(options.vaultTokenPolicy.length ? { vault_token_policies: [...options.vaultTokenPolicy] } : {}),
     ...(options.contOnWarnings ? { cont_on_warnings: true } : {}),
   }
 }

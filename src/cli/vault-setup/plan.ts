@@ -88,7 +88,12 @@ function rule(path: string, capabilities: readonly string[], extra = ''): string
 }
 
 function jobPolicy({ jobRole, jobSecrets }: SetupOptions): string {
-  return [rule(`transit/decrypt/${jobRole}`, ['update']), ...jobSecrets.map(path => rule(path, ['read']))].join('\n')
+  return [
+    rule(`transit/decrypt/${jobRole}`, ['update']),
+    // children of a job's token: fewer policies, and they end with it (ADR 9)
+    rule('auth/token/create', ['update']),
+    ...jobSecrets.map(path => rule(path, ['read'])),
+  ].join('\n')
 }
 
 /** By accessor only: the server renews and ends the tokens and leases of jobs without spending the uses of a token. */

@@ -7,6 +7,7 @@ export type AuditAction =
   | 'job.taken_over'
   | 'job.secret_read'
   | 'job.secret_not_masked'
+  | 'job.token_narrowed'
   | 'job.lease_renewed'
   | 'job.lease_revoked'
   | 'job.lease_left_to_token'

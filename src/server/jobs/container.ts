@@ -45,14 +45,14 @@ export function containerSpec(
 const CA_FILE = 'vault-ca.pem'
 
 /**
- * What goes into the container's memory and nowhere else (gostint.md §8.3). VAULT_TOKEN is the token of the job, also where a
+ * What goes into the container's memory and nowhere else (gostint.md §8.3). VAULT_TOKEN is the token given to the job, also where a
  * reference named TOKEN takes its place in the file.
  */
-export function secretFiles(engine: Engine, order: Order, secrets: Secrets, token: Secret): SecretFiles {
+export function secretFiles(engine: Engine, order: Order, secrets: Secrets, token: Secret | null): SecretFiles {
   const { name, text } = secretsFile(secrets, order.secretFileType)
   const files: Record<string, Uint8Array> = { [name]: Buffer.from(text.reveal()) }
   if (engine.settings.vaultCa) files[CA_FILE] = Buffer.from(engine.settings.vaultCa)
-  return { files, env: { VAULT_TOKEN: token.reveal() } }
+  return { files, env: token ? { VAULT_TOKEN: token.reveal() } : {} }
 }
 
 /** As an engine would do it: an entry point of one's own drops the image's command (gostint.md §9.2). */

@@ -29,6 +29,7 @@ describe('an order', () => {
       secretRefs: [],
       secretFileType: 'yaml',
       continueOnWarnings: false,
+      vaultToken: { kind: 'inherit' },
     })
   })
 

@@ -4,6 +4,7 @@ import type { JobSpec } from '../../protocol/job.ts'
 import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
 import { isRecord } from '../../vault/response.ts'
 import { checkContent, parseContent } from './content.ts'
+import { readVaultToken, type VaultTokenChoice } from './vault-token.ts'
 
 /**
  * A job that was checked and is ready to be queued: what an envelope or a direct body asked for, with what its content adds
@@ -25,13 +26,15 @@ export interface Order {
   readonly secretRefs: readonly SecretRef[]
   readonly secretFileType: 'yaml' | 'json'
   readonly continueOnWarnings: boolean
+  readonly vaultToken: VaultTokenChoice
 }
 
 const QNAME_BYTES = 255
 
 /**
  * Checks a job and fills in its defaults. Whatever can be known to be wrong is refused here, to the caller, and not hours later
- * in a queue. Throws `image_missing`, `content_…`, `secret_ref_invalid`, `env_var_invalid`, `image_metadata_invalid`.
+ * in a queue. Throws `image_missing`, `content_…`, `secret_ref_invalid`, `env_var_invalid`, `image_metadata_invalid`,
+ * `vault_token_invalid`.
  */
 export async function makeOrder(spec: JobSpec): Promise<Order> {
   const gz = spec.content ? parseContent(spec.content) : null
@@ -63,6 +66,7 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
     secretRefs: [...metadata.secretRefs, ...(spec.secret_refs ?? []).map(parseSecretRef)],
     secretFileType: spec.secret_file_type || 'yaml',
     continueOnWarnings: spec.cont_on_warnings ?? false,
+    vaultToken: readVaultToken(spec),
   }
 }
 

@@ -7,6 +7,7 @@ import { endLeases } from './leases.ts'
 import { type Order, readMetadata } from './order.ts'
 import { seal, unseal } from './sealed.ts'
 import { resolveSecrets, type Secrets } from './secrets.ts'
+import { giveToken } from './vault-token.ts'
 
 /** All that a container needs, in memory and nowhere else. */
 export interface Prepared {
@@ -16,7 +17,8 @@ export interface Prepared {
   readonly secrets: Secrets
   /** What must not show in the output. */
   readonly masks: Secrets
-  readonly token: Secret
+  /** The Vault token of the container. */
+  readonly token: Secret | null
 }
 
 /** Opens what was kept of a job, gets its image and reads its secrets; on record is then what to mask (DESIGN §5, step 4). */
@@ -32,11 +34,14 @@ export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: A
   // what an earlier try read is of no use to anyone: without this, each try would leave a credential behind
   await endLeases(engine, hold.id)
   const wanted = { hold, token, refs, continueOnWarnings: order.continueOnWarnings }
-  const secrets = await resolveSecrets(engine, wanted, signal)
+  const read = await resolveSecrets(engine, wanted, signal)
+  const given = await giveToken(engine, hold, order.vaultToken, token, signal)
+  // a reference named TOKEN takes its place in the file
+  const secrets = new Map([...(given ? [['TOKEN', given] as const] : []), ...read])
   // no reference can have a name with a blank
-  const masks = secrets.get('TOKEN') === token ? secrets : new Map([...secrets, ['job token', token]])
+  const masks = given && read.has('TOKEN') ? new Map([...secrets, ['job token', given]]) : secrets
   await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, masks), image_digest: image.digest })
-  return { order, image, secrets, masks, token }
+  return { order, image, secrets, masks, token: given }
 }
 
 /** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */

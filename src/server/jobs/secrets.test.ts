@@ -50,8 +50,8 @@ const answers = (data: unknown, more: object = {}) => {
   fake.answer = response => json(response, 200, { data, ...more })
 }
 
-test('no references: the token of the job alone', async () => {
-  expect(await resolve([])).toEqual({ TOKEN: token.reveal() })
+test('no references: nothing is read', async () => {
+  expect(await resolve([])).toEqual({})
 })
 
 test('KV of both versions', async () => {
@@ -102,11 +102,6 @@ test('a later reference of the same name wins, whatever path it has', async () =
   expect(secrets).toMatchObject({ A: '/v1/kv/two', B: '/v1/kv/one' })
 })
 
-test('a reference named TOKEN takes the place of the token', async () => {
-  answers({ k: 'mine' })
-  expect(await resolve(['TOKEN@kv/a.k'], { engine: faked })).toEqual({ TOKEN: 'mine' })
-})
-
 test('names that objects have already', async () => {
   answers({ k: 'v' })
   const refs = ['__proto__@kv/a.k', 'constructor@kv/a.k', 'toString@kv/a.k']
@@ -116,7 +111,7 @@ test('names that objects have already', async () => {
     refs: refs.map(parseSecretRef),
     continueOnWarnings: false,
   })
-  expect([...secrets.keys()]).toEqual(['TOKEN', '__proto__', 'constructor', 'toString'])
+  expect([...secrets.keys()]).toEqual(['__proto__', 'constructor', 'toString'])
 })
 
 test('nothing there', async () => {

@@ -32,9 +32,8 @@ export async function resolveSecrets(engine: Engine, job: Reading, signal?: Abor
     if (!answer.data) throw new WritError('secret_not_found', path)
     paths.set(path, unpack(answer.data))
   }
-  // in the order of the references: a later one wins over an earlier one of the same name, also over TOKEN
-  const values = job.refs.map(({ name, path, key }) => [name, pickValue(paths.get(path) ?? {}, path, key)] as const)
-  return new Map([['TOKEN', job.token], ...values])
+  // in the order of the references: a later one wins over an earlier one of the same name
+  return new Map(job.refs.map(({ name, path, key }) => [name, pickValue(paths.get(path) ?? {}, path, key)]))
 }
 
 async function readPath(engine: Engine, job: Reading, path: string, signal?: AbortSignal): Promise<VaultResponse> {

@@ -16,6 +16,7 @@ import { openEnvelope, takeCiphertext } from './envelope.ts'
 import { renewalDue } from './keep-alive.ts'
 import { makeOrder, type Order } from './order.ts'
 import { seal } from './sealed.ts'
+import { checkVaultToken } from './vault-token.ts'
 
 /**
  * Takes a job in, directly or sealed (DESIGN §5, steps 2). Everything that can be refused is refused here, so that interception
@@ -73,6 +74,7 @@ async function accept(engine: Engine, caller: Caller, body: unknown, signal?: Ab
   const authority = await redeemAuthority(engine, wrap, signal)
   try {
     const order = direct ?? (await openOrder(engine, ciphertext, authority.token, wrap, submission.qname ?? '', signal))
+    checkVaultToken(order.vaultToken, authority)
     const id = await store(engine, caller, order, authority, sealed, signal)
     return {
       _id: id,
