@@ -42,6 +42,8 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     leaseMs: 1_000,
     concurrency: 4,
     killGraceSeconds: 1,
+    jobNetwork: 'none',
+    allowedNetworks: [],
     ...more,
   }
   const node = (name: string, runtime: Partial<Runtime> = {}) =>

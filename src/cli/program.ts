@@ -110,7 +110,8 @@ function job(command: Command): Command {
     .option('--queue <name>', 'jobs of a queue run one after another', '')
     .option('--entrypoint <part>', "replaces the image's entry point; repeat it for further parts", collect, [])
     .option('--workdir <dir>', 'working directory')
-    .addOption(new Option('--pull <policy>', 'when to pull the image').choices(['IfNotPresent', 'Always']))
+    .addOption(new Option('--pull <policy>', 'when to pull the image').choices(['IfNotPresent', 'Always', 'Never']))
+    .option('--registry-auth <path>', 'path in Vault of username and password for the registry of the image')
     .addOption(new Option('--secret-file-type <type>', 'form of the file of secrets').choices(['yaml', 'json']))
     .addOption(
       new Option('--vault-token <which>', "Vault token of the container: the job's own, none, or a child").choices([
@@ -122,6 +123,11 @@ function job(command: Command): Command {
     .option('--vault-token-policy <name>', 'policy of a child token; may be repeated', collect, [])
     .option('--cont-on-warnings', 'go on when Vault answers a secret with warnings')
     .option('--tty', 'allocate a terminal')
+    .option('--memory <bytes>', 'memory, also as 512m or 2g')
+    .option('--cpus <n>', 'processors, 0.5 for half of one', Number)
+    .option('--pids <n>', 'processes and threads', Number)
+    .option('--network <name>', 'none, bridge or a network of the engine')
+    .option('--read-only', 'no writing but to /tmp, which is in memory')
     .option('--direct', 'do not seal: for a connection that is trusted from end to end')
     .option('--job-role <name>', "the server's job role (default: WRIT_JOB_ROLE or writ-job)")
     .argument('[command...]', 'the command, after --')

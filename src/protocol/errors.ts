@@ -108,6 +108,18 @@ export const ERRORS = {
     remedy: 'Put large files into the image or fetch them in the job.',
   },
 
+  limit_refused: {
+    ...INVALID_JOB,
+    cause: 'The job asks for more, or less, than this server gives',
+    remedy:
+      'Ask for what is allowed, or for nothing; an administrator allows more with WRIT_MAX_JOB_MEMORY, _CPUS, _PIDS.',
+  },
+  network_refused: {
+    ...INVALID_JOB,
+    cause: 'The job asks for a network that this server does not allow',
+    remedy: 'Use one that is allowed; an administrator allows more with WRIT_ALLOWED_NETWORKS.',
+  },
+
   // authority and envelope
   wrap_missing: {
     ...INVALID_JOB,

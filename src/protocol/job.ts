@@ -18,7 +18,9 @@ const texts = (description: string) => Type.Optional(Type.Array(Type.String(), {
 export const JobSpec = Type.Object({
   qname: text('Queue. Jobs of one queue run one after another; default is the queue with the empty name. Lower-cased.'),
   container_image: text('Image reference; may come from gostint.yml of the content instead.'),
-  image_pull_policy: Type.Optional(Type.Enum(['', 'IfNotPresent', 'Always'], { description: 'Default IfNotPresent.' })),
+  image_pull_policy: Type.Optional(
+    Type.Enum(['', 'IfNotPresent', 'Always', 'Never'], { description: 'Default IfNotPresent.' }),
+  ),
   content: text('`targz,` and the base64 of a .tar.gz that is laid over the root of the container.'),
   entrypoint: texts("Replaces the image's entry point."),
   run: texts('The command, or the arguments of the entry point.'),
@@ -37,6 +39,23 @@ export const JobSpec = Type.Object({
   vault_token_policies: texts("Policies of a child token: some of the job's own, nothing added."),
   vault_token_uses: Type.Optional(Type.Integer({ minimum: 0, description: 'Uses of a child token; 0: no limit.' })),
   cont_on_warnings: Type.Optional(Type.Boolean({ description: 'Go on when Vault answers a secret with warnings.' })),
+  limits: Type.Optional(
+    Type.Object(
+      {
+        memory: Type.Optional(
+          Type.Union([Type.Integer(), Type.String()], { description: 'Bytes, or a number with k, m or g.' }),
+        ),
+        cpus: Type.Optional(Type.Number({ description: 'Processors, 0.5 for half of one.' })),
+        pids: Type.Optional(Type.Integer({ description: 'Processes and threads.' })),
+      },
+      { additionalProperties: false, description: 'Each within what the server allows; else its defaults.' },
+    ),
+  ),
+  network: text("none, bridge or a network of the engine, if the server allows it; default: the server's."),
+  read_only: Type.Optional(
+    Type.Boolean({ description: 'No writing but to /tmp, which is in memory. Not together with content.' }),
+  ),
+  registry_auth: text('Path in Vault of username and password for the registry of the image, read with the job token.'),
 })
 export type JobSpec = Static<typeof JobSpec>
 

@@ -128,12 +128,37 @@ export const SETTINGS = {
     'Memory of a job, in bytes.',
     String(1024 * 1024 * 1024),
   ),
+  maxJobMemory: setting(
+    ['WRIT_MAX_JOB_MEMORY'],
+    integer(0, 2 ** 40),
+    'Most memory that a job may ask for, in bytes; 0: what jobs get by default.',
+    '0',
+  ),
+  jobCpus: setting(['WRIT_JOB_CPUS'], decimal(0, 4096), 'Processors of a job, 0.5 for half of one; 0: all.', '0'),
+  maxJobCpus: setting(
+    ['WRIT_MAX_JOB_CPUS'],
+    decimal(0, 4096),
+    'Most processors that a job may ask for; 0: what jobs get by default.',
+    '0',
+  ),
   jobPids: setting(['WRIT_JOB_PIDS'], integer(8, 1_000_000), 'Processes and threads of a job.', '512'),
+  maxJobPids: setting(
+    ['WRIT_MAX_JOB_PIDS'],
+    integer(0, 1_000_000),
+    'Most processes and threads that a job may ask for; 0: what jobs get by default.',
+    '0',
+  ),
   jobNetwork: setting(
     ['WRIT_JOB_NETWORK'],
-    nonEmpty,
+    network,
     'Network of jobs: none, bridge, or one of the engine by name.',
     'bridge',
+  ),
+  allowedNetworks: setting(
+    ['WRIT_ALLOWED_NETWORKS'],
+    networks,
+    'Other networks that a job may ask for, separated by commas.',
+    'none',
   ),
   logLevel: setting(
     ['WRIT_LOG_LEVEL'],
@@ -220,6 +245,30 @@ function integer(min: number, max: number) {
       throw new Error(`is not a whole number from ${min} to ${max}`)
     return value
   }
+}
+
+function decimal(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+(\.\d{1,2})?$/.test(text) || value < min || value > max)
+      throw new Error(`is not a number from ${min} to ${max}, with two decimals at most`)
+    return value
+  }
+}
+
+/** The attack: in the network of the host, or of another container, a job reaches what listens there for nobody else. */
+function network(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(text)) throw new Error('is not the name of a network')
+  if (text === 'host') throw new Error("is the host's own network, which no job may have")
+  return text
+}
+
+function networks(text: string): string[] {
+  return text
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '')
+    .map(network)
 }
 
 function flag(text: string): boolean {

@@ -11,7 +11,13 @@ export interface JobOptions extends ConnectOptions {
   readonly queue: string
   readonly entrypoint: readonly string[]
   readonly workdir?: string
-  readonly pull?: 'IfNotPresent' | 'Always'
+  readonly pull?: 'IfNotPresent' | 'Always' | 'Never'
+  readonly memory?: string
+  readonly cpus?: number
+  readonly pids?: number
+  readonly network?: string
+  readonly readOnly?: boolean
+  readonly registryAuth?: string
   readonly tty?: boolean
   readonly secretFileType?: 'yaml' | 'json'
   readonly contOnWarnings?: boolean
@@ -22,6 +28,11 @@ export interface JobOptions extends ConnectOptions {
 
 /** The job that the flags describe. What is not given is left out, so that the server's defaults and gostint.yml count. */
 export async function jobSpecOf(command: readonly string[], options: JobOptions): Promise<JobSpec> {
+  const limits = {
+    ...(options.memory ? { memory: options.memory } : {}),
+    ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
+    ...(options.pids === undefined ? {} : { pids: options.pids }),
+  }
   return {
     qname: options.queue,
     ...(options.image ? { container_image: options.image } : {}),
@@ -37,5 +48,9 @@ export async function jobSpecOf(command: readonly string[], options: JobOptions)
     ...(options.vaultToken ? { vault_token: options.vaultToken } : {}),
     ...(options.vaultTokenPolicy.length ? { vault_token_policies: [...options.vaultTokenPolicy] } : {}),
     ...(options.contOnWarnings ? { cont_on_warnings: true } : {}),
+    ...(Object.keys(limits).length > 0 ? { limits } : {}),
+    ...(options.network ? { network: options.network } : {}),
+    ...(options.readOnly ? { read_only: true } : {}),
+    ...(options.registryAuth ? { registry_auth: options.registryAuth } : {}),
   }
 }

@@ -11,6 +11,7 @@ const settings = {
   jobMemory: 1,
   jobPids: 2,
   jobNetwork: 'none',
+  allowedNetworks: [],
 }
 const engineWith = (more: Partial<typeof settings> = {}) =>
   ({ node: 'n', settings: { ...settings, ...more } }) as unknown as Engine

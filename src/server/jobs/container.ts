@@ -3,6 +3,7 @@ import type { ContainerSpec, Image, SecretFiles } from '../runtimes/runtime.ts'
 import { SECRETS_DIRECTORY } from '../runtimes/runtime.ts'
 import { repackContent } from './content.ts'
 import type { Engine } from './engine.ts'
+import { resolveLimits } from './limits.ts'
 import type { Order } from './order.ts'
 import type { Secrets } from './secrets.ts'
 import { secretsFile } from './secrets-file.ts'
@@ -38,7 +39,7 @@ export function containerSpec(
     workingDirectory: order.workingDirectory || undefined,
     tty: order.tty,
     content: gz ? () => repackContent(gz) : undefined,
-    limits: { memoryBytes: settings.jobMemory, pids: settings.jobPids, network: settings.jobNetwork },
+    limits: resolveLimits(settings, order.limits),
   }
 }
 

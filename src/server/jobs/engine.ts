@@ -20,8 +20,15 @@ export interface EngineSettings {
   readonly retentionSeconds: number
   readonly killGraceSeconds: number
   readonly jobMemory: number
+  /** 0: what jobs get by default. */
+  readonly maxJobMemory: number
+  /** 0: all. */
+  readonly jobCpus: number
+  readonly maxJobCpus: number
   readonly jobPids: number
+  readonly maxJobPids: number
   readonly jobNetwork: string
+  readonly allowedNetworks: readonly string[]
 }
 
 /** The parts that the steps of a job work with; made once, in main.ts. */

@@ -20,6 +20,8 @@ describe('an order', () => {
       qname: '',
       image: 'busybox',
       pullPolicy: 'IfNotPresent',
+      registryAuth: '',
+      limits: {},
       content: '',
       entrypoint: [],
       run: [],

@@ -4,6 +4,7 @@ import type { JobSpec } from '../../protocol/job.ts'
 import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
 import { isRecord } from '../../vault/response.ts'
 import { checkContent, parseContent } from './content.ts'
+import { type AskedLimits, askedLimits } from './limits.ts'
 import { readVaultToken, type VaultTokenChoice } from './vault-token.ts'
 
 /**
@@ -14,7 +15,9 @@ export interface Order {
   readonly qname: string
   /** As asked for; not resolved. */
   readonly image: string
-  readonly pullPolicy: 'IfNotPresent' | 'Always'
+  readonly pullPolicy: 'IfNotPresent' | 'Always' | 'Never'
+  /** Path in Vault of the credentials of the image's registry; empty for none. */
+  readonly registryAuth: string
   /** Base64 of the gzipped tar; empty for none. */
   readonly content: string
   readonly entrypoint: readonly string[]
@@ -27,6 +30,7 @@ export interface Order {
   readonly secretFileType: 'yaml' | 'json'
   readonly continueOnWarnings: boolean
   readonly vaultToken: VaultTokenChoice
+  readonly limits: AskedLimits
 }
 
 const QNAME_BYTES = 255
@@ -57,6 +61,7 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
     qname,
     image,
     pullPolicy: spec.image_pull_policy || 'IfNotPresent',
+    registryAuth: registryPath(spec.registry_auth ?? ''),
     content: gz?.toString('base64') ?? '',
     entrypoint: spec.entrypoint ?? [],
     run: spec.run ?? [],
@@ -67,7 +72,14 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
     secretFileType: spec.secret_file_type || 'yaml',
     continueOnWarnings: spec.cont_on_warnings ?? false,
     vaultToken: readVaultToken(spec),
+    limits: askedLimits(spec),
   }
+}
+
+/** As strict as the path of a reference: it becomes part of an address in Vault. */
+function registryPath(path: string): string {
+  if (path !== '') parseSecretRef(`registry@${path}.password`)
+  return path
 }
 
 export interface Metadata {

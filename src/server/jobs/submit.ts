@@ -14,6 +14,7 @@ import type { Caller } from './caller.ts'
 import type { Engine } from './engine.ts'
 import { openEnvelope, takeCiphertext } from './envelope.ts'
 import { renewalDue } from './keep-alive.ts'
+import { resolveLimits } from './limits.ts'
 import { makeOrder, type Order } from './order.ts'
 import { seal } from './sealed.ts'
 import { checkVaultToken } from './vault-token.ts'
@@ -62,7 +63,7 @@ async function accept(engine: Engine, caller: Caller, body: unknown, signal?: Ab
   await checkStore(engine.db)
   await checkWrap(engine, wrap, signal)
   // a direct job lies open: what is wrong with it is said before its authority is spent
-  const direct = sealed ? null : await makeOrder(readBody(JobSpec, body, 'body_invalid'))
+  const direct = sealed ? null : await allowedOrder(engine, readBody(JobSpec, body, 'body_invalid'))
 
   const ciphertext = submission.cubby_token
     ? await takeCiphertext(
@@ -108,7 +109,14 @@ async function openOrder(
   }
   // both lower-cased: GoStint did so with one of them only, and every queue with a capital letter failed (gostint.md BUG 11)
   if ((spec.qname ?? '').toLowerCase() !== routedTo.toLowerCase()) throw new WritError('queue_mismatch')
-  return await makeOrder(spec)
+  return await allowedOrder(engine, spec)
+}
+
+/** Throws what `makeOrder` throws, and `limit_refused`, `network_refused`. */
+async function allowedOrder(engine: Engine, spec: JobSpec): Promise<Order> {
+  const order = await makeOrder(spec)
+  resolveLimits(engine.settings, order.limits)
+  return order
 }
 
 async function store(

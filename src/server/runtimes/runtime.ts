@@ -56,7 +56,8 @@ export interface Runtime {
   close(): Promise<void>
 }
 
-export type PullPolicy = 'IfNotPresent' | 'Always'
+/** `Never`: what is not on the engine is not found. */
+export type PullPolicy = 'IfNotPresent' | 'Always' | 'Never'
 
 /** What an engine says of itself and the machine that it runs on. */
 export interface RuntimeInfo {
@@ -108,9 +109,13 @@ export interface ContainerSpec {
   readonly limits: Limits
 }
 
-interface Limits {
+export interface Limits {
   readonly memoryBytes: number
   readonly pids: number
+  /** Of the machine's processors; 0 or left out: all of them. */
+  readonly cpus?: number
+  /** The container cannot write to its file system, but for `/tmp`, which is memory. Not together with `content`. */
+  readonly readOnly?: boolean
   /** `none`, `bridge` or the name of a network of the engine. */
   readonly network: string
 }

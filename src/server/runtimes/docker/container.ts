@@ -3,7 +3,7 @@ import type { ContainerSpec, ContainerState } from '../runtime.ts'
 import { layOver } from './archive.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, isGone, refusal } from './engine-error.ts'
-import { gateEntrypoint, IMAGE_SHELL, JOB_USER, SECRETS_TMPFS } from './gate.ts'
+import { gateEntrypoint, IMAGE_SHELL, JOB_USER, SECRETS_TMPFS, STATE_DIRECTORY } from './gate.ts'
 import { inspect, phaseOf, stateOf } from './inspection.ts'
 
 const REMOVE_MS = 60_000
@@ -52,23 +52,32 @@ function body(spec: ContainerSpec) {
     // StdinOnce: without it the end of our side never reaches the gate.
     ...(tty ? {} : { OpenStdin: true, StdinOnce: true, AttachStdin: true }),
     StopSignal: 'SIGTERM',
+    // Where nothing can be written, the note of the start needs a place of its own; it goes with the container.
+    ...(limits.readOnly ? { Volumes: { [STATE_DIRECTORY]: {} } } : {}),
     // An image's health check would run beside the job, before its secrets are there.
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
       // A process 1 of its own: most programs ignore SIGTERM as process 1.
       Init: true,
-      Tmpfs: SECRETS_TMPFS,
+      Tmpfs: limits.readOnly ? { ...SECRETS_TMPFS, '/tmp': temporary(limits.memoryBytes) } : SECRETS_TMPFS,
+      ReadonlyRootfs: limits.readOnly ?? false,
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
       PidsLimit: limits.pids,
       Memory: limits.memoryBytes,
       // The same as Memory: no swap, where the secrets in memory could reach a disk.
       MemorySwap: limits.memoryBytes,
+      NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
       NetworkMode: limits.network,
       // No rotation: following a log across it loses output.
       LogConfig: { Type: 'json-file', Config: {} },
     },
   }
+}
+
+/** What is in it counts as the job's memory: with all of that, a full `/tmp` would end the job instead of saying so. */
+function temporary(memoryBytes: number): string {
+  return `rw,noexec,nosuid,nodev,mode=1777,size=${Math.floor(memoryBytes / 2)}`
 }
 
 export async function removeContainer(engine: Engine, name: string): Promise<void> {

@@ -42,6 +42,14 @@ test('is pulled again when Always is asked for, and only then', async () => {
   expect((await which(ref, 'Always')).which).toBe('new')
 })
 
+test('is not pulled with Never', async () => {
+  registry.offer('never', await layer('never'))
+  const ref = `${name()}:never`
+  await expect(runtime.image(ref, 'Never', {})).rejects.toMatchObject({ code: 'image_not_found' })
+  await which(ref)
+  expect((await runtime.image(ref, 'Never', {})).digest).toContain('sha256:')
+})
+
 test('of a damaged layer is refused, although the engine begins with 200', async () => {
   registry.offer('damaged', await layer(randomBytes(8).toString('hex')), { damaged: true })
   const error = { code: 'image_not_found', detail: expect.stringMatching(/verification|checksum|invalid|gzip/i) }

@@ -42,7 +42,8 @@ async function present(
   options: ImageOptions,
 ): Promise<InspectedImage> {
   const local = await inspectImage(engine, ref, options.signal)
-  if (local && policy === 'IfNotPresent') return local
+  if (local && policy !== 'Always') return local
+  if (policy === 'Never') throw new WritError('image_not_found', 'it is not here, and is not to be pulled')
   try {
     await pullWithRetries(engine, ref, local !== null, options)
   } catch (error) {
