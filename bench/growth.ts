@@ -126,7 +126,7 @@ async function side(url: string, name: string, jobs: number, queues: number, vau
   }
   await sql`vacuum analyze`.execute(db)
   const engine = { db, vault, log: pino({ level: 'silent' }), settings: {}, identity: { state: { sealed: false } } }
-  const settings = { bodyLimit: 1024, tlsCert: null, tlsKey: null }
+  const settings = { bodyLimit: 1024, tlsCert: null, tlsKey: null, rateLimit: 0, rateLimitOpen: 0 }
   return { db, http: await buildApp(engine as unknown as Engine, settings, { draining: false }), cursor: '' }
 }
 

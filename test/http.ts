@@ -1,10 +1,15 @@
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/server/http/app.ts'
+import type { NodeState } from '../src/server/http/health.ts'
+import type { Runtime, RuntimeInfo } from '../src/server/runtimes/runtime.ts'
 import type { Secret } from '../src/vault/secret.ts'
 import { startTestEngine, type TestEngine } from './engine.ts'
 
 export interface TestHttp extends TestEngine {
   readonly app: FastifyInstance
+  readonly state: NodeState
+  /** The engine that is not there. */
+  readonly runtime: Pick<Runtime, 'info'>
   /** A request without a socket, and its answer: JSON where it is JSON. */
   ask(path: string, token?: Secret | null, options?: InjectOptions): Promise<Answer>
 }
@@ -17,13 +22,29 @@ export interface Answer {
   readonly text: string
 }
 
+const ENGINE: RuntimeInfo = {
+  engine: 'test',
+  version: '1',
+  containers: { all: 0, running: 0, paused: 0, stopped: 0 },
+  images: 0,
+  memoryBytes: 0,
+  architecture: 'test',
+  operatingSystem: 'test',
+}
+
 /** The HTTP interface on real parts below it, except containers. */
 export async function startTestHttp(settings: object = {}): Promise<TestHttp> {
   const t = await startTestEngine(settings)
-  const app = await buildApp(t.engine, { bodyLimit: 1024 * 1024, tlsCert: null, tlsKey: null }, { draining: false })
+  const runtime: Pick<Runtime, 'info'> = { info: async () => ENGINE }
+  const engine = t.node(t.engine.node, runtime)
+  const http = { bodyLimit: 1024 * 1024, tlsCert: null, tlsKey: null, rateLimit: 0, rateLimitOpen: 0, ...settings }
+  const node = { draining: false }
+  const app = await buildApp(engine, http, node)
   return {
     ...t,
     app,
+    state: node,
+    runtime,
     ask: async (path, token = null, options = {}) => {
       const headers = { ...(token ? { 'x-auth-token': token.reveal() } : {}), ...options.headers }
       const answer = await app.inject({ method: 'GET', ...options, url: path, headers })

@@ -1,3 +1,5 @@
+import Type, { type Static } from 'typebox'
+
 import {
   DENIED,
   type ErrorEntry,
@@ -52,6 +54,18 @@ export const ERRORS = {
     ...INVALID_REQUEST,
     cause: 'Invalid health metric key',
     remedy: 'GET /v1/api/health lists all keys.',
+  },
+  method_not_allowed: {
+    http: 405,
+    status: 'Method Not Allowed.',
+    cause: 'This path does not take this method',
+    remedy: 'The header Allow lists those that it takes; /v1/api/openapi.json describes them.',
+  },
+  too_many_requests: {
+    http: 429,
+    status: 'Too Many Requests.',
+    cause: 'More requests than this server takes from one token or address',
+    remedy: 'Wait as long as Retry-After says. The limits are WRIT_RATE_LIMIT and WRIT_RATE_LIMIT_OPEN.',
   },
   route_not_found: { ...NOT_FOUND, cause: 'No such path', remedy: 'See docs/api.md for the paths that there are.' },
 
@@ -333,12 +347,13 @@ export class WritError extends Error {
 }
 
 /** The body of an error answer (gostint.md §2.3, with our `code` and `remedy` added). */
-export interface ErrorBody {
-  status: string
-  error: string
-  code: string
-  remedy: string
-}
+export const ErrorBody = Type.Object({
+  status: Type.String({ description: "In GoStint's words." }),
+  error: Type.String({ description: 'What happened.' }),
+  code: Type.String({ description: 'Stable; docs/errors.md lists all.' }),
+  remedy: Type.String({ description: 'What to do next.' }),
+})
+export type ErrorBody = Static<typeof ErrorBody>
 
 export function errorBody(error: WritError): ErrorBody {
   return { status: error.entry.status, error: error.message, code: error.code, remedy: error.entry.remedy }

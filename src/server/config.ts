@@ -43,6 +43,18 @@ export const SETTINGS = {
     'Largest request body, in bytes. Vault takes 32 MiB, and what it keeps encrypted grows by a third.',
     String(20 * 1024 * 1024),
   ),
+  rateLimit: setting(
+    ['WRIT_RATE_LIMIT'],
+    integer(0, 1_000_000),
+    'Requests a minute that one Vault token may make at one node; 0 for no limit.',
+    '0',
+  ),
+  rateLimitOpen: setting(
+    ['WRIT_RATE_LIMIT_OPEN'],
+    integer(0, 1_000_000),
+    'Requests a minute from one address without a good token, also those with a wrong one; 0 for no limit. Behind a proxy all come from its address.',
+    '6000',
+  ),
   databaseUrl: setting(['DATABASE_URL'], postgresUrl, 'PostgreSQL 15 to 18: postgres://…'),
   vaultAddr: setting(['VAULT_ADDR'], httpUrl, 'Address of Vault or OpenBao.'),
   vaultExternalAddr: setting(

@@ -1,14 +1,18 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Engine } from '../jobs/engine.ts'
-import { answerError, answerNotFound } from './errors.ts'
+import { answerError } from './errors.ts'
 import { healthRoutes, type NodeState } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { parseJson } from './json-body.ts'
+import { refuseUnknown } from './method-check.ts'
 import { metricsRoutes } from './metrics.ts'
+import { collectDescriptions, openapiRoute } from './openapi.ts'
 import { queueRoutes } from './queues.ts'
+import { limitRates, type RateLimits } from './rate-limit.ts'
+import { readinessRoutes } from './ready.ts'
 import { withoutTrailingSlash } from './trailing-slash.ts'
 
-export interface HttpSettings {
+export interface HttpSettings extends RateLimits {
   /** Bytes. */
   readonly bodyLimit: number
   /** PEM, both or neither. */
@@ -30,8 +34,9 @@ export async function buildApp(engine: Engine, settings: HttpSettings, node: Nod
   // whatever the content type says, a body is JSON: GoStint's own tests send it as a form (gostint.md §2.1)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, parseJson)
+  // requests are checked by the same schemas, in the way of GoStint's decoder (describe.ts)
+  app.setValidatorCompiler(() => () => true)
   app.setErrorHandler(answerError)
-  app.setNotFoundHandler(answerNotFound)
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({
       method: request.method,
@@ -41,10 +46,15 @@ export async function buildApp(engine: Engine, settings: HttpSettings, node: Nod
     })
   })
 
+  app.decorateRequest('caller', null)
+  await limitRates(app, settings)
   app.addHook('onRequest', withoutTrailingSlash)
+  refuseUnknown(app)
+  await collectDescriptions(app)
+  openapiRoute(app)
   metricsRoutes(app, engine)
   healthRoutes(app, engine, node)
-  app.decorateRequest('caller', null)
+  readinessRoutes(app, engine, node)
   queueRoutes(app, engine)
   await app.register(
     (scope, _options, done) => {

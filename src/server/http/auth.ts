@@ -24,7 +24,7 @@ export function callerOf(request: FastifyRequest): Caller {
 }
 
 /** `X-Auth-Token` (gostint.md §2.2; the first value counts), `X-Vault-Token` or a bearer token. */
-function tokenOf(request: FastifyRequest): Secret | null {
+export function tokenOf(request: FastifyRequest): Secret | null {
   const { headers } = request
   const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   const header = [headers['x-auth-token'], headers['x-vault-token'], bearer].flat().find(Boolean)

@@ -36,7 +36,3 @@ const AWAY_TEXTS = /^(Connection terminated|timeout exceeded when trying to conn
 function isStoreAway(error: Error): boolean {
   return AWAY_CODES.test((error as { code?: string }).code ?? '') || AWAY_TEXTS.test(error.message)
 }
-
-export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return answerError(new WritError('route_not_found'), request, reply)
-}

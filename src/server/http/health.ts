@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
 import { WritError } from '../../protocol/errors.ts'
 import { JOB_STATES } from '../../protocol/job.ts'
 import type { Engine } from '../jobs/engine.ts'
 import type { RuntimeInfo } from '../runtimes/runtime.ts'
 import { countByStatus } from '../store/jobs.ts'
+import { describeRoute } from './describe.ts'
 
 /** How long the container engine may take; a slow one must not make a probe fail. */
 const ENGINE_MS = 2_000
@@ -18,7 +20,15 @@ export interface NodeState {
  * leaves out what it cannot know.
  */
 export function healthRoutes(app: FastifyInstance, engine: Engine, node: NodeState): void {
-  app.get('/v1/api/health', async (request, reply) => {
+  const health = describeRoute({
+    summary: 'How things stand',
+    description: 'No verdict: answers 200 also when something is away. `/v1/api/ready` is one.',
+    open: true,
+    query: Type.Object({ k: Type.Optional(Type.String({ description: 'One value alone, as bare text.' })) }),
+    answer: { 'application/json': Type.Record(Type.String(), Type.String()), 'text/plain': Type.String() },
+    errors: ['health_key_invalid', 'store_unavailable'],
+  })
+  app.get('/v1/api/health', { schema: health }, async (request, reply) => {
     const facts = await collectFacts(engine, node)
     const { k } = request.query as { k?: string }
     if (k === undefined) return facts
@@ -27,7 +37,16 @@ export function healthRoutes(app: FastifyInstance, engine: Engine, node: NodeSta
     return reply.type('text/plain; charset=utf-8').send(facts[k])
   })
 
-  app.get('/v1/api/vault/info', async () => ({
+  const info = describeRoute({
+    summary: 'Where Vault is, and the job role',
+    open: true,
+    answer: Type.Object({
+      vault_addr: Type.String(),
+      vault_external_addr: Type.String({ description: 'For people and browsers.' }),
+      job_role: Type.String(),
+    }),
+  })
+  app.get('/v1/api/vault/info', { schema: info }, async () => ({
     vault_addr: engine.settings.vaultAddr,
     vault_external_addr: engine.settings.vaultExternalAddr || engine.settings.vaultAddr,
     job_role: engine.settings.jobRole,

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { WritError } from '../../protocol/errors.ts'
-import { JobAnswer, JobList, KillAnswer, ListQuery, SubmitAnswer } from '../../protocol/job.ts'
+import { type ErrorCode, WritError } from '../../protocol/errors.ts'
+import { JobAnswer, JobList, KillAnswer, ListQuery, Submission, SubmitAnswer } from '../../protocol/job.ts'
 import { parseJobId } from '../../protocol/job-id.ts'
 import { encodeEvent, type JobEvent } from '../../protocol/output-event.ts'
 import type { Engine } from '../jobs/engine.ts'
@@ -10,10 +10,18 @@ import { followJob } from '../jobs/follow.ts'
 import { killJob, removeJob } from '../jobs/kill.ts'
 import { listVisibleJobs } from '../jobs/list.ts'
 import { readJob, requireReadable } from '../jobs/read.ts'
-import { submitJob } from '../jobs/submit.ts'
+import { SUBMIT_ERRORS, submitJob } from '../jobs/submit.ts'
 import { callerOf, requireCaller } from './auth.ts'
+import { describeRoute, IdParam } from './describe.ts'
 import { withHeartbeat } from './heartbeat.ts'
 import { readQuery } from './query.ts'
+
+const JOB_ERRORS: readonly ErrorCode[] = ['job_id_invalid', 'job_not_found', 'not_permitted', 'store_unavailable']
+
+const OutputQuery = Type.Object({
+  offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Bytes of both streams to leave out; default 0.' })),
+  stream: Type.Optional(Type.Enum(['stdout', 'stderr', 'both'], { description: 'Bytes of this alone, no events.' })),
+})
 
 interface IdParams {
   Params: { id: string }
@@ -27,34 +35,74 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
   const closing = new AbortController()
   app.addHook('preClose', async () => closing.abort())
 
-  app.post('/', { schema: { response: { 200: SubmitAnswer } } }, async request => {
+  const submit = describeRoute({
+    summary: 'Submit a job, directly or sealed',
+    description:
+      'Direct: the job and `wrap_secret_id`. Sealed: `qname`, `cubby_token`, `cubby_path` (or `payload`) and `wrap_secret_id`; other fields are ignored and named in `ignored_fields`.',
+    body: Submission,
+    answer: SubmitAnswer,
+    errors: SUBMIT_ERRORS,
+  })
+  app.post('', { schema: submit }, async request => {
     return await submitJob(engine, callerOf(request), request.body)
   })
 
-  app.get('/', { schema: { response: { 200: JobList } } }, async request => {
+  const list = describeRoute({
+    summary: 'The jobs that you may read, newest first',
+    query: ListQuery,
+    answer: JobList,
+    errors: ['query_invalid', 'store_unavailable'],
+  })
+  app.get('', { schema: list }, async request => {
     const { skip, ...rest } = request.query as { skip?: string }
     const query = readQuery(ListQuery, { ...rest, skip: String(lenient(skip)) })
     return await listVisibleJobs(engine, callerOf(request), query)
   })
 
-  app.get<IdParams>('/:id', { schema: { response: { 200: JobAnswer } } }, async request => {
+  const one = describeRoute({
+    summary: 'One job, as it stands now',
+    params: IdParam,
+    answer: JobAnswer,
+    errors: JOB_ERRORS,
+  })
+  app.get<IdParams>('/:id', { schema: one }, async request => {
     return await readJob(engine, callerOf(request), parseJobId(request.params.id))
   })
 
-  app.delete<IdParams>(
-    '/:id',
-    { schema: { response: { 200: Type.Object({ _id: Type.String() }) } } },
-    async request => {
-      await removeJob(engine, callerOf(request), parseJobId(request.params.id))
-      return { _id: request.params.id }
-    },
-  )
+  const remove = describeRoute({
+    summary: 'Remove an ended job, or cancel one that waits',
+    params: IdParam,
+    answer: Type.Object({ _id: Type.String({ description: 'As in the path.' }) }),
+    errors: [...JOB_ERRORS, 'job_running', 'server_sealed'],
+  })
+  app.delete<IdParams>('/:id', { schema: remove }, async request => {
+    await removeJob(engine, callerOf(request), parseJobId(request.params.id))
+    return { _id: request.params.id }
+  })
 
-  app.post<IdParams>('/kill/:id', { schema: { response: { 200: KillAnswer } } }, async request => {
+  const kill = describeRoute({
+    summary: 'Ask for a job to be stopped',
+    params: IdParam,
+    answer: KillAnswer,
+    errors: JOB_ERRORS,
+  })
+  app.post<IdParams>('/kill/:id', { schema: kill }, async request => {
     return await killJob(engine, callerOf(request), parseJobId(request.params.id))
   })
 
-  app.get<IdParams>('/:id/output', async (request, reply) => {
+  const output = describeRoute({
+    summary: 'The output of a job, live, until it ends',
+    description: 'Server-sent events `output` and `end`, or with `stream` the bytes alone. See docs/api.md.',
+    params: IdParam,
+    query: OutputQuery,
+    answer: {
+      'text/event-stream': Type.String(),
+      'application/octet-stream': Type.String({ contentEncoding: 'binary' }),
+    },
+    errors: [...JOB_ERRORS, 'query_invalid'],
+  })
+  // no HEAD: it would follow the job to its end, for nothing
+  app.get<IdParams>('/:id/output', { schema: output, exposeHeadRoute: false }, async (request, reply) => {
     const id = parseJobId(request.params.id)
     const offset = offsetOf(request)
     const wanted = wantedStreams(request)

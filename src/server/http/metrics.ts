@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import Type from 'typebox'
 import { JOB_STATES } from '../../protocol/job.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { countByStatus } from '../store/jobs.ts'
+import { describeRoute } from './describe.ts'
 
 /**
  * `GET /v1/api/metrics`, for Prometheus. Labels are bounded: a path is the pattern of its route, never with an id in it as GoStint's
@@ -41,7 +43,8 @@ export function metricsRoutes(app: FastifyInstance, engine: Engine): void {
     const labels = { service: 'gostint', code: String(reply.statusCode), method, path: routeOptions.url ?? 'none' }
     requests.observe(labels, reply.elapsedTime / 1000)
   })
-  app.get('/v1/api/metrics', async (_request, reply) => {
+  const schema = describeRoute({ summary: 'For Prometheus', open: true, answer: { 'text/plain': Type.String() } })
+  app.get('/v1/api/metrics', { schema }, async (_request, reply) => {
     return reply.type(registry.contentType).send(await registry.metrics())
   })
 }

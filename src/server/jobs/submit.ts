@@ -1,5 +1,5 @@
 import { readBody, setKeys } from '../../protocol/body.ts'
-import { WritError } from '../../protocol/errors.ts'
+import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { fingerprint } from '../../protocol/fingerprint.ts'
 import { Envelope, JobSpec, ROUTING_FIELDS, Submission, type SubmitAnswer } from '../../protocol/job.ts'
 import { newJobId } from '../../protocol/job-id.ts'
@@ -39,6 +39,34 @@ export async function submitJob(
     throw error
   }
 }
+
+/** What a submission may be refused with. */
+export const SUBMIT_ERRORS: readonly ErrorCode[] = [
+  'body_not_json',
+  'body_too_large',
+  'body_invalid',
+  'image_missing',
+  'secret_ref_invalid',
+  'env_var_invalid',
+  'content_invalid',
+  'content_unsafe',
+  'content_too_large',
+  'image_metadata_invalid',
+  'wrap_missing',
+  'wrap_invalid',
+  'wrap_foreign',
+  'authority_refused',
+  'envelope_incomplete',
+  'envelope_opened',
+  'envelope_empty',
+  'envelope_path',
+  'envelope_tampered',
+  'envelope_not_a_job',
+  'authority_mismatch',
+  'queue_mismatch',
+  'server_sealed',
+  'store_unavailable',
+]
 
 /** Refusals that an honest requestor and an honest courier do not cause. */
 const ALARMS = new Set<string>([

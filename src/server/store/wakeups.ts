@@ -21,9 +21,15 @@ export class Wakeups {
   readonly #stopped = new AbortController()
   readonly #done: Promise<void>
   #client: pg.Client | null = null
+  #listening = false
 
   constructor(url: string, onError: (error: Error) => void) {
     this.#done = this.#listen(url, onError)
+  }
+
+  /** Does it hear at this moment? */
+  get listening(): boolean {
+    return this.#listening
   }
 
   onQueue(listener: () => void): void {
@@ -89,12 +95,14 @@ export class Wakeups {
         const ended = on(client, 'end', { signal: this.#stopped.signal })
         await client.connect()
         await client.query('listen writ')
+        this.#listening = true
         this.#emitter.emit('queue')
         this.#emitter.emit('job', '')
         await ended.next()
       } catch (error) {
         if (!this.#stopped.signal.aborted) onError(error as Error)
       }
+      this.#listening = false
       await client.end().catch(() => {})
       await sleep(500, undefined, { signal: this.#stopped.signal }).catch(() => {})
     }
