@@ -19,7 +19,7 @@ import { createToken } from '../src/vault/token.ts'
 import { line, quantile, timed } from './figures.ts'
 
 const ROUNDS = 100
-const FEW = 1_000
+const FEW = 10_000
 
 /**
  * What an old installation costs: listing, storing and claiming a job with a million ended ones on record, against the same with a

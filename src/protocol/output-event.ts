@@ -36,14 +36,24 @@ export function encodeEvent(event: JobEvent): string {
 /** Reads what `encodeEvent` wrote: bytes of a stream in any pieces in, events out. Comments and unknown events are skipped. */
 export async function* decodeEvents(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<JobEvent> {
   const decoder = new TextDecoder()
-  let pending = ''
+  // pieces are joined when an event is complete: looking through all of it again with each piece takes the square of its length
+  let pieces: string[] = []
+  let last = ''
   for await (const chunk of bytes) {
-    pending += decoder.decode(chunk, { stream: true })
-    for (let end = pending.indexOf('\n\n'); end >= 0; end = pending.indexOf('\n\n')) {
-      const event = decodeEvent(pending.slice(0, end))
-      pending = pending.slice(end + 2)
+    const text = decoder.decode(chunk, { stream: true })
+    pieces.push(text)
+    if (!(last + text).includes('\n\n')) {
+      last = text.at(-1) ?? last
+      continue
+    }
+    let rest = pieces.join('')
+    for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
+      const event = decodeEvent(rest.slice(0, end))
+      rest = rest.slice(end + 2)
       if (event) yield event
     }
+    pieces = [rest]
+    last = rest.at(-1) ?? ''
   }
 }
 
