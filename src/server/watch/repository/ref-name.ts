@@ -1,7 +1,7 @@
 import { WritError } from '../../../protocol/errors.ts'
 
 /** Where notes with further signatures are published (gitops-quorum.md, "Where the signatures of a commit live"). */
-const SIGNATURES_REF = 'refs/tags/latest-signature'
+export const SIGNATURES_REF = 'refs/tags/latest-signature'
 
 /**
  * The full name of the watched ref: a branch, or with `refs/tags/` a tag. git's own rules for names, and stricter in

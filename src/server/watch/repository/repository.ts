@@ -1,83 +1,18 @@
 import type { Readable } from 'node:stream'
 import { WritError } from '../../../protocol/errors.ts'
-import type { Secret } from '../../../vault/secret.ts'
 import type { Evidence } from '../signatures/evidence.ts'
 import type { AcceptedCommit } from '../signatures/quorum.ts'
-import { type Protocol, parseAddress } from './address.ts'
+import { parseAddress } from './address.ts'
+import { Cache } from './cache.ts'
+import { type ChangedFile, History } from './history.ts'
+import { Notes } from './notes.ts'
+import { checkedId, type ObjectId } from './object-id.ts'
+import { type GitObject, ObjectReader } from './object-reader.ts'
+import { type Commit, parseCommit, parseTag } from './objects.ts'
+import { DEFAULT_LIMITS, type RepositoryOptions } from './options.ts'
 import { watchedRef } from './ref-name.ts'
-
-/** 40 hexadecimal digits, small letters. */
-export type ObjectId = string
-
-export interface RepositoryOptions {
-  /** As configured; checked by `parseAddress`. */
-  readonly address: string
-  /** As configured; checked by `watchedRef`. */
-  readonly branch: string
-  readonly credential?: Credential | undefined
-  /** PEM. The only authorities that are trusted for https, if given. */
-  readonly ca?: string | undefined
-  /** `http://[user:password@]host:port`, for https and http. May hold a password, so it is a secret. */
-  readonly proxy?: Secret | undefined
-  /** Lines of a known_hosts file; without them no ssh server is trusted. */
-  readonly knownHosts?: string | undefined
-  readonly limits?: Partial<Limits> | undefined
-  /** Bare repositories are kept below it, a folder per address. Nothing in it is secret or worth a backup. */
-  readonly cacheDirectory: string
-  /** Default: https and ssh. http and file are for tests and for repositories on this machine. */
-  readonly protocols?: readonly Protocol[] | undefined
-}
-
-export type Credential =
-  | { readonly kind: 'password'; readonly username: string; readonly password: Secret }
-  /** A private key as OpenSSH writes it, without a passphrase. */
-  | { readonly kind: 'ssh-key'; readonly key: Secret }
-
-export interface Limits {
-  /** For looking at the refs. Default 20 s. */
-  readonly lookMs: number
-  /** For a whole fetch. Default 10 min. */
-  readonly fetchMs: number
-  /** Of the cache of one repository on disk. Default 2 GiB. */
-  readonly repositoryBytes: number
-  /** Of one file, commit or tree. Default 100 MiB. */
-  readonly objectBytes: number
-  /** Of all files of a commit. Default 500 MiB. */
-  readonly treeBytes: number
-  /** Files, folders and links of a commit. Default 50,000. */
-  readonly treeEntries: number
-  /** Commits between two tips that are listed one by one. Default 10,000. */
-  readonly commits: number
-}
-
-/** What the server shows at the moment. Two equal tips mean: nothing to do. */
-export interface Tip {
-  /** What the branch names: a commit, or for a watched annotated tag the tag. */
-  readonly object: ObjectId
-  /** What `refs/tags/latest-signature` names; undefined when it is not there. */
-  readonly signatures: ObjectId | undefined
-}
-
-export interface Person {
-  readonly name: string
-  readonly email: string
-  readonly at: Date
-}
-
-export interface Commit {
-  readonly id: ObjectId
-  readonly tree: ObjectId
-  readonly parents: readonly ObjectId[]
-  readonly author: Person
-  readonly committer: Person
-  /** Decoded as UTF-8, what is not is shown as U+FFFD. Somebody else's text: escape it where it is shown. */
-  readonly message: string
-}
-
-export interface ChangedFile {
-  readonly path: string
-  readonly change: 'added' | 'modified' | 'deleted' | 'type changed'
-}
+import { Remote, type Tip } from './remote.ts'
+import { type TarOptions, treeTar } from './tree-tar.ts'
 
 /**
  * A remote repository and its copy on this machine. All ids that go in are checked to be ids, all objects that come out
@@ -86,7 +21,7 @@ export interface ChangedFile {
  * `repository_unsupported`. No message holds a credential.
  */
 export interface Repository {
-  /** Asks the server which commits the two refs name; cheap, nothing is fetched. `repository_branch_missing`. */
+  /** Asks the server which objects the two refs name; cheap, nothing is fetched. `repository_branch_missing`. */
   tip(signal?: AbortSignal): Promise<Tip>
 
   /**
@@ -108,7 +43,7 @@ export interface Repository {
    */
   commitsBetween(from: ObjectId, to: ObjectId): Promise<ObjectId[]>
 
-  /** Sorted by path; all files as added without `from`. At most `limits.treeEntries`, `tree_too_large` above. */
+  /** Sorted by path; without `from`, all files as added. At most `limits.treeEntries`, `tree_too_large` above. */
   changedFiles(from: ObjectId | undefined, to: ObjectId): Promise<ChangedFile[]>
 
   /**
@@ -117,14 +52,14 @@ export interface Repository {
    * (export-ignore, export-subst, filters) change nothing: what was signed is what is there. `tree_unsafe`,
    * `tree_too_large`. The stream fails, and must not be used, if an object at its end turns out damaged.
    */
-  tarOf(commit: AcceptedCommit): Readable
+  tarOf(accepted: AcceptedCommit, options?: TarOptions): Readable
 
   /** `commit_unknown` if it is not in the local copy. */
   readCommit(id: ObjectId): Promise<Commit>
 
   /**
-   * What `checkQuorum` judges: the object and the notes for it in what was fetched last.
-   * `commit_unknown`; `signatures_unreadable` if the notes are there and cannot be read.
+   * What `checkQuorum` judges: the object and the notes for it in what was fetched last. `commit_unknown`;
+   * `signatures_unreadable` if the notes are there and cannot be read.
    */
   evidence(object: ObjectId): Promise<Evidence>
 
@@ -134,13 +69,74 @@ export interface Repository {
    */
   evidenceForDigest(digest: string): Promise<Evidence>
 
-  /** Ends running git processes. The cache on disk stays. */
-  close(): Promise<void>
+  /** Ends running git processes. The cache on disk stays, and the repository can be used again. */
+  close(): void
 }
 
 /** Throws `repository_address_invalid` or `repository_branch_invalid`; does not ask the server yet. */
 export function openRepository(options: RepositoryOptions): Repository {
-  parseAddress(options.address, options.protocols)
-  watchedRef(options.branch)
-  throw new WritError('repository_unsupported', 'not built yet')
+  const address = parseAddress(options.address, options.protocols)
+  const ref = watchedRef(options.branch)
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const cache = new Cache(options.cacheDirectory, address.url)
+  const remote = new Remote(address, ref, options, limits, cache)
+  const reader = new ObjectReader(cache.directory, limits.objectBytes)
+  cache.onRemoved = () => reader.close()
+  const notes = new Notes(reader)
+  const history = new History(cache, reader, limits)
+
+  let fetched: Tip | undefined
+
+  async function read(id: ObjectId): Promise<GitObject> {
+    await cache.ensure()
+    const object = await reader.read(checkedId(id))
+    if (object?.type !== 'commit' && object?.type !== 'tag') throw new WritError('commit_unknown', id)
+    return object
+  }
+
+  async function commitOf(object: GitObject): Promise<GitObject> {
+    if (object.type === 'commit') return object
+    const tag = parseTag(object)
+    // A signed v1.0, published once more as production, is still a v1.0.
+    if (ref !== `refs/tags/${tag.name}`) throw new WritError('repository_damaged', 'a tag under another name')
+    if (tag.type !== 'commit') throw new WritError('repository_damaged', 'a tag of something else than a commit')
+    return await reader.readAs('commit', tag.object)
+  }
+
+  async function note(subject: string): Promise<Buffer | undefined> {
+    fetched ??= await remote.fetched()
+    const { signatures } = fetched
+    return signatures === undefined ? undefined : await notes.find(signatures, subject)
+  }
+
+  return {
+    tip: signal => remote.tip(signal),
+    async fetch(tip, signal) {
+      fetched = undefined
+      fetched = await remote.fetch(tip, signal)
+      return fetched
+    },
+    commitOf: async object => (await commitOf(await read(object))).id,
+    isFastForward: (from, to) => history.isFastForward(from, to),
+    commitsBetween: (from, to) => history.commitsBetween(from, to),
+    changedFiles: (from, to) => history.changedFiles(from, to),
+    tarOf: (accepted, tarOptions) => treeTar(reader, accepted.commit, limits, tarOptions),
+    async readCommit(id) {
+      const object = await read(id)
+      if (object.type !== 'commit') throw new WritError('commit_unknown', id)
+      return parseCommit(object)
+    },
+    async evidence(id) {
+      const object = await read(id)
+      const commit = await commitOf(object)
+      parseCommit(commit)
+      const { type, bytes } = object
+      return { subject: id, commit: commit.id, object: { type: type as 'commit' | 'tag', bytes }, note: await note(id) }
+    },
+    async evidenceForDigest(digest) {
+      if (!/^[0-9a-f]{64}$/.test(digest)) throw new WritError('signatures_unreadable', 'not a digest')
+      return { subject: digest, commit: undefined, object: undefined, note: await note(digest) }
+    },
+    close: () => reader.close(),
+  }
 }

@@ -1,0 +1,87 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { WritError } from '../../../protocol/errors.ts'
+import { git } from './git.ts'
+
+/** Who is at work in a folder: fetches of one address wait for each other. */
+const busy = new Map<string, Promise<unknown>>()
+
+/** The bare repository on this machine that holds what was fetched from one address. */
+export class Cache {
+  readonly directory: string
+  /** Called when it is removed: whoever has a git at work in it would go on with the old one. */
+  onRemoved: () => void = () => undefined
+
+  constructor(parent: string, url: string) {
+    this.directory = join(parent, `${createHash('sha256').update(url).digest('hex').slice(0, 32)}.git`)
+  }
+
+  /** Makes it if it is not there; two at once do no harm. */
+  async ensure(): Promise<void> {
+    if (await exists(join(this.directory, 'HEAD'))) return
+    const making = `${this.directory}.${randomBytes(6).toString('hex')}`
+    await mkdir(making, { recursive: true, mode: 0o700 })
+    const args = ['init', '--quiet', '--bare', '--template=', '--object-format=sha1', '--', making]
+    const { code, stderr } = await git({ directory: undefined, args, timeoutMs: 20_000 })
+    if (code !== 0) throw new WritError('repository_unreachable', 'the cache cannot be made', { cause: stderr })
+    try {
+      await rename(making, this.directory)
+    } catch {
+      await rm(making, { recursive: true, force: true })
+    }
+  }
+
+  async exclusively<T>(action: () => Promise<T>): Promise<T> {
+    const before = busy.get(this.directory)
+    const turn = (before ?? Promise.resolve()).then(action, action)
+    const settled = turn.catch(() => undefined)
+    busy.set(this.directory, settled)
+    try {
+      return await turn
+    } finally {
+      if (busy.get(this.directory) === settled) busy.delete(this.directory)
+    }
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true })
+    this.onRemoved()
+  }
+
+  /** Of all packs, also those that are on their way. */
+  async bytes(): Promise<number> {
+    let total = 0
+    for (const name of await this.#packs()) {
+      total += (await stat(join(this.#packDirectory, name)).catch(() => undefined))?.size ?? 0
+    }
+    return total
+  }
+
+  /** What a killed git left behind. */
+  async removeUnfinished(): Promise<void> {
+    for (const name of await this.#packs()) {
+      if (name.startsWith('tmp_')) await rm(join(this.#packDirectory, name), { force: true })
+    }
+  }
+
+  /** A history that is cut off somewhere could hide where it comes from. */
+  async isShallow(): Promise<boolean> {
+    return await exists(join(this.directory, 'shallow'))
+  }
+
+  get #packDirectory(): string {
+    return join(this.directory, 'objects', 'pack')
+  }
+
+  async #packs(): Promise<string[]> {
+    return await readdir(this.#packDirectory).catch(() => [])
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto'
+import { WritError } from '../../../protocol/errors.ts'
+import type { Address } from './address.ts'
+import type { Cache } from './cache.ts'
+import { connect } from './connection.ts'
+import { type GitResult, git } from './git.ts'
+import { isObjectId, type ObjectId } from './object-id.ts'
+import type { Limits, RepositoryOptions } from './options.ts'
+import { SIGNATURES_REF } from './ref-name.ts'
+import { remoteError } from './remote-error.ts'
+
+/** What the server shows at the moment. Two equal tips mean: nothing to do. */
+export interface Tip {
+  /** What the branch names: a commit, or for a watched annotated tag the tag. */
+  readonly object: ObjectId
+  /** What `refs/tags/latest-signature` names; undefined when it is not there. */
+  readonly signatures: ObjectId | undefined
+}
+
+const SIZE_CHECK_MS = 200
+const TIDY_MS = 5 * 60_000
+
+/** The conversation with the server: which ids, and bringing the objects into the cache. */
+export class Remote {
+  readonly #address: Address
+  readonly #ref: string
+  readonly #options: RepositoryOptions
+  readonly #limits: Limits
+  readonly #cache: Cache
+  /** Several watches may share a cache, each under names of its own. */
+  readonly #slot: string
+
+  constructor(address: Address, ref: string, options: RepositoryOptions, limits: Limits, cache: Cache) {
+    this.#address = address
+    this.#ref = ref
+    this.#options = options
+    this.#limits = limits
+    this.#cache = cache
+    this.#slot = `refs/writ/${createHash('sha256').update(ref).digest('hex').slice(0, 16)}`
+  }
+
+  async tip(signal?: AbortSignal): Promise<Tip> {
+    await this.#cache.ensure()
+    const args = ['ls-remote', '--quiet', '--', this.#address.url, this.#ref, SIGNATURES_REF]
+    const { stdout } = await this.#ask(args, this.#limits.lookMs, signal)
+    return this.#tipIn(stdout, this.#ref, SIGNATURES_REF)
+  }
+
+  async fetch(tip: Tip, signal?: AbortSignal): Promise<Tip> {
+    return await this.#cache.exclusively(async () => {
+      await this.#cache.ensure()
+      const hadContent = (await this.#cache.bytes()) > 0
+      try {
+        return await this.#fetch(tip, signal)
+      } catch (error) {
+        // Perhaps it is our copy that is damaged, by a full disk or a power cut. If not, the second try says the same.
+        if (!(error instanceof WritError && error.code === 'repository_damaged' && hadContent)) throw error
+        await this.#cache.remove()
+        await this.#cache.ensure()
+        return await this.#fetch(tip, signal)
+      }
+    })
+  }
+
+  /** What the last fetch brought, by whichever process. */
+  async fetched(): Promise<Tip> {
+    await this.#cache.ensure()
+    const args = ['for-each-ref', '--format=%(objectname)%09%(refname)', '--', `${this.#slot}/`]
+    const { stdout } = await git({ directory: this.#cache.directory, args, timeoutMs: this.#limits.lookMs })
+    return this.#tipIn(stdout, `${this.#slot}/tip`, `${this.#slot}/signatures`)
+  }
+
+  async #fetch(tip: Tip, signal: AbortSignal | undefined): Promise<Tip> {
+    const specs = [`+${this.#ref}:${this.#slot}/tip`]
+    if (tip.signatures !== undefined) specs.push(`+${SIGNATURES_REF}:${this.#slot}/signatures`)
+    const options = [
+      '--quiet',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--no-recurse-submodules',
+      '--no-auto-maintenance',
+    ]
+    const args = ['fetch', ...options, '--no-show-forced-updates', '--refmap=', '--', this.#address.url, ...specs]
+    await this.#whileSmall(signal, within => this.#ask(args, this.#limits.fetchMs, within))
+    if (await this.#cache.isShallow()) {
+      await this.#cache.remove()
+      throw new WritError('repository_unsupported', 'it is shallow')
+    }
+    if (tip.signatures === undefined) await this.#local(['update-ref', '-d', `${this.#slot}/signatures`])
+    await this.#local(['gc', '--auto', '--quiet'])
+    const fetched = await this.fetched()
+    // A copy whose packs are damaged may still have its refs, and git then sees nothing to fetch.
+    const { code } = await this.#local(['cat-file', '-e', fetched.object])
+    if (code !== 0) throw new WritError('repository_damaged', 'the tip is missing')
+    return fetched
+  }
+
+  async #whileSmall(signal: AbortSignal | undefined, action: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const limit = this.#limits.repositoryBytes
+    const over = new AbortController()
+    const check = async () => {
+      if ((await this.#cache.bytes()) > limit) over.abort()
+    }
+    const timer = setInterval(() => void check(), SIZE_CHECK_MS)
+    let failure: unknown
+    try {
+      await action(signal ? AbortSignal.any([signal, over.signal]) : over.signal)
+      await check()
+    } catch (error) {
+      failure = error
+    } finally {
+      clearInterval(timer)
+    }
+    if (over.signal.aborted) {
+      await this.#cache.remove()
+      throw new WritError('repository_too_large', `more than ${limit} bytes`)
+    }
+    if (failure !== undefined) {
+      await this.#cache.removeUnfinished()
+      throw failure
+    }
+  }
+
+  async #ask(args: readonly string[], timeoutMs: number, signal: AbortSignal | undefined): Promise<GitResult> {
+    using connection = connect(this.#address, this.#options)
+    const { environment } = connection
+    const result = await git({ directory: this.#cache.directory, args, environment, timeoutMs, signal })
+    if (result.code !== 0) throw remoteError(result.stderr, this.#secrets())
+    return result
+  }
+
+  async #local(args: readonly string[]): Promise<GitResult> {
+    return await git({ directory: this.#cache.directory, args, timeoutMs: TIDY_MS })
+  }
+
+  #secrets(): string[] {
+    const { credential, proxy } = this.#options
+    const secrets = credential?.kind === 'password' ? [credential.password.reveal()] : []
+    return proxy ? [...secrets, proxy.reveal()] : secrets
+  }
+
+  /** The names exactly: ls-remote also lists what only ends in them, such as `refs/heads/refs/heads/main`. */
+  #tipIn(listing: Buffer, ref: string, signaturesRef: string): Tip {
+    const ids = new Map<string, ObjectId>()
+    for (const line of listing.toString('utf8').split('\n')) {
+      const [id = '', name = ''] = line.split('\t')
+      if (/^[0-9a-f]{64}$/.test(id)) throw new WritError('repository_unsupported', 'its ids are SHA-256')
+      if (line !== '' && !isObjectId(id))
+        throw new WritError('repository_unreachable', 'a listing of refs that is none')
+      ids.set(name, id)
+    }
+    const object = ids.get(ref)
+    if (object === undefined) throw new WritError('repository_branch_missing')
+    return { object, signatures: ids.get(signaturesRef) }
+  }
+}
