@@ -140,11 +140,12 @@ export interface Ended {
   readonly job: JobAnswer
   readonly stdout: string
   readonly stderr: string
+  readonly system: string
 }
 
 /** Follows a job to its end and then waits until it let go of everything. */
 export async function untilEnded(stack: Stack, client: Client, id: string): Promise<Ended> {
-  const parts: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
+  const parts: Record<'stdout' | 'stderr' | 'system', Buffer[]> = { stdout: [], stderr: [], system: [] }
   for await (const event of client.follow(id)) {
     if (event.kind === 'output') parts[event.stream].push(Buffer.from(event.data))
   }
@@ -156,6 +157,7 @@ export async function untilEnded(stack: Stack, client: Client, id: string): Prom
     job: await client.get(id),
     stdout: Buffer.concat(parts.stdout).toString(),
     stderr: Buffer.concat(parts.stderr).toString(),
+    system: Buffer.concat(parts.system).toString(),
   }
 }
 

@@ -1,34 +1,52 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 
 const digestOf = (bytes: Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+/** Larger than a configuration, smaller than a layer. */
+const STALLING_BYTES = 10_000
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 
 /** Just enough of a registry for the engine to pull images of one layer from. It trusts every one on 127.0.0.1. */
 export class TinyRegistry {
+  /** `user:password`; without it, everybody may pull. */
+  login: string | undefined
+  /** How often a manifest was asked for by its tag. */
+  readonly asked = new Map<string, number>()
+  /** Layers end in the middle and the connection stays open, while this is set. */
+  stalling = false
   readonly #images = new Map<string, Buffer>()
   readonly #blobs = new Map<string, Buffer>()
   readonly #server: Server
 
   constructor() {
-    this.#server = createServer((request, response) => {
-      const [, , ...path] = (request.url ?? '').split('/')
-      const [kind, id = ''] = path.slice(-2)
-      const body =
-        path.join('') === '' ? Buffer.from('{}') : kind === 'manifests' ? this.#images.get(id) : this.#blobs.get(id)
-      const type = kind === 'manifests' ? MANIFEST : 'application/octet-stream'
-      if (body)
-        response.writeHead(200, {
-          'content-type': type,
-          'docker-content-digest': digestOf(body),
-          'content-length': body.length,
-        })
-      else response.writeHead(404, { 'content-type': 'application/json' })
-      response.end(request.method === 'HEAD' ? undefined : (body ?? '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'))
-    })
+    this.#server = createServer((request, response) => this.#answer(request, response))
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const [, , ...path] = (request.url ?? '').split('/')
+    const [kind, id = ''] = path.slice(-2)
+    const given = request.headers.authorization?.replace('Basic ', '')
+    if (this.login && Buffer.from(given ?? '', 'base64').toString() !== this.login) {
+      // a registry that says back what it was sent
+      const message = `not you: ${given} ${Buffer.from(given ?? '', 'base64')}`
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="tiny"', 'content-type': 'application/json' })
+      response.end(JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message }] }))
+      return
+    }
+    if (kind === 'manifests') this.asked.set(id, (this.asked.get(id) ?? 0) + 1)
+    const body =
+      path.join('') === '' ? Buffer.from('{}') : kind === 'manifests' ? this.#images.get(id) : this.#blobs.get(id)
+    const type = kind === 'manifests' ? MANIFEST : 'application/octet-stream'
+    if (body) {
+      const headers = { 'docker-content-digest': digestOf(body), 'content-length': body.length }
+      response.writeHead(200, { 'content-type': type, ...headers })
+    } else response.writeHead(404, { 'content-type': 'application/json' })
+    const stalls = this.stalling && body && body.length > STALLING_BYTES && kind === 'blobs'
+    if (stalls) response.write(body.subarray(0, STALLING_BYTES))
+    else response.end(request.method === 'HEAD' ? undefined : (body ?? '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'))
   }
 
   async listen(): Promise<void> {
@@ -68,6 +86,11 @@ export class TinyRegistry {
     this.#images.set(tag, manifest)
     this.#images.set(digestOf(manifest), manifest)
     return digestOf(manifest)
+  }
+
+  /** Cuts the connections: the engine asks again. */
+  letGo(): void {
+    this.#server.closeAllConnections()
   }
 
   withdraw(tag: string): void {

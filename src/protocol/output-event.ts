@@ -2,7 +2,8 @@
 export interface OutputEvent {
   readonly kind: 'output'
   readonly offset: number
-  readonly stream: 'stdout' | 'stderr'
+  /** `system`: not the job, but the server says it: lines about the pull of its image. */
+  readonly stream: 'stdout' | 'stderr' | 'system'
   readonly data: Uint8Array
 }
 

@@ -110,6 +110,12 @@ export const SETTINGS = {
     'A statically linked busybox: shell and tar for handing over secrets in images that have neither. Empty: the one of this machine, if there is one.',
     '',
   ),
+  pullStallSeconds: setting(
+    ['WRIT_PULL_STALL'],
+    integer(1, 86_400),
+    'Seconds without any progress after which the pull of an image is given up.',
+    '300',
+  ),
   concurrency: setting(
     ['WRIT_CONCURRENCY'],
     integer(1, 1000),

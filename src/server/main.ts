@@ -54,7 +54,12 @@ async function start(
     serverName: config.vaultServerName || undefined,
   })
   closers.push(() => vault.close())
-  const runtime = dockerRuntime({ host: config.dockerHost, gateBinary: config.gateBinary, log })
+  const runtime = dockerRuntime({
+    host: config.dockerHost,
+    gateBinary: config.gateBinary,
+    pullStallMs: config.pullStallSeconds * 1000,
+    log,
+  })
   closers.push(() => runtime.close())
   const identity = new Identity(vault, config.credentials, log)
   closers.push(() => identity.close())

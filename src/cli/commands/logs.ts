@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Client } from '../../client/client.ts'
 import type { JobAnswer } from '../../protocol/job.ts'
+import type { OutputEvent } from '../../protocol/output-event.ts'
 import { EXIT } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { type ConnectOptions, connect } from './connect.ts'
@@ -57,7 +58,13 @@ export function exitCodeOf(job: Pick<JobAnswer, 'status' | 'return_code'>): numb
   return job.return_code === 0 ? EXIT.notRun : job.return_code
 }
 
-async function write(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void> {
+/** What the server says of the job is not the job's output, and so not for a pipe. */
+function sayLines(text: string): void {
+  for (const line of text.split('\n')) if (line) progress(line)
+}
+
+async function write(stream: OutputEvent['stream'], data: Uint8Array): Promise<void> {
+  if (stream === 'system') return sayLines(Buffer.from(data).toString())
   const target = process[stream]
   if (!target.write(data)) await once(target, 'drain')
 }

@@ -131,6 +131,7 @@ const STREAMS: Record<string, readonly string[]> = {
   stdout: ['stdout'],
   stderr: ['stderr'],
   both: ['stdout', 'stderr'],
+  system: ['system'],
 }
 
 /** `?stream=`: which bytes, or null for events. */
@@ -138,7 +139,7 @@ function wantedStreams(request: FastifyRequest): readonly string[] | null {
   const { stream } = request.query as { stream?: unknown }
   if (stream === undefined) return null
   const wanted = typeof stream === 'string' && Object.hasOwn(STREAMS, stream) ? STREAMS[stream] : undefined
-  if (!wanted) throw new WritError('query_invalid', 'stream is stdout, stderr or both')
+  if (!wanted) throw new WritError('query_invalid', 'stream is stdout, stderr, both or system')
   return wanted
 }
 

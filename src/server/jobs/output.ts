@@ -159,7 +159,7 @@ class OutputWriter {
 
 /** Joins neighbours of one stream: fewer rows. */
 function merge(chunks: readonly Chunk[]): Chunk[] {
-  const runs: { stream: OutputStream; parts: Buffer[] }[] = []
+  const runs: { stream: Chunk['stream']; parts: Buffer[] }[] = []
   for (const { stream, data } of chunks) {
     const last = runs.at(-1)
     if (last?.stream === stream) last.parts.push(data)

@@ -3,6 +3,7 @@ import type { Image } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, updateRun } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
+import { imageOf } from './job-image.ts'
 import { endLeases } from './leases.ts'
 import { type Order, readMetadata } from './order.ts'
 import { seal, unseal } from './sealed.ts'
@@ -19,29 +20,29 @@ export interface Prepared {
   readonly masks: Secrets
   /** The Vault token of the container. */
   readonly token: Secret | null
+  /** There are lines of ours in the output already. */
+  readonly spoke: boolean
 }
 
 /** Opens what was kept of a job, gets its image and reads its secrets; on record is then what to mask (DESIGN §5, step 4). */
 export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: AbortSignal): Promise<Prepared> {
   const [orderText = '', tokenText = ''] = await unseal(engine, [job.sealed_spec ?? '', job.sealed_token ?? ''], signal)
   const order = JSON.parse(orderText) as Order
-  const image = await engine.runtime.image(order.image, order.pullPolicy, {
-    signal,
-    onProgress: line => engine.log.debug({ job: hold.id, line }, 'pull'),
-  })
-  const refs = [...readMetadata(image.metadata, 'gostint_image.yml').secretRefs, ...order.secretRefs]
   const token = new Secret(tokenText)
   // what an earlier try read is of no use to anyone: without this, each try would leave a credential behind
   await endLeases(engine, hold.id)
+  const { image, masks: ofRegistry, spoke } = await imageOf(engine, hold, order, token, signal)
+  const refs = [...readMetadata(image.metadata, 'gostint_image.yml').secretRefs, ...order.secretRefs]
   const wanted = { hold, token, refs, continueOnWarnings: order.continueOnWarnings }
   const read = await resolveSecrets(engine, wanted, signal)
   const given = await giveToken(engine, hold, order.vaultToken, token, signal)
   // a reference named TOKEN takes its place in the file
   const secrets = new Map([...(given ? [['TOKEN', given] as const] : []), ...read])
   // no reference can have a name with a blank
-  const masks = given && read.has('TOKEN') ? new Map([...secrets, ['job token', given]]) : secrets
+  const ofToken = given && read.has('TOKEN') ? [['job token', given] as const] : []
+  const masks = new Map([...secrets, ...ofToken, ...ofRegistry])
   await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, masks), image_digest: image.digest })
-  return { order, image, secrets, masks, token: given }
+  return { order, image, secrets, masks, token: given, spoke }
 }
 
 /** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */

@@ -12,13 +12,14 @@ import { prepareJob } from './prepare.ts'
 export async function start(engine: Engine, hold: Hold, job: Job, control: Control): Promise<Outcome | null> {
   const giveUp = AbortSignal.any([control.lost, control.killed])
   giveUp.throwIfAborted()
-  const { order, image, secrets, masks, token } = await prepareJob(engine, hold, job, giveUp)
+  const { order, image, secrets, masks, token, spoke } = await prepareJob(engine, hold, job, giveUp)
   const containerId = await engine.runtime.create(containerSpec(engine, hold.id, hold.attempt, order, image), giveUp)
   if (containerId === null) return null
   await announceStart(engine, hold, containerId)
   const attachment = await engine.runtime.start(containerId, secretFiles(engine, order, secrets, token), control.lost)
   await updateRun(engine.db, hold, { stage: 'running' })
-  return await attend(engine, hold, job, attachment, masks, control)
+  const now = spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
+  return await attend(engine, hold, now, attachment, masks, control)
 }
 
 /** From here on the job counts as possibly started. The last moment for a kill to prevent it. */

@@ -1,3 +1,5 @@
+import type { Secret } from '../../vault/secret.ts'
+
 /**
  * What runs containers. Small on purpose: a second engine (Kubernetes Jobs) must fit behind it. Errors are `WritError`s
  * of the registry (`image_not_found`, `container_refused`, `runtime_unavailable` …); the engine's own text is their
@@ -75,7 +77,14 @@ export interface RuntimeInfo {
   readonly operatingSystem: string
 }
 
+/** Who pulls: for a registry that does not give its images to everybody. */
+export interface RegistryLogin {
+  readonly username: string
+  readonly password: Secret
+}
+
 export interface ImageOptions {
+  readonly login?: RegistryLogin
   readonly signal?: AbortSignal
   readonly onProgress?: (line: string) => void
 }

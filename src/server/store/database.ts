@@ -6,6 +6,7 @@ import * as jobs from './migrations/001-jobs.ts'
 import * as audit from './migrations/002-audit.ts'
 import * as leases from './migrations/003-leases.ts'
 import * as http from './migrations/007-http.ts'
+import * as containers from './migrations/008-containers.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -37,6 +38,7 @@ const MIGRATIONS = {
   '002-audit': { up: audit.up },
   '003-leases': { up: leases.up },
   '007-http': { up: http.up },
+  '008-containers': { up: containers.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

@@ -4,7 +4,8 @@ import { type Hold, HoldLost, updateRun } from './runs.ts'
 import { notify } from './wakeups.ts'
 
 export interface Chunk {
-  readonly stream: 'stdout' | 'stderr'
+  /** `system`: said by us, not by the job. */
+  readonly stream: 'stdout' | 'stderr' | 'system'
   readonly data: Buffer
 }
 
@@ -46,6 +47,17 @@ export async function appendOutput(
     await notify(tx, 'job', hold.id)
   })
   return end
+}
+
+/** Appends lines of the system's own. They have their place in the output as followers count it. Throws `HoldLost`. */
+export async function appendSystemOutput(db: Database, hold: Hold, data: Buffer): Promise<void> {
+  await db.transaction().execute(async tx => {
+    const start = await storedBytes(tx, hold)
+    if (start === undefined) throw new HoldLost(hold)
+    await updateRun(tx, hold, { output_bytes: start + data.byteLength })
+    await tx.insertInto('output').values({ job_id: hold.id, start, stream: 'system', data }).execute()
+    await notify(tx, 'job', hold.id)
+  })
 }
 
 async function storedBytes(tx: Tx, { id, node, attempt }: Hold): Promise<number | undefined> {

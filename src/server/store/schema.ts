@@ -43,7 +43,7 @@ export interface JobsTable {
 export interface OutputTable {
   job_id: string
   start: number
-  stream: 'stdout' | 'stderr'
+  stream: 'stdout' | 'stderr' | 'system'
   data: Buffer
 }
 
@@ -74,7 +74,12 @@ export interface IdempotencyTable {
   reserved_until: Date
 }
 
+export interface InstallationTable {
+  id: ColumnType<string, never, never>
+}
+
 export interface Tables {
+  installation: InstallationTable
   jobs: JobsTable
   output: OutputTable
   audit: AuditTable

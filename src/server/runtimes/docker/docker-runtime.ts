@@ -6,8 +6,11 @@ import { type GateBinary, gateBinary } from './gate-binary.ts'
 import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
 import { PreparedImages } from './prepared-image.ts'
+import { Pulls } from './pulls.ts'
 import { attachAgain, startContainer } from './start.ts'
 import { type RuntimeLog, stopContainer } from './stop.ts'
+
+const PULL_STALL_MS = 300_000
 
 export interface DockerOptions {
   /** `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the usual socket. */
@@ -18,6 +21,8 @@ export interface DockerOptions {
   readonly patienceMs?: number
   /** A statically linked busybox; empty or left out: the one that this machine has. Null: none, images need their own shell. */
   readonly gateBinary?: string | null
+  /** How long nothing may happen in a pull before it is given up; five minutes unless said. */
+  readonly pullStallMs?: number
   readonly log?: RuntimeLog
 }
 
@@ -32,11 +37,12 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     if (binary === undefined) binary = options.gateBinary === null ? null : gateBinary(options.gateBinary ?? '')
     return binary
   })
+  const images = { engine, prepared, pulls: new Pulls(), stallMs: options.pullStallMs ?? PULL_STALL_MS }
   return {
     async info(signal) {
       return await describeEngine(engine, signal)
     },
-    image: (ref, policy, options) => resolveImage(engine, prepared, ref, policy, options),
+    image: (ref, policy, wanted) => resolveImage(images, ref, policy, wanted),
     create: (spec, signal) => createContainer(engine, spec, signal),
     start: (id, files, signal) => startContainer(engine, id, files, signal),
     attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),

@@ -15,6 +15,7 @@ export interface CallOptions {
   readonly query?: Readonly<Record<string, string | number>>
   /** An object goes as JSON, everything else as a tar. */
   readonly body?: object | Buffer | AsyncIterable<Uint8Array> | undefined
+  readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal | undefined
   /** For the whole call; of a stream, until its head has arrived. 0: none, then `signal` must end it. */
   readonly deadlineMs?: number
@@ -128,13 +129,14 @@ export class Engine {
   }
 
   async #answer(method: Method, path: string, options: CallOptions, signal: AbortSignal): Promise<EngineAnswer> {
-    const { body } = options
+    const { body, type } = encoded(options.body)
     const answer = await this.#agent.request({
       origin: this.#address.origin,
       path: withQuery(path, options.query),
       method,
       signal,
-      ...encoded(body),
+      ...(body === undefined ? {} : { body }),
+      headers: { ...options.headers, ...(type ? { 'content-type': type } : {}) },
     })
     if (answer.statusCode < 300) return { headers: answer.headers, body: answer.body }
     throw new EngineError(answer.statusCode, message(await text(answer.body)))
@@ -180,12 +182,10 @@ function withQuery(path: string, query: CallOptions['query']): string {
   return `${path}?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`
 }
 
-function encoded(body: CallOptions['body']) {
+function encoded(body: CallOptions['body']): { body?: Buffer | string; type?: string } {
   if (body === undefined) return {}
-  if (Buffer.isBuffer(body) || Symbol.asyncIterator in body) {
-    return { body: body as Buffer, headers: { 'content-type': 'application/x-tar' } }
-  }
-  return { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+  if (Buffer.isBuffer(body) || Symbol.asyncIterator in body) return { body: body as Buffer, type: 'application/x-tar' }
+  return { body: JSON.stringify(body), type: 'application/json' }
 }
 
 function message(body: string): string {

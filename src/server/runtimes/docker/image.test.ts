@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { busyboxEntries, importImage, tarOf } from '../../../../test/busybox-image.ts'
 import { DockerFixture, NO_SECRETS } from '../../../../test/docker-fixture.ts'
 import { TinyRegistry } from '../../../../test/tiny-registry.ts'
+import { Secret } from '../../../vault/secret.ts'
+import { dockerRuntime } from './docker-runtime.ts'
 
 const docker = new DockerFixture()
 const { runtime } = docker
@@ -48,6 +50,94 @@ test('is not pulled with Never', async () => {
   await expect(runtime.image(ref, 'Never', {})).rejects.toMatchObject({ code: 'image_not_found' })
   await which(ref)
   expect((await runtime.image(ref, 'Never', {})).digest).toContain('sha256:')
+})
+
+describe('of a registry that asks who pulls', () => {
+  const login = { username: 'puller', password: new Secret('pull-canary:7') }
+  beforeEach(() => {
+    registry.login = 'puller:pull-canary:7'
+  })
+  afterEach(() => {
+    registry.login = undefined
+  })
+
+  test('is pulled with the right credentials', async () => {
+    registry.offer('private', await layer('private'))
+    const ref = `${name()}:private`
+    await runtime.image(ref, 'IfNotPresent', { login })
+    expect((await which(ref)).which).toBe('private')
+  })
+
+  test.each([
+    ['without', {}],
+    ['with wrong', { login: { ...login, password: new Secret('wrong') } }],
+  ])('is not found %s ones', async (_, options) => {
+    registry.offer('private', await layer('private'))
+    const error = { code: 'image_not_found', detail: expect.stringMatching(/no basic auth|unauthorized/) }
+    await expect(runtime.image(`${name()}:private`, 'IfNotPresent', options)).rejects.toMatchObject(error)
+  })
+
+  test('is not pulled for one because another may', async () => {
+    registry.offer('shared', await layer('shared'))
+    const ref = `${name()}:shared`
+    const [allowed, refused] = await Promise.allSettled([
+      runtime.image(ref, 'Always', { login }),
+      runtime.image(ref, 'Always', {}),
+    ])
+    await docker.remember(ref)
+    expect([allowed.status, refused.status]).toEqual(['fulfilled', 'rejected'])
+  })
+})
+
+test('is pulled once for all who want it at the same time', async () => {
+  registry.offer('crowd', await layer('crowd'))
+  const ref = `${name()}:crowd`
+  registry.asked.clear()
+  const lines: string[][] = []
+  const pulls = Array.from({ length: 8 }, (_, i) => {
+    lines[i] = []
+    return runtime.image(ref, 'Always', { onProgress: line => lines[i]?.push(line) })
+  })
+  const images = await Promise.all(pulls)
+  await docker.remember(ref)
+  const once = registry.asked.get('crowd')
+  expect(new Set(images.map(({ digest }) => digest)).size).toBe(1)
+  expect(lines.every(each => each.join() === lines[0]?.join() && each.length > 0)).toBe(true)
+  await runtime.image(ref, 'Always', {})
+  // as often for all of them as for the one after them
+  expect((registry.asked.get('crowd') ?? 0) - (once ?? 0)).toBeGreaterThanOrEqual(once ?? 0)
+})
+
+test('whose pull stalls is given up, and what was under way with it', async () => {
+  registry.offer('stall', await tarOf([{ name: 'big', data: randomBytes(50_000) }]))
+  registry.stalling = true
+  const impatient = dockerRuntime({ pullStallMs: 1_000 })
+  try {
+    const error = { code: 'image_not_found', detail: expect.stringContaining('stalled') }
+    await expect(impatient.image(`${name()}:stall`, 'IfNotPresent', {})).rejects.toMatchObject(error)
+  } finally {
+    registry.stalling = false
+    await impatient.close()
+  }
+})
+
+test('is let go of by one who has no time, and pulled for the others', async () => {
+  registry.offer('hurry', await tarOf([...busyboxEntries(), { name: 'big', data: randomBytes(50_000) }]))
+  registry.stalling = true
+  const ref = `${name()}:hurry`
+  const hurry = new AbortController()
+  const begun = Promise.withResolvers<void>()
+  const [leaving, staying] = [
+    runtime.image(ref, 'IfNotPresent', { signal: hurry.signal, onProgress: () => begun.resolve() }),
+    runtime.image(ref, 'IfNotPresent', {}),
+  ]
+  await begun.promise
+  hurry.abort(new Error('no time'))
+  await expect(leaving).rejects.toThrow('no time')
+  registry.letGo()
+  registry.stalling = false
+  expect((await staying).digest).toContain('sha256:')
+  await docker.remember(ref)
 })
 
 test('of a damaged layer is refused, although the engine begins with 200', async () => {

@@ -1,29 +1,36 @@
-import { createInterface } from 'node:readline'
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
-import type { Image, ImageOptions, PullPolicy } from '../runtime.ts'
+import type { Image, ImageOptions, PullPolicy, RegistryLogin } from '../runtime.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, engineText, refusal } from './engine-error.ts'
 import { type InspectedImage, inspectImage } from './image-inspection.ts'
 import { withTag } from './image-ref.ts'
 import type { PreparedImages } from './prepared-image.ts'
+import { pull } from './pull.ts'
+import type { Pulls } from './pulls.ts'
 
-/** Between two events of a pull; large layers are silent while they unpack. */
-const PULL_SILENCE_MS = 600_000
 const RETRY_AFTER_MS = [500, 2_000]
 const UNREACHABLE =
   /dial tcp|no such host|connection refused|connection reset|i\/o timeout|handshake timeout|network is unreachable|Client\.Timeout|deadline exceeded|\bEOF\b/
 
+export interface Images {
+  readonly engine: Engine
+  readonly prepared: PreparedImages
+  readonly pulls: Pulls
+  /** How long nothing may happen in a pull before it is given up. */
+  readonly stallMs: number
+}
+
 export async function resolveImage(
-  engine: Engine,
-  prepared: PreparedImages,
+  images: Images,
   ref: string,
   policy: PullPolicy,
   options: ImageOptions,
 ): Promise<Image> {
   const tagged = withTag(ref)
-  const base = await present(engine, tagged, policy, options)
-  const { id, metadata, shell } = await prepared.of(base, options.signal)
+  const base = await present(images, tagged, policy, options)
+  const { id, metadata, shell } = await images.prepared.of(base, options.signal)
   const repository = tagged.replace(/[@:][^/]*$/, '')
   return {
     id,
@@ -36,16 +43,21 @@ export async function resolveImage(
 }
 
 async function present(
-  engine: Engine,
+  images: Images,
   ref: string,
   policy: PullPolicy,
   options: ImageOptions,
 ): Promise<InspectedImage> {
+  const { engine } = images
   const local = await inspectImage(engine, ref, options.signal)
   if (local && policy !== 'Always') return local
   if (policy === 'Never') throw new WritError('image_not_found', 'it is not here, and is not to be pulled')
   try {
-    await pullWithRetries(engine, ref, local !== null, options)
+    await images.pulls.join(
+      `${ref} ${loginHash(options.login)}`,
+      (signal, onProgress) => pullWithRetries(images, ref, local !== null, { ...options, signal, onProgress }),
+      options,
+    )
   } catch (error) {
     // A registry that says no is obeyed. One that cannot be asked must not stop jobs whose image is here.
     if (!local || !isUnreachable(error)) throw refusal(error, 'image_not_found')
@@ -57,48 +69,30 @@ async function present(
   return pulled
 }
 
-async function pullWithRetries(engine: Engine, ref: string, isLocal: boolean, options: ImageOptions): Promise<void> {
+async function pullWithRetries(
+  { engine, stallMs }: Images,
+  ref: string,
+  isLocal: boolean,
+  { login, signal, onProgress }: ImageOptions & Required<Pick<ImageOptions, 'signal' | 'onProgress'>>,
+): Promise<void> {
   for (const wait of RETRY_AFTER_MS) {
     try {
-      return await pull(engine, ref, options)
+      return await pull(engine, ref, { login, stallMs, signal, onProgress })
     } catch (error) {
       if (!isUnreachable(error) || isLocal) throw error
-      await sleep(wait, undefined, options.signal ? { signal: options.signal } : {})
+      onProgress(`The registry cannot be reached; trying again in ${wait / 1000} s`)
+      await sleep(wait, undefined, { signal })
     }
   }
-  await pull(engine, ref, options)
+  await pull(engine, ref, { login, stallMs, signal, onProgress })
+}
+
+/** Not the password itself: it would lie in memory as the key of a map. */
+function loginHash(login: RegistryLogin | undefined): string {
+  if (!login) return ''
+  return createHash('sha256').update(`${login.username}\0${login.password.reveal()}`).digest('hex')
 }
 
 function isUnreachable(error: unknown): boolean {
   return error instanceof EngineError && UNREACHABLE.test(error.message)
-}
-
-/** The engine answers 200 before it knows how a pull ends: a failure is an event in the stream, and only there. */
-async function pull(engine: Engine, ref: string, { signal, onProgress }: ImageOptions): Promise<void> {
-  const silence = new AbortController()
-  const timer = setTimeout(
-    () => silence.abort(new WritError('runtime_unavailable', 'the pull stalled')),
-    PULL_SILENCE_MS,
-  )
-  const either = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal
-  try {
-    const query = { fromImage: ref }
-    const { body } = await engine.stream('POST', '/images/create', { query, signal: either, deadlineMs: 0 })
-    for await (const line of createInterface({ input: body })) {
-      timer.refresh()
-      if (!line.trim()) continue
-      const event = JSON.parse(line) as {
-        status?: string
-        id?: string
-        error?: string
-        progressDetail?: { current?: number }
-      }
-      if (event.error) throw new EngineError(500, event.error)
-      if (event.status && !event.progressDetail?.current) {
-        onProgress?.(engineText(event.id ? `${event.id}: ${event.status}` : event.status))
-      }
-    }
-  } finally {
-    clearTimeout(timer)
-  }
 }
