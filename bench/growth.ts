@@ -145,6 +145,7 @@ async function submit(db: Database): Promise<void> {
       sealedToken: 'vault:v1:'.padEnd(100, 'x'),
       tokenAccessor: 'accessor',
       tokenRenewAt: null,
+      outputLimit: 65_536,
     })
     await record(tx, { action: 'job.submitted', job: id, actor: 'bench' })
   })

@@ -153,7 +153,7 @@ async function follow(client: Client, id: string): Promise<{ text: string; gapMs
   let gapMs = 0
   let last: number | null = null
   for await (const event of client.follow(id)) {
-    if (event.kind === 'end') break
+    if (event.kind !== 'output') break
     const now = performance.now()
     if (last !== null) gapMs = Math.max(gapMs, now - last)
     last = now

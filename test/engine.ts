@@ -20,7 +20,7 @@ export interface TestEngine {
   /** Puts a job into a queue. */
   queue(job?: Partial<NewJob>): Promise<string>
   /** Puts one into a queue of its own and claims it for the engine. */
-  claim(): Promise<{ hold: Hold; job: Job }>
+  claim(job?: Partial<NewJob>): Promise<{ hold: Hold; job: Job }>
   close(): Promise<void>
 }
 
@@ -44,6 +44,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     killGraceSeconds: 1,
     jobNetwork: 'none',
     allowedNetworks: [],
+    outputLimit: 64 << 20,
     ...more,
   }
   const node = (name: string, runtime: Partial<Runtime> = {}) =>
@@ -55,7 +56,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     const id = count.toString(16).padStart(24, '0')
     const fields = { form: 'direct', image: 'busybox', tty: false, submitterEntity: 'entity' } as const
     const sealed = { submitterAccessorHash: 'hash', sealedSpec: '', sealedToken: '', tokenAccessor: '' }
-    const row = { id, qname: `queue ${count}`, ...fields, ...sealed, tokenRenewAt: null, ...job }
+    const row = { id, qname: `queue ${count}`, ...fields, ...sealed, tokenRenewAt: null, outputLimit: 64 << 20, ...job }
     await db.transaction().execute(tx => insertJob(tx, row))
     return row.id
   }
@@ -65,8 +66,8 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     log,
     node,
     queue,
-    claim: async () => {
-      const id = await queue()
+    claim: async more => {
+      const id = await queue(more)
       const job = (await claimJobs(db, engine.node, 100, 60_000)).find(one => one.id === id)
       if (!job) throw new Error('the job was not claimed')
       return { hold: { id, node: engine.node, attempt: job.attempt }, job }

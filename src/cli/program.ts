@@ -128,6 +128,7 @@ function job(command: Command): Command {
     .option('--pids <n>', 'processes and threads', Number)
     .option('--network <name>', 'none, bridge or a network of the engine')
     .option('--read-only', 'no writing but to /tmp, which is in memory')
+    .option('--output-limit <bytes>', 'keep so much of the output, from its beginning and its end', Number)
     .option('--direct', 'do not seal: for a connection that is trusted from end to end')
     .option('--job-role <name>', "the server's job role (default: WRIT_JOB_ROLE or writ-job)")
     .argument('[command...]', 'the command, after --')

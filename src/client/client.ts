@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobAnswer, JobList, JobSpec, KillAnswer, ListQuery, QueueList, SubmitAnswer } from '../protocol/job.ts'
-import { decodeEvents, type JobEvent } from '../protocol/output-event.ts'
+import { decodeEvents, type JobEvent, offsetBehind } from '../protocol/output-event.ts'
 import type { Vault } from '../vault/client.ts'
 import type { Secret } from '../vault/secret.ts'
 import { createToken, lookupSelf, renewSelf, revokeSelf } from '../vault/token.ts'
@@ -109,7 +109,7 @@ export class Client {
           failures = 0
           yield event
           if (event.kind === 'end') return
-          position = event.offset + event.data.byteLength
+          position = offsetBehind(event)
         }
       } catch (error) {
         signal?.throwIfAborted()

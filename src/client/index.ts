@@ -8,7 +8,7 @@ export type {
   QueueList,
   SubmitAnswer,
 } from '../protocol/job.ts'
-export type { EndEvent, JobEvent, OutputEvent } from '../protocol/output-event.ts'
+export type { CutEvent, EndEvent, JobEvent, OutputEvent } from '../protocol/output-event.ts'
 export { Vault, type VaultOptions } from '../vault/client.ts'
 export { VaultError } from '../vault/error.ts'
 export { Secret } from '../vault/secret.ts'

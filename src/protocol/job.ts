@@ -56,6 +56,13 @@ export const JobSpec = Type.Object({
     Type.Boolean({ description: 'No writing but to /tmp, which is in memory. Not together with content.' }),
   ),
   registry_auth: text('Path in Vault of username and password for the registry of the image, read with the job token.'),
+  output_limit: Type.Optional(
+    Type.Integer({
+      minimum: 65_536,
+      description:
+        'Bytes of output to keep, half of them from its beginning, half from its end; no more than the server keeps.',
+    }),
+  ),
 })
 export type JobSpec = Static<typeof JobSpec>
 
@@ -98,8 +105,10 @@ export const JobAnswer = Type.Object({
   error_code: Type.String({ description: 'Code of the error that ended the job; empty if none did.' }),
   error_text: Type.String({ description: 'The same in words.' }),
   image_digest: Type.String(),
-  output_bytes: Type.Integer({ description: 'How much output is stored by now, of both streams.' }),
+  output_bytes: Type.Integer({ description: 'How much output there is by now, of both streams.' }),
+  output_left_out: Type.Integer({ description: 'How much of it, in the middle, was more than is kept.' }),
   masked: Type.Record(Type.String(), Type.Integer(), { description: 'How often each secret was masked, by its name.' }),
+  unmasked: Type.Array(Type.String(), { description: 'Names of secrets that are too short to be masked.' }),
 })
 export type JobAnswer = Static<typeof JobAnswer>
 

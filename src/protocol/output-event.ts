@@ -7,6 +7,13 @@ export interface OutputEvent {
   readonly data: Uint8Array
 }
 
+/** Here `bytes` of the output are missing: there was more than is kept, or than a slow follower kept up with. */
+export interface CutEvent {
+  readonly kind: 'cut'
+  readonly offset: number
+  readonly bytes: number
+}
+
 /** The last event of a followed job: nothing comes after it. */
 export interface EndEvent {
   readonly kind: 'end'
@@ -15,7 +22,13 @@ export interface EndEvent {
   readonly returnCode: number
 }
 
-export type JobEvent = OutputEvent | EndEvent
+export type JobEvent = OutputEvent | CutEvent | EndEvent
+
+/** Where to go on after it. */
+export function offsetBehind(event: JobEvent): number {
+  if (event.kind === 'output') return event.offset + event.data.byteLength
+  return event.kind === 'cut' ? event.offset + event.bytes : event.offset
+}
 
 /**
  * A server-sent event. Its `id` is the offset behind it, so that a client that reconnects with `Last-Event-ID` misses and
@@ -28,7 +41,11 @@ export function encodeEvent(event: JobEvent): string {
       stream: event.stream,
       data: Buffer.from(event.data).toString('base64'),
     })
-    return `id: ${event.offset + event.data.byteLength}\nevent: output\ndata: ${data}\n\n`
+    return `id: ${offsetBehind(event)}\nevent: output\ndata: ${data}\n\n`
+  }
+  if (event.kind === 'cut') {
+    const data = JSON.stringify({ offset: event.offset, bytes: event.bytes })
+    return `id: ${offsetBehind(event)}\nevent: cut\ndata: ${data}\n\n`
   }
   const data = JSON.stringify({ offset: event.offset, status: event.status, return_code: event.returnCode })
   return `id: ${event.offset}\nevent: end\ndata: ${data}\n\n`
@@ -66,8 +83,9 @@ function decodeEvent(block: string): JobEvent | null {
     }),
   )
   const name = fields.get('event')
-  if (name !== 'output' && name !== 'end') return null
+  if (name !== 'output' && name !== 'cut' && name !== 'end') return null
   const data = JSON.parse(fields.get('data') ?? '{}')
+  if (name === 'cut') return { kind: 'cut', offset: data.offset, bytes: data.bytes }
   return name === 'output'
     ? { kind: 'output', offset: data.offset, stream: data.stream, data: Buffer.from(data.data, 'base64') }
     : { kind: 'end', offset: data.offset, status: data.status, returnCode: data.return_code }

@@ -178,6 +178,12 @@ export const SETTINGS = {
     'Other networks that a job may ask for, separated by commas.',
     'none',
   ),
+  outputLimit: setting(
+    ['WRIT_OUTPUT_LIMIT'],
+    integer(65_536, 2 ** 40),
+    'Bytes of output that are kept of each job, half of them from its beginning and half from its end.',
+    String(64 * 1024 * 1024),
+  ),
   logLevel: setting(
     ['WRIT_LOG_LEVEL'],
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),

@@ -24,6 +24,7 @@ export interface JobOptions extends ConnectOptions {
   readonly vaultToken?: 'inherit' | 'none' | 'child'
   readonly vaultTokenPolicy: readonly string[]
   readonly direct?: boolean
+  readonly outputLimit?: number
 }
 
 /** The job that the flags describe. What is not given is left out, so that the server's defaults and gostint.yml count. */
@@ -47,6 +48,7 @@ export async function jobSpecOf(command: readonly string[], options: JobOptions)
     ...(options.secretFileType ? { secret_file_type: options.secretFileType } : {}),
     ...(options.vaultToken ? { vault_token: options.vaultToken } : {}),
     ...(options.vaultTokenPolicy.length ? { vault_token_policies: [...options.vaultTokenPolicy] } : {}),
+    ...(options.outputLimit ? { output_limit: options.outputLimit } : {}),
     ...(options.contOnWarnings ? { cont_on_warnings: true } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
     ...(options.network ? { network: options.network } : {}),

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Client } from '../../client/client.ts'
 import type { JobAnswer } from '../../protocol/job.ts'
-import type { OutputEvent } from '../../protocol/output-event.ts'
+import { type JobEvent, type OutputEvent, offsetBehind } from '../../protocol/output-event.ts'
 import { EXIT } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { type ConnectOptions, connect } from './connect.ts'
@@ -23,8 +23,8 @@ export async function logs(id: string, options: LogsOptions): Promise<number> {
     if (live && output_bytes <= (options.offset ?? 0)) return EXIT.ok
     for await (const event of client.follow(id, options.offset ?? 0, stop.signal)) {
       if (event.kind === 'end') break
-      await write(event.stream, event.data)
-      if (live && event.offset + event.data.byteLength >= output_bytes) break
+      await show(event)
+      if (live && offsetBehind(event) >= output_bytes) break
     }
     stop.abort()
     return EXIT.ok
@@ -36,7 +36,7 @@ export async function logs(id: string, options: LogsOptions): Promise<number> {
 /** Copies the output of a job to our own streams until its end. Returns the exit code for the command. */
 export async function followToEnd(client: Client, id: string, offset: number, json: boolean): Promise<number> {
   for await (const event of client.follow(id, offset)) {
-    if (event.kind === 'output' && !json) await write(event.stream, event.data)
+    if (!json) await show(event)
   }
   const job = await client.get(id)
   if (json) printJson(job)
@@ -61,6 +61,11 @@ export function exitCodeOf(job: Pick<JobAnswer, 'status' | 'return_code'>): numb
 /** What the server says of the job is not the job's output, and so not for a pipe. */
 function sayLines(text: string): void {
   for (const line of text.split('\n')) if (line) progress(line)
+}
+
+async function show(event: JobEvent): Promise<void> {
+  if (event.kind === 'output') await write(event.stream, event.data)
+  if (event.kind === 'cut') progress(`${event.bytes} bytes of output are left out here: there was more than is kept`)
 }
 
 async function write(stream: OutputEvent['stream'], data: Uint8Array): Promise<void> {

@@ -9,7 +9,7 @@ import type { Engine } from '../jobs/engine.ts'
 import { followJob } from '../jobs/follow.ts'
 import { killJob, removeJob } from '../jobs/kill.ts'
 import { listVisibleJobs } from '../jobs/list.ts'
-import { readJob, requireReadable } from '../jobs/read.ts'
+import { cutMark, readJob, requireReadable } from '../jobs/read.ts'
 import { SUBMIT_ERRORS, submitJob } from '../jobs/submit.ts'
 import { callerOf, requireCaller } from './auth.ts'
 import { describeRoute, IdParam } from './describe.ts'
@@ -92,7 +92,7 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
 
   const output = describeRoute({
     summary: 'The output of a job, live, until it ends',
-    description: 'Server-sent events `output` and `end`, or with `stream` the bytes alone. See docs/api.md.',
+    description: 'Server-sent events `output`, `cut` and `end`, or with `stream` the bytes alone. See docs/api.md.',
     params: IdParam,
     query: OutputQuery,
     answer: {
@@ -124,7 +124,10 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
 
 /** The bytes of some streams and nothing else, until the job ends. */
 async function* rawOutput(events: AsyncIterable<JobEvent>, wanted: readonly string[]): AsyncGenerator<Uint8Array> {
-  for await (const event of events) if (event.kind === 'output' && wanted.includes(event.stream)) yield event.data
+  for await (const event of events) {
+    if (event.kind === 'output' && wanted.includes(event.stream)) yield event.data
+    if (event.kind === 'cut') yield Buffer.from(cutMark(event.bytes))
+  }
 }
 
 const STREAMS: Record<string, readonly string[]> = {

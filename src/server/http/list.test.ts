@@ -120,6 +120,6 @@ test('a list shows the beginning of an output, and says where it is cut', async 
   await t.engine.db.insertInto('output').values({ job_id: id, start: 0, stream: 'stdout', data }).execute()
   await sql`update jobs set status = 'success', output_bytes = 40000 where id = ${id}`.execute(t.engine.db)
   const [job] = (await t.ask('/v1/api/job?limit=1', reader)).body.data
-  expect(job.output).toMatch(/^x{16384}\n\[cut here/)
+  expect(job.output).toMatch(/^x{16384}\n\[writ: /)
   expect((await t.ask(`/v1/api/job/${id}`, reader)).body.output).toHaveLength(40_000)
 })

@@ -29,6 +29,8 @@ export interface EngineSettings {
   readonly maxJobPids: number
   readonly jobNetwork: string
   readonly allowedNetworks: readonly string[]
+  /** Bytes of output that are kept of a job. */
+  readonly outputLimit: number
 }
 
 /** The parts that the steps of a job work with; made once, in main.ts. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import type { EndEvent, JobEvent, OutputEvent } from '../../protocol/output-event.ts'
 import { deleteJob } from '../store/jobs.ts'
-import { appendOutput, type Chunk } from '../store/output.ts'
+import { appendOutput, type Chunk, type Stored } from '../store/output.ts'
 import { endRun, type Hold } from '../store/runs.ts'
 import { followJob } from './follow.ts'
 
@@ -18,14 +18,15 @@ afterAll(() => t.close())
 const never = () => new AbortController().signal
 
 /** A job that writes when the test says so. */
-async function startJob() {
-  const { hold } = await t.claim()
-  let offset = 0
+async function startJob(outputLimit = 64 << 20) {
+  const { hold, job } = await t.claim({ outputLimit })
+  let stored: Stored = job
   return {
     hold,
     write: async (...chunks: [stream: Chunk['stream'], text: string][]) => {
       const data = chunks.map(([stream, text]) => ({ stream, data: Buffer.from(text) }))
-      offset = await appendOutput(t.engine.db, hold, offset, data, { stdout: 0, stderr: 0 }, {})
+      const batch = { chunks: data, raw: { stdout: 0, stderr: 0 }, masked: {}, limit: outputLimit }
+      stored = await appendOutput(t.engine.db, hold, stored, batch)
     },
     end: () => t.engine.db.transaction().execute(tx => endRun(tx, hold, { ...SUCCESS, returnCode: 3 })),
   }

@@ -1,18 +1,15 @@
 import { WritError } from '../../protocol/errors.ts'
 import { isFinal } from '../../protocol/job.ts'
 import type { JobEvent } from '../../protocol/output-event.ts'
-import { findJob } from '../store/jobs.ts'
-import { readOutput } from '../store/output.ts'
 import type { Engine } from './engine.ts'
+import { openFeed } from './feed.ts'
 
-/** How many chunks are read at once: what one follower holds in memory. */
-const PAGE = 32
 /** A follower looks again after this long even if nobody wakes him. */
 const LOOK_AGAIN_MS = 2_000
 
 /**
  * The output of a job from byte `offset` on, live, then its end. Read from the database only, so a follower may be on any node,
- * and a slow one slows nobody: it is simply further behind.
+ * and a slow one slows nobody: it is simply further behind, and if what it has not read yet is not kept, it is told how much that was.
  */
 export async function* followJob(
   engine: Engine,
@@ -21,23 +18,27 @@ export async function* followJob(
   signal: AbortSignal,
 ): AsyncGenerator<JobEvent> {
   const watch = engine.wakeups.watchJob(jobId, signal)
+  const { feed, close } = openFeed(engine.db, jobId)
   let position = offset
   try {
     while (!signal.aborted) {
       await watch.next(LOOK_AGAIN_MS)
       // the state first: what was stored before the end is then seen by the reads that follow
-      const job = await findJob(engine.db, jobId)
+      const job = await feed.state.get()
       if (!job) throw new WritError('job_not_found')
-      for (;;) {
-        const page = await readOutput(engine.db, jobId, position, PAGE)
+      while (!signal.aborted) {
+        const page = await feed.page(position)
+        if (page.length === 0) break
         for (const chunk of page) {
-          const data = chunk.data.subarray(Math.max(0, position - chunk.start))
+          if (chunk.start > position) {
+            yield { kind: 'cut', offset: position, bytes: chunk.start - position }
+            position = chunk.start
+          }
+          const data = chunk.data.subarray(position - chunk.start)
           if (data.byteLength === 0) continue
-          const start = chunk.start + chunk.data.byteLength - data.byteLength
-          yield { kind: 'output', offset: start, stream: chunk.stream, data }
-          position = start + data.byteLength
+          yield { kind: 'output', offset: position, stream: chunk.stream, data }
+          position += data.byteLength
         }
-        if (page.length < PAGE || signal.aborted) break
       }
       if (isFinal(job.status)) {
         yield { kind: 'end', offset: position, status: job.status, returnCode: job.return_code }
@@ -46,5 +47,6 @@ export async function* followJob(
     }
   } finally {
     watch.close()
+    close()
   }
 }

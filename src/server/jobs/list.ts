@@ -14,7 +14,7 @@ import {
 import { collectBeginnings } from '../store/output.ts'
 import { asUnavailable, type Caller, queuePath } from './caller.ts'
 import type { Engine } from './engine.ts'
-import { answerOf, NOTHING, type ShownOutput } from './read.ts'
+import { answerOf, NOTHING, type ShownOutput, shown } from './read.ts'
 
 /** GoStint's page size, which its clients count on (gostint.md §2.7). */
 const PAGE = 10
@@ -96,11 +96,13 @@ async function beginnings(engine: Engine, jobs: readonly ListedJob[]): Promise<M
   const chunks = Map.groupBy(await collectBeginnings(engine.db, ids, SHOWN_BYTES), chunk => chunk.job_id)
   return new Map(
     ended.map(({ id, output_bytes }) => {
-      const of = (stream: string) => {
-        const data = chunks.get(id)?.filter(chunk => chunk.stream === stream) ?? []
-        return Buffer.concat(data.map(chunk => chunk.data)).subarray(0, SHOWN_BYTES)
-      }
-      return [id, { stdout: of('stdout'), stderr: of('stderr'), cut: output_bytes > SHOWN_BYTES }]
+      let room = SHOWN_BYTES
+      const head = (chunks.get(id) ?? []).map(({ stream, data }) => {
+        const shownData = data.subarray(0, room)
+        room -= shownData.byteLength
+        return { stream, data: shownData }
+      })
+      return [id, shown({ head, tail: [], missing: Math.max(0, output_bytes - SHOWN_BYTES) })]
     }),
   )
 }

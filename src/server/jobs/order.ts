@@ -31,6 +31,8 @@ export interface Order {
   readonly continueOnWarnings: boolean
   readonly vaultToken: VaultTokenChoice
   readonly limits: AskedLimits
+  /** Bytes; absent: as much as the server keeps. */
+  readonly outputLimit?: number
 }
 
 const QNAME_BYTES = 255
@@ -73,6 +75,7 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
     continueOnWarnings: spec.cont_on_warnings ?? false,
     vaultToken: readVaultToken(spec),
     limits: askedLimits(spec),
+    ...(spec.output_limit ? { outputLimit: spec.output_limit } : {}),
   }
 }
 

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { record } from '../audit/audit.ts'
 import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
-import { appendOutput, type Chunk } from '../store/output.ts'
-import { type Hold, HoldLost } from '../store/runs.ts'
+import { appendOutput, type Batch, type Stored } from '../store/output.ts'
+import { type Hold, HoldLost, updateRun } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { createMasker, type Masker } from './mask.ts'
 import { OutputPosition } from './output-position.ts'
@@ -11,8 +11,13 @@ import type { Secrets } from './secrets.ts'
 
 /** Output waits this long for more of it, except the first after a pause, which goes at once. */
 const COALESCE_MS = 20
-/** Above this the job's own writing waits for the database. */
+/** So much is stored at once; the next as much is gathered meanwhile, and then the job's own writing waits for the database. */
 const FLUSH_BYTES = 256 * 1024
+/** A job that changes from one stream to the other with each byte must not fill the memory with little pieces. */
+const FLUSH_RUNS = 4_000
+
+/** What is known of the output of a job that is taken up. */
+type Known = Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_limit' | 'masked'> & Stored
 
 /**
  * Masks and stores a job's output while it happens (DESIGN §5, step 5), from where `job` says that the last attempt got to.
@@ -21,7 +26,7 @@ const FLUSH_BYTES = 256 * 1024
 export async function storeOutput(
   engine: Engine,
   hold: Hold,
-  job: Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_bytes' | 'masked'>,
+  job: Known,
   output: Attachment['output'],
   secrets: Secrets,
   lost: AbortSignal,
@@ -31,7 +36,10 @@ export async function storeOutput(
     // whoever reads the trail must not take it for masked; a value this short would be given away by the holes
     if (writer.unmaskable.length > 0) {
       const detail = { names: writer.unmaskable }
-      await record(engine.db, { action: 'job.secret_not_masked', job: hold.id, actor: hold.node, detail })
+      await engine.db.transaction().execute(async tx => {
+        await updateRun(tx, hold, { unmasked: JSON.stringify(detail.names) })
+        await record(tx, { action: 'job.secret_not_masked', job: hold.id, actor: hold.node, detail })
+      })
     }
     for await (const frame of output) await writer.write(frame)
     await writer.end()
@@ -48,20 +56,16 @@ class OutputWriter {
   readonly #maskers: Record<OutputStream, Masker>
   readonly #positions: Record<OutputStream, OutputPosition>
   readonly #maskedBefore: Record<string, number>
-  #offset: number
-  #pending: Chunk[] = []
+  readonly #limit: number
+  readonly #flushBytes: number
+  #stored: Stored
+  #pending: Run[] = []
   #pendingBytes = 0
   #flushing: Promise<void> | null = null
   #failure: unknown = null
   #timer: NodeJS.Timeout | null = null
 
-  constructor(
-    engine: Engine,
-    hold: Hold,
-    job: Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_bytes' | 'masked'>,
-    secrets: Secrets,
-    lost: AbortSignal,
-  ) {
+  constructor(engine: Engine, hold: Hold, job: Known, secrets: Secrets, lost: AbortSignal) {
     const list = [...secrets].map(([name, secret]) => ({ name, value: secret.reveal() }))
     this.#engine = engine
     this.#hold = hold
@@ -69,7 +73,9 @@ class OutputWriter {
     // a masker of its own for each stream: they are cut into pieces independently of each other
     this.#maskers = { stdout: createMasker(list), stderr: createMasker(list) }
     this.#positions = { stdout: new OutputPosition(job.stdout_raw), stderr: new OutputPosition(job.stderr_raw) }
-    this.#offset = job.output_bytes
+    this.#limit = job.output_limit
+    this.#flushBytes = Math.min(FLUSH_BYTES, Math.floor(job.output_limit / 8))
+    this.#stored = job
     this.#maskedBefore = job.masked
   }
 
@@ -85,8 +91,10 @@ class OutputWriter {
     this.#append(stream, masker.push(data))
     this.#positions[stream].add(frame, masker.pendingBytes, masker.heldBytes)
     if (this.#pendingBytes === 0) return
-    if (this.#pendingBytes >= FLUSH_BYTES) await this.#flush()
-    else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : COALESCE_MS)
+    if (this.#pendingBytes >= this.#flushBytes || this.#pending.length >= FLUSH_RUNS) {
+      await this.#flushing
+      this.#flushInBackground()
+    } else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : COALESCE_MS)
   }
 
   async end(): Promise<void> {
@@ -113,7 +121,9 @@ class OutputWriter {
 
   #append(stream: OutputStream, data: Uint8Array): void {
     if (data.byteLength === 0) return
-    this.#pending.push({ stream, data: Buffer.from(data) })
+    const last = this.#pending.at(-1)
+    if (last?.stream === stream) last.parts.push(data)
+    else this.#pending.push({ stream, parts: [data] })
     this.#pendingBytes += data.byteLength
   }
 
@@ -128,10 +138,10 @@ class OutputWriter {
     this.#cancel()
     while (this.#flushing !== null) await this.#flushing
     if (this.#pendingBytes === 0) return
-    const chunks = merge(this.#pending)
+    const pending = this.#pending
     this.#pending = []
     this.#pendingBytes = 0
-    this.#flushing = this.#store(chunks)
+    this.#flushing = this.#store(this.#batchOf(pending))
     try {
       await this.#flushing
     } finally {
@@ -139,13 +149,20 @@ class OutputWriter {
     }
   }
 
-  async #store(chunks: readonly Chunk[]): Promise<void> {
-    // what a masker holds back is not dealt with: after a crash it must be read again
-    const raw = { stdout: this.#positions.stdout.decided, stderr: this.#positions.stderr.decided }
-    const masked = addCounts(this.#maskedBefore, this.#maskers.stdout.counts, this.#maskers.stderr.counts)
+  #batchOf(pending: readonly Run[]): Batch {
+    return {
+      chunks: pending.flatMap(({ stream, parts }) => pieces(parts, this.#flushBytes).map(data => ({ stream, data }))),
+      // what a masker holds back is not dealt with: after a crash it must be read again
+      raw: { stdout: this.#positions.stdout.decided, stderr: this.#positions.stderr.decided },
+      masked: addCounts(this.#maskedBefore, this.#maskers.stdout.counts, this.#maskers.stderr.counts),
+      limit: this.#limit,
+    }
+  }
+
+  async #store(batch: Batch): Promise<void> {
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
       try {
-        this.#offset = await appendOutput(this.#engine.db, this.#hold, this.#offset, chunks, raw, masked)
+        this.#stored = await appendOutput(this.#engine.db, this.#hold, this.#stored, batch)
         return
       } catch (error) {
         if (error instanceof HoldLost || this.#lost.aborted) throw error
@@ -157,15 +174,16 @@ class OutputWriter {
   }
 }
 
-/** Joins neighbours of one stream: fewer rows. */
-function merge(chunks: readonly Chunk[]): Chunk[] {
-  const runs: { stream: Chunk['stream']; parts: Buffer[] }[] = []
-  for (const { stream, data } of chunks) {
-    const last = runs.at(-1)
-    if (last?.stream === stream) last.parts.push(data)
-    else runs.push({ stream, parts: [data] })
-  }
-  return runs.map(({ stream, parts }) => ({ stream, data: Buffer.concat(parts) }))
+/** Output of one stream without any of the other between. */
+interface Run {
+  readonly stream: OutputStream
+  readonly parts: Uint8Array[]
+}
+
+/** The same bytes in pieces of this size. */
+function pieces(parts: readonly Uint8Array[], size: number): Buffer[] {
+  const whole = Buffer.concat(parts)
+  return Array.from({ length: Math.ceil(whole.length / size) }, (_, n) => whole.subarray(n * size, (n + 1) * size))
 }
 
 function addCounts(...counts: Readonly<Record<string, number>>[]): Record<string, number> {

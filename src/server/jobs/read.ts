@@ -2,7 +2,7 @@ import { WritError } from '../../protocol/errors.ts'
 import { isFinal, type JobAnswer } from '../../protocol/job.ts'
 import { wireTime } from '../../protocol/wire-time.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { collectOutput } from '../store/output.ts'
+import { type OutputEnds, outputEnds } from '../store/output.ts'
 import { type Caller, requirePower } from './caller.ts'
 import type { Engine } from './engine.ts'
 
@@ -16,30 +16,39 @@ export async function requireReadable(engine: Engine, caller: Caller, id: string
 
 /** An answer is built in memory: whoever wants more output than this follows it. */
 const ANSWER_BYTES = 4 * 1024 * 1024
-const CUT = '\n[cut here: the rest is at /v1/api/job/{id}/output]\n'
+
+/** Stands in the text of an output where so many bytes are missing. */
+export function cutMark(bytes: number): string {
+  return `\n[writ: ${bytes} bytes are left out here]\n`
+}
 
 export async function readJob(engine: Engine, caller: Caller, id: string): Promise<JobAnswer> {
   const job = await requireReadable(engine, caller, id)
   // output is there when the job has ended; who wants it earlier follows it
-  if (!isFinal(job.status)) return answerOf(job, NOTHING)
-  const [stdout, stderr] = await Promise.all([
-    collectOutput(engine.db, id, 'stdout', ANSWER_BYTES),
-    collectOutput(engine.db, id, 'stderr', ANSWER_BYTES),
-  ])
-  return answerOf(job, { stdout, stderr, cut: job.output_bytes > ANSWER_BYTES })
+  return answerOf(job, isFinal(job.status) ? shown(await outputEnds(engine.db, job, ANSWER_BYTES)) : NOTHING)
 }
 
-/** As much of a job's output as an answer holds. */
+/** As much of a job's output as an answer holds, as text. */
 export interface ShownOutput {
-  readonly stdout: Buffer
-  readonly stderr: Buffer
-  readonly cut: boolean
+  readonly stdout: string
+  readonly stderr: string
 }
 
-export const NOTHING: ShownOutput = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), cut: false }
+export const NOTHING: ShownOutput = { stdout: '', stderr: '' }
+
+/** Both streams as text. The mark of what is missing stands in each that has text: it may be of either. */
+export function shown({ head, tail, missing }: OutputEnds): ShownOutput {
+  const text = (stream: 'stdout' | 'stderr') => {
+    const [begin = '', end = ''] = [head, tail].map(chunks =>
+      Buffer.concat(chunks.filter(chunk => chunk.stream === stream).map(chunk => chunk.data)).toString('utf8'),
+    )
+    return missing > 0 && begin + end !== '' ? begin + cutMark(missing) + end : begin + end
+  }
+  return { stdout: text('stdout'), stderr: text('stderr') }
+}
 
 /** The job as clients see it (gostint.md §2.6). */
-export function answerOf(job: Job, { stdout, stderr, cut }: ShownOutput): JobAnswer {
+export function answerOf(job: Job, { stdout, stderr }: ShownOutput): JobAnswer {
   return {
     _id: job.id,
     status: job.status,
@@ -49,14 +58,16 @@ export function answerOf(job: Job, { stdout, stderr, cut }: ShownOutput): JobAns
     submitted: wireTime(job.submitted_at),
     started: wireTime(job.started_at),
     ended: wireTime(job.ended_at),
-    output: stdout.byteLength > 0 ? stdout.toString('utf8') + (cut ? CUT : '') : job.error_text,
-    stderr: stderr.toString('utf8'),
+    output: stdout || job.error_text,
+    stderr,
     return_code: job.return_code,
     tty: job.tty,
     error_code: job.error_code,
     error_text: job.error_text,
     image_digest: job.image_digest,
     output_bytes: job.output_bytes,
+    output_left_out: (job.tail_start ?? 0) - (job.head_end ?? 0),
     masked: job.masked,
+    unmasked: job.unmasked,
   }
 }

@@ -176,6 +176,7 @@ async function store(
         sealedToken,
         tokenAccessor: authority.accessor,
         tokenRenewAt: renewalDue(authority.leaseSeconds),
+        outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
       })
       await record(tx, {
         action: 'job.submitted',

@@ -36,6 +36,7 @@ async function queue(qname: string): Promise<string> {
       sealedToken: 'vault:v1:token',
       tokenAccessor: 'accessor',
       tokenRenewAt: null,
+      outputLimit: 65_536,
     }),
   )
   return id

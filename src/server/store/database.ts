@@ -5,6 +5,7 @@ import { WritError } from '../../protocol/errors.ts'
 import * as jobs from './migrations/001-jobs.ts'
 import * as audit from './migrations/002-audit.ts'
 import * as leases from './migrations/003-leases.ts'
+import * as output from './migrations/004-output.ts'
 import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
 import type { Tables } from './schema.ts'
@@ -37,6 +38,7 @@ const MIGRATIONS = {
   '001-jobs': { up: jobs.up },
   '002-audit': { up: audit.up },
   '003-leases': { up: leases.up },
+  '004-output': { up: output.up },
   '007-http': { up: http.up },
   '008-containers': { up: containers.up },
 }

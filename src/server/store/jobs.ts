@@ -18,6 +18,8 @@ export interface NewJob {
   readonly sealedToken: string
   readonly tokenAccessor: string
   readonly tokenRenewAt: Date | null
+  /** Bytes of output that are kept. */
+  readonly outputLimit: number
 }
 
 export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
@@ -35,6 +37,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
       sealed_token: job.sealedToken,
       token_accessor: job.tokenAccessor,
       token_renew_at: job.tokenRenewAt,
+      output_limit: job.outputLimit,
     })
     .execute()
   await notify(tx, 'queue', job.id)

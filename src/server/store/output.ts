@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
+import type { Job } from './jobs.ts'
 import { type Hold, HoldLost, updateRun } from './runs.ts'
 import { notify } from './wakeups.ts'
 
@@ -13,91 +14,156 @@ export interface StoredChunk extends Chunk {
   readonly start: number
 }
 
+/** How far a job's output came, and what of it is kept. Offsets count the stored bytes of both streams in their order. */
+export interface Stored {
+  readonly output_bytes: number
+  /** From here to `tail_start` it is left out; null while everything fits into the head. */
+  readonly head_end: number | null
+  readonly tail_start: number | null
+}
+
+/** What goes into the database at once. */
+export interface Batch {
+  /** None larger than an eighth of the limit: whole chunks are kept or left out. */
+  readonly chunks: readonly Chunk[]
+  readonly raw: { readonly stdout: number; readonly stderr: number }
+  readonly masked: Readonly<Record<string, number>>
+  /** Bytes that are kept: one half at the beginning, the other one at the end. */
+  readonly limit: number
+}
+
+/** PostgreSQL takes 65,535 values in a statement. */
+const ROWS = 8_000
+
 /**
- * Appends masked output and moves the raw position of both streams, in one transaction: after a crash exactly what is not
- * stored is read again. May be repeated when it is not known whether it came through: what is stored is not stored twice.
- * Throws `HoldLost`.
+ * Appends masked output and moves the position of both streams, in one transaction: after a crash exactly what is not stored is
+ * read again. Behind the head, old chunks go as new ones come. May be repeated when it is not known whether it came through:
+ * what is stored is not stored twice. Throws `HoldLost`.
  */
-export async function appendOutput(
-  db: Database,
-  hold: Hold,
-  start: number,
-  chunks: readonly Chunk[],
-  raw: { stdout: number; stderr: number },
-  masked: Record<string, number>,
-): Promise<number> {
-  let end = start
-  const rows = chunks.map(chunk => {
-    const row = { job_id: hold.id, start: end, stream: chunk.stream, data: chunk.data }
-    end += chunk.data.byteLength
-    return row
-  })
-  await db.transaction().execute(async tx => {
-    const stored = await storedBytes(tx, hold)
+export async function appendOutput(db: Database, hold: Hold, before: Stored, batch: Batch): Promise<Stored> {
+  const end = batch.chunks.reduce((sum, chunk) => sum + chunk.data.byteLength, before.output_bytes)
+  return await db.transaction().execute(async tx => {
+    const known = await lockStored(tx, hold)
     // the connection broke after COMMIT and before its answer: it is there
-    if (stored === end && end > start) return
-    if (stored !== start) throw new HoldLost(hold)
+    if (known && known.output_bytes === end && end > before.output_bytes) return known
+    if (known?.output_bytes !== before.output_bytes) throw new HoldLost(hold)
+    const after = await append(tx, hold, known, batch)
     await updateRun(tx, hold, {
-      stdout_raw: raw.stdout,
-      stderr_raw: raw.stderr,
-      output_bytes: end,
-      masked: JSON.stringify(masked),
+      ...after,
+      stdout_raw: batch.raw.stdout,
+      stderr_raw: batch.raw.stderr,
+      masked: JSON.stringify(batch.masked),
     })
-    if (rows.length > 0) await tx.insertInto('output').values(rows).execute()
     await notify(tx, 'job', hold.id)
+    return after
   })
-  return end
 }
 
 /** Appends lines of the system's own. They have their place in the output as followers count it. Throws `HoldLost`. */
 export async function appendSystemOutput(db: Database, hold: Hold, data: Buffer): Promise<void> {
   await db.transaction().execute(async tx => {
-    const start = await storedBytes(tx, hold)
-    if (start === undefined) throw new HoldLost(hold)
-    await updateRun(tx, hold, { output_bytes: start + data.byteLength })
-    await tx.insertInto('output').values({ job_id: hold.id, start, stream: 'system', data }).execute()
+    const known = await lockStored(tx, hold)
+    if (!known) throw new HoldLost(hold)
+    const chunks = [{ stream: 'system', data } as const]
+    await updateRun(tx, hold, await append(tx, hold, known, { chunks, limit: known.output_limit }))
     await notify(tx, 'job', hold.id)
   })
 }
 
-async function storedBytes(tx: Tx, { id, node, attempt }: Hold): Promise<number | undefined> {
-  const row = await tx
+async function append(tx: Tx, hold: Hold, before: Stored, batch: Pick<Batch, 'chunks' | 'limit'>): Promise<Stored> {
+  let end = before.output_bytes
+  const rows = batch.chunks.map(chunk => {
+    const row = { job_id: hold.id, start: end, stream: chunk.stream, data: chunk.data }
+    end += chunk.data.byteLength
+    return row
+  })
+  for (let at = 0; at < rows.length; at += ROWS) {
+    await tx
+      .insertInto('output')
+      .values(rows.slice(at, at + ROWS))
+      .execute()
+  }
+  const half = Math.floor(batch.limit / 2)
+  const headEnd = before.head_end ?? rows.find(row => row.start + row.data.byteLength > half)?.start ?? null
+  const tailStart = headEnd === null ? null : (before.tail_start ?? headEnd)
+  // what the head does not use is the tail's
+  const limit = batch.limit - (headEnd ?? 0)
+  return { output_bytes: end, head_end: headEnd, tail_start: await cut(tx, hold, tailStart, end, limit) }
+}
+
+/** Leaves no more than the last `limit` bytes behind the head; answers where they begin. */
+async function cut(tx: Tx, hold: Hold, tailStart: number | null, end: number, limit: number): Promise<number | null> {
+  const until = end - limit
+  if (tailStart === null || tailStart >= until) return tailStart
+  // not from the head's end on: what was deleted there before would be passed again and again until the next vacuum
+  await sql`delete from output where job_id = ${hold.id} and start >= ${tailStart} and start < ${until}`.execute(tx)
+  const { rows } = await sql<{ start: number | null }>`
+    select min(start) as start from output where job_id = ${hold.id} and start >= ${until}`.execute(tx)
+  return rows[0]?.start ?? end
+}
+
+async function lockStored(
+  tx: Tx,
+  { id, node, attempt }: Hold,
+): Promise<(Stored & { output_limit: number }) | undefined> {
+  return await tx
     .selectFrom('jobs')
-    .select('output_bytes')
+    .select(['output_bytes', 'head_end', 'tail_start', 'output_limit'])
     .where('id', '=', id)
     .where('node', '=', node)
     .where('attempt', '=', attempt)
     .forUpdate()
     .executeTakeFirst()
-  return row?.output_bytes
 }
 
-/** Up to `limit` chunks from the one on that holds byte `offset`. */
-export async function readOutput(db: Database, jobId: string, offset: number, limit: number): Promise<StoredChunk[]> {
+/** A reader holds about so many bytes and rows at once. */
+const PAGE = { bytes: 256 * 1024, rows: 500 }
+
+/** Chunks from the one on that holds byte `offset`, or the next one if that byte is not kept; empty when there are none. */
+export async function readOutput(db: Database, jobId: string, offset: number): Promise<StoredChunk[]> {
   const { rows } = await sql<StoredChunk>`
+    with before as (
+      select start, start + octet_length(data) as until from output
+      where job_id = ${jobId} and start <= ${offset} order by start desc limit 1),
+    first as (
+      select coalesce(
+        (select start from before where until > ${offset}),
+        (select min(start) from output where job_id = ${jobId} and start > ${offset})) as start)
     select start, stream, data from output
-    where job_id = ${jobId}
-      and start >= coalesce((select max(start) from output where job_id = ${jobId} and start <= ${offset}), 0)
-    order by start limit ${limit}`.execute(db)
+    where job_id = ${jobId} and start >= (select start from first) and start < (select start from first) + ${PAGE.bytes}::bigint
+    order by start limit ${PAGE.rows}`.execute(db)
   return rows
 }
 
-/** The output of one stream, as far as it begins within the first `limit` bytes of both. */
-export async function collectOutput(
-  db: Database | Tx,
-  jobId: string,
-  stream: 'stdout' | 'stderr',
+/** The state of a job as its followers need it. */
+export async function readState(db: Database, jobId: string): Promise<Pick<Job, 'status' | 'return_code'> | undefined> {
+  return await db.selectFrom('jobs').select(['status', 'return_code']).where('id', '=', jobId).executeTakeFirst()
+}
+
+export interface OutputEnds {
+  readonly head: readonly Chunk[]
+  readonly tail: readonly Chunk[]
+  /** Bytes between the two. */
+  readonly missing: number
+}
+
+/** Beginning and end of an output, about `limit` bytes in all. */
+export async function outputEnds(
+  db: Database,
+  { id, output_bytes, head_end, tail_start }: Stored & Pick<Job, 'id'>,
   limit: number,
-): Promise<Buffer> {
-  const rows = await db
-    .selectFrom('output')
-    .select('data')
-    .where('job_id', '=', jobId)
-    .where('stream', '=', stream)
-    .where('start', '<', limit)
-    .orderBy('start')
-    .execute()
-  return Buffer.concat(rows.map(row => row.data))
+): Promise<OutputEnds> {
+  const kept = output_bytes - ((tail_start ?? 0) - (head_end ?? 0))
+  const from = Math.min(head_end ?? output_bytes, kept > limit ? limit / 2 : output_bytes)
+  const to = Math.max(tail_start ?? from, kept > limit ? output_bytes - limit / 2 : 0)
+  const { rows } = await sql<StoredChunk>`
+    select start, stream, data from output where job_id = ${id} and (start < ${from} or start >= ${to})
+    order by start`.execute(db)
+  const head = rows.filter(row => row.start < from)
+  const tail = rows.filter(row => row.start >= from)
+  const last = head.at(-1)
+  const begun = last ? last.start + last.data.byteLength : 0
+  return { head, tail, missing: (tail[0]?.start ?? output_bytes) - begun }
 }
 
 /** The beginning of the output of several jobs, as far as it begins within the first `limit` bytes of each. */
@@ -108,7 +174,7 @@ export async function collectBeginnings(
 ): Promise<(Chunk & { readonly job_id: string })[]> {
   return await db
     .selectFrom('output')
-    .select(['job_id', 'stream', 'data'])
+    .select(['job_id', 'stream', sql<Buffer>`substring(data from 1 for ${limit})`.as('data')])
     .where('job_id', 'in', jobIds)
     .where('start', '<', limit)
     .orderBy('job_id')

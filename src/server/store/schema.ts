@@ -33,6 +33,11 @@ export interface JobsTable {
   stdout_raw: BigInt
   stderr_raw: BigInt
   output_bytes: BigInt
+  output_limit: BigInt
+  head_end: ColumnType<number | null, number | null | undefined, number | null>
+  tail_start: ColumnType<number | null, number | null | undefined, number | null>
+  unmasked: JSONColumnType<string[], string | undefined, string>
+  result_key: Generated<string>
   masked: JSONColumnType<Record<string, number>, string | undefined, string>
   return_code: Generated<number>
   error_code: Generated<string>

@@ -1,0 +1,108 @@
+import type { Database } from '../store/database.ts'
+import { readOutput, readState, type StoredChunk } from '../store/output.ts'
+import { Latest } from './latest.ts'
+
+/** So many pages of a job are remembered, of 512 KiB at most: those who keep up read the same ones at nearly the same time. */
+const PAGES = 2
+/** Of the connections to the database, this many may be busy for followers: a crowd of them must not hold up who stores. */
+const READERS = 3
+
+type State = Awaited<ReturnType<typeof readState>>
+
+/** What all followers of one job on this node read, read once for all of them. */
+export class Feed {
+  readonly state: Latest<State>
+  readonly #db: Database
+  readonly #jobId: string
+  readonly #turns: Turns
+  readonly #reading = new Map<number, Latest<StoredChunk[]>>()
+  readonly #pages = new Map<number, StoredChunk[]>()
+
+  constructor(db: Database, jobId: string, turns: Turns) {
+    this.#db = db
+    this.#jobId = jobId
+    this.#turns = turns
+    this.state = new Latest(() => turns.take(() => readState(db, jobId)))
+  }
+
+  /** Some chunks from byte `offset` on; empty when there are none at this moment. */
+  async page(offset: number): Promise<StoredChunk[]> {
+    const known = this.#pages.get(offset)
+    if (known) return known
+    let reading = this.#reading.get(offset)
+    if (!reading) {
+      reading = new Latest(() => this.#turns.take(() => readOutput(this.#db, this.#jobId, offset)))
+      this.#reading.set(offset, reading)
+    }
+    try {
+      const page = await reading.get()
+      // what is stored does not change any more, but nothing may become something
+      if (page.length > 0) this.#remember(offset, page)
+      return page
+    } finally {
+      if (reading.idle) this.#reading.delete(offset)
+    }
+  }
+
+  #remember(offset: number, page: StoredChunk[]): void {
+    this.#pages.set(offset, page)
+    for (const oldest of this.#pages.keys()) {
+      if (this.#pages.size <= PAGES) break
+      this.#pages.delete(oldest)
+    }
+  }
+}
+
+/** Lets so many work at once; the others wait in their order. */
+class Turns {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(free: number) {
+    this.#free = free
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1
+    else await new Promise<void>(resolve => this.#waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#free += 1
+    }
+  }
+}
+
+interface Followed {
+  readonly turns: Turns
+  readonly feeds: Map<string, { feed: Feed; followers: number }>
+}
+
+/** For each database, that is for each server of this process. */
+const followed = new WeakMap<Database, Followed>()
+
+/** The feed of a job, shared by all who follow it here. Close it when done. */
+export function openFeed(db: Database, jobId: string): { feed: Feed; close(): void } {
+  let known = followed.get(db)
+  if (!known) {
+    known = { turns: new Turns(READERS), feeds: new Map() }
+    followed.set(db, known)
+  }
+  const { turns, feeds } = known
+  let shared = feeds.get(jobId)
+  if (!shared) {
+    shared = { feed: new Feed(db, jobId, turns), followers: 0 }
+    feeds.set(jobId, shared)
+  }
+  shared.followers += 1
+  const { feed } = shared
+  return {
+    feed,
+    close: () => {
+      shared.followers -= 1
+      if (shared.followers === 0) feeds.delete(jobId)
+    },
+  }
+}
