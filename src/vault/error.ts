@@ -52,3 +52,14 @@ export function understood<T>(path: string, read: () => T): T {
     throw new VaultError({ status: 0, path, errors: [error.message] })
   }
 }
+
+/** `403: permission denied`: status and Vault's own texts in one line, as vault-gatekeeper says them (gatekeeper.md §6.4). */
+export function shortReason({ status, errors }: VaultError): string {
+  const lines = errors.map(text =>
+    text
+      .replace(/^\d+ errors? occurred:\s*\* */, '')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  )
+  return `${status}: ${lines.join(', ')}`
+}

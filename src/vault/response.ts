@@ -27,6 +27,8 @@ export interface WrapInfo {
   /** Seconds. */
   readonly ttl: number
   readonly creationPath: string
+  /** Of the token that is inside; empty when something else is. */
+  readonly wrappedAccessor: string
 }
 
 /** `id` is empty for what has no lease (KV, for one). */
@@ -70,6 +72,7 @@ function parseWrap(wrap: Record<string, unknown>): WrapInfo {
     accessor: text(wrap.accessor, 'wrap_info.accessor'),
     ttl: number(wrap.ttl, 'wrap_info.ttl'),
     creationPath: text(wrap.creation_path, 'wrap_info.creation_path'),
+    wrappedAccessor: typeof wrap.wrapped_accessor === 'string' ? wrap.wrapped_accessor : '',
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Vault } from './client.ts'
 import { understood, VaultError } from './error.ts'
-import { number, text, texts, type VaultAuth } from './response.ts'
+import { isRecord, number, text, texts, type VaultAuth, type WrapInfo } from './response.ts'
 import type { Secret } from './secret.ts'
 
 /** What Vault knows of a token (`auth/token/lookup-self`). */
@@ -15,6 +15,8 @@ export interface TokenFacts {
   /** Seconds that it was made for; 0 for ever. */
   readonly creationTtl: number
   readonly renewable: boolean
+  /** Of an AppRole login, `role_name` among others. */
+  readonly meta: Readonly<Record<string, unknown>>
 }
 
 export async function lookupSelf(vault: Vault, token: Secret, signal?: AbortSignal): Promise<TokenFacts> {
@@ -30,6 +32,7 @@ export async function lookupSelf(vault: Vault, token: Secret, signal?: AbortSign
     ttl: secondsLeft(data),
     creationTtl: typeof data.creation_ttl === 'number' ? data.creation_ttl : 0,
     renewable: data.renewable === true,
+    meta: isRecord(data.meta) ? data.meta : {},
   }))
 }
 
@@ -60,6 +63,19 @@ export async function createToken(
   const path = 'auth/token/create'
   const answer = await vault.send({ method: 'POST', path, token, body: wanted, signal })
   return requireAuth(path, answer?.auth)
+}
+
+/** A token that only whoever opens the wrap will see. `wrapTtl` in seconds. */
+export async function createWrappedToken(
+  vault: Vault,
+  token: Secret,
+  wanted: TokenRequest,
+  wrapTtl: number,
+  signal?: AbortSignal,
+): Promise<WrapInfo> {
+  const path = 'auth/token/create'
+  const answer = await vault.send({ method: 'POST', path, token, body: wanted, wrapTtl: String(wrapTtl), signal })
+  return requireWrap(path, answer?.wrap)
 }
 
 /** Renews the caller's own token. Spends one of its uses. */
@@ -110,6 +126,12 @@ async function forgiveGone(call: Promise<unknown>): Promise<void> {
     // 403: the token does not exist any more; it was used up, expired or revoked, which is what was asked for
     if (!(error instanceof VaultError && error.kind === 'denied')) throw error
   }
+}
+
+/** The `wrap_info` part of an answer that must have one. */
+export function requireWrap(path: string, wrap: WrapInfo | null | undefined): WrapInfo {
+  if (!wrap) throw new VaultError({ status: 0, path, errors: ['an answer that is not wrapped'] })
+  return wrap
 }
 
 /** The `auth` part of an answer that must have one. */

@@ -18,6 +18,11 @@ export type AuditAction =
   | 'job.container_removed'
   | 'job.deleted'
   | 'job.expired'
+  | 'gate.issued'
+  | 'gate.alarm'
+  | 'gate.sealed'
+  | 'gate.unsealed'
+  | 'gate.policies_reloaded'
 
 export interface AuditEntry {
   readonly action: AuditAction

@@ -83,6 +83,14 @@ export interface InstallationTable {
   id: ColumnType<string, never, never>
 }
 
+export interface GateUsesTable {
+  id: ColumnType<number, never, never>
+  task: string
+  kept: Generated<boolean>
+  lease_until: Date | null
+  taken_at: Generated<Date>
+}
+
 export interface Tables {
   installation: InstallationTable
   jobs: JobsTable
@@ -91,4 +99,5 @@ export interface Tables {
   audit_head: AuditHeadTable
   leases: LeasesTable
   idempotency: IdempotencyTable
+  gate_uses: GateUsesTable
 }

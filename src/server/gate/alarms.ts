@@ -1,0 +1,86 @@
+import type { Logger } from 'pino'
+import { request } from 'undici'
+
+/** Something that should not happen by itself, for whoever watches. */
+export interface Alarm {
+  readonly alarm: 'second_request' | 'foreign_task' | 'answer_lost'
+  readonly scheduler: string
+  readonly task: string
+  readonly name: string
+  /** Who asked. */
+  readonly address: string
+}
+
+/** More alarms than this at once are counted and logged, but not sent: the receiver has been told. */
+const MOST_WAITING = 100
+/** The same alarm about the same task is sent once in so long. */
+const SAME_MS = 60_000
+const WAIT = { headersTimeout: 5_000, bodyTimeout: 5_000 }
+
+/** Raises alarms: a line of the log, a count for metrics, an entry of the audit trail, and a POST to an address if there is one. */
+export class Alarms {
+  readonly #log: Logger
+  readonly #url: string | null
+  readonly #audit: (alarm: Alarm) => Promise<void>
+  readonly #recent = new Map<string, number>()
+  readonly #sending = new Set<Promise<void>>()
+  #count = 0
+
+  constructor(log: Logger, url: string | null, audit: (alarm: Alarm) => Promise<void> = async () => {}) {
+    this.#log = log
+    this.#url = url
+    this.#audit = audit
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Never throws, and keeps nobody waiting. */
+  raise(alarm: Alarm): void {
+    this.#count += 1
+    this.#log.error(alarm, 'alarm')
+    if (this.#isRecent(alarm)) return
+    this.#later(
+      this.#audit(alarm).catch(error => this.#log.error({ err: error }, 'an alarm is not on the audit trail')),
+    )
+    if (this.#url) this.#later(this.#send(this.#url, alarm))
+  }
+
+  /** When all that is under way has been sent, or could not be. */
+  async close(): Promise<void> {
+    await Promise.all(this.#sending)
+  }
+
+  #later(work: Promise<void>): void {
+    const tracked: Promise<void> = work.finally(() => this.#sending.delete(tracked))
+    this.#sending.add(tracked)
+  }
+
+  #isRecent({ alarm, scheduler, task }: Alarm): boolean {
+    const now = performance.now()
+    for (const [key, at] of this.#recent) {
+      if (now - at < SAME_MS && this.#recent.size < 10_000) break
+      this.#recent.delete(key)
+    }
+    const key = JSON.stringify([alarm, scheduler, task])
+    if (this.#recent.has(key) || this.#sending.size >= MOST_WAITING) return true
+    this.#recent.set(key, now)
+    return false
+  }
+
+  async #send(url: string, alarm: Alarm): Promise<void> {
+    const body = JSON.stringify({ ...alarm, at: new Date().toISOString() })
+    const headers = { 'content-type': 'application/json' }
+    for (let tried = 0; tried < 3; tried++) {
+      try {
+        const answer = await request(url, { method: 'POST', headers, body, ...WAIT })
+        await answer.body.dump()
+        if (answer.statusCode < 300) return
+      } catch {
+        // tried again
+      }
+    }
+    this.#log.warn({ alarm: alarm.alarm }, 'an alarm could not be sent')
+  }
+}

@@ -1,0 +1,269 @@
+import type { Logger } from 'pino'
+import { WritError } from '../../protocol/errors.ts'
+import type { Vault } from '../../vault/client.ts'
+import { isVaultError, shortReason } from '../../vault/error.ts'
+import type { WrapInfo } from '../../vault/response.ts'
+import type { Secret } from '../../vault/secret.ts'
+import { lookupSelf, revokeAccessor } from '../../vault/token.ts'
+import type { Credentials } from '../identity/credentials.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Alarms } from './alarms.ts'
+import { makeToken, type Order } from './issue.ts'
+import { loadPolicies } from './policies/load.ts'
+import { chooseRole, type Grant, match, namesOf } from './policies/match.ts'
+import type { PolicySet } from './policies/policy.ts'
+import type { Caller, Scheduler, Task } from './schedulers/scheduler.ts'
+import type { GateSettings } from './settings.ts'
+import { ISSUE_MS, type Uses } from './uses/uses.ts'
+import { verifyTask } from './verify.ts'
+
+export interface GateParts {
+  readonly vault: Vault
+  readonly identity: Identity
+  /** By name; the first is asked when a request names none. */
+  readonly schedulers: ReadonlyMap<string, Scheduler>
+  readonly uses: Uses
+  readonly alarms: Alarms
+  readonly settings: GateSettings
+  readonly log: Logger
+}
+
+/** What a task sends. */
+export interface TokenRequest {
+  readonly taskId: string
+  /** Empty: the first that the gate has. */
+  readonly scheduler: string
+  /** Empty: the first that its policy lists. */
+  readonly role: string
+}
+
+/** What it gets: a wrapping token, which can be opened once. */
+export interface Issued {
+  readonly token: Secret
+  readonly ttlSeconds: number
+}
+
+/** Policies with what they must not give away. */
+interface Loaded {
+  readonly set: PolicySet
+  /** The AppRole that the gate itself is logged in to. */
+  readonly ownRole: string | null
+}
+
+/** After a load that failed, the next request tries again, but not at once. */
+const LOAD_AGAIN_MS = 2_000
+
+/**
+ * The gate: a task that its scheduler vouches for gets a wrapped token, as often as its policy says and no more. A request is
+ * verified, then takes a use, then Vault makes the token, then the use is kept; whatever fails in between gives the use back.
+ */
+export class Gate {
+  readonly parts: GateParts
+  #loaded: Loaded | null = null
+  #loading: Promise<Loaded> | null = null
+  #failedAt = Number.NEGATIVE_INFINITY
+  #problem = ''
+
+  constructor(parts: GateParts) {
+    this.parts = parts
+  }
+
+  /** Why no tokens are issued although it is unsealed; empty when they are. */
+  get problem(): string {
+    return this.#problem
+  }
+
+  /** Number of patterns; 0 before they are loaded. */
+  get policyCount(): number {
+    return this.#loaded?.set.entries.size ?? 0
+  }
+
+  /** Loads the policies if there is an identity. Does not throw: what is wrong shows in `problem`, and is tried again. */
+  async start(): Promise<void> {
+    if (!this.parts.identity.state.sealed) await this.#policies().catch(() => {})
+  }
+
+  /**
+   * Unseals with these credentials, if the policies can be loaded with what they bring. False when it was unsealed already. Throws
+   * `login_refused`, `vault_unavailable`, or why there are no policies.
+   */
+  async unseal(credentials: Credentials): Promise<boolean> {
+    const { identity, log } = this.parts
+    let found: Loaded | null = null
+    try {
+      const unsealed = await identity.unseal(credentials, async token => {
+        found = await this.#read(token)
+      })
+      if (!unsealed) return false
+    } catch (cause) {
+      log.warn({ method: credentials.kind, reason: cause instanceof Error ? cause.message : '' }, 'unseal failed')
+      throw unsealRefusal(cause)
+    }
+    this.#take(found)
+    return true
+  }
+
+  async seal(): Promise<void> {
+    await this.parts.identity.seal('sealed by an operator')
+  }
+
+  /** Reads the policies again; answers how many. Throws `server_sealed`, or why they cannot be read: then the old ones stay. */
+  async reload(): Promise<number> {
+    const { identity, log } = this.parts
+    try {
+      this.#take(await this.#read(identity.token()))
+    } catch (error) {
+      log.error({ reason: (error as Error).message }, 'policies were not reloaded')
+      throw asAway(error)
+    }
+    return this.policyCount
+  }
+
+  /** Gives a task its token. Throws a `WritError` for every refusal. */
+  async issue(asked: TokenRequest, caller: Caller, signal: AbortSignal): Promise<Issued> {
+    const { identity, schedulers, settings, log } = this.parts
+    identity.token()
+    const name = asked.scheduler || [...schedulers.keys()][0] || ''
+    const scheduler = schedulers.get(name)
+    if (!scheduler) throw new WritError('scheduler_unknown')
+    const task = await verifyTask(scheduler, asked.taskId, caller, settings, signal).catch(error => {
+      if (isForeign(error)) this.#alarm('foreign_task', name, { id: asked.taskId, name: '' }, caller)
+      throw error
+    })
+    const { set, ownRole } = await this.#policies()
+    const grant = match(set, namesOf(name, task, settings.useImageName))
+    const fetches = grant.kind === 'token' ? grant.policy.fetches : grant.fetches
+    const order = orderOf(grant, asked, task, ownRole)
+    const began = performance.now()
+    const issued = await this.#serve({ scheduler: name, task, caller, fetches, order, grant }, signal)
+    const ms = Math.round(performance.now() - began)
+    log.info({ scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }, 'token issued')
+    return issued
+  }
+
+  async #serve(serving: Serving, signal: AbortSignal): Promise<Issued> {
+    const { uses, identity, vault, settings, log } = this.parts
+    const { scheduler, task, caller, fetches, order, grant } = serving
+    const use = await uses.take(`${scheduler}:${task.id}`, fetches, signal).catch(error => {
+      if (!isServed(error)) throw error
+      this.#alarm('second_request', scheduler, task, caller)
+      throw new WritError('task_served', grant.kind === 'role' || grant.policy.multiFetch ? 'the maximum' : undefined)
+    })
+    let wrap: WrapInfo | null = null
+    let done = false
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(ISSUE_MS)])
+      wrap = await makeToken(vault, identity.token(), order, settings, limit)
+      // who hung up has no answer to burn a use for
+      if (signal.aborted) throw new WritError('vault_unavailable', 'the caller is gone')
+      done = await use.keep({ actor: caller.address || 'a local process', detail: detailOf(serving, wrap) })
+      if (!done) throw new WritError('task_pending', 'Vault took too long')
+      return { token: wrap.token, ttlSeconds: wrap.ttl }
+    } catch (error) {
+      if (error instanceof WritError && ['token_not_made', 'vault_unavailable'].includes(error.code))
+        void identity.doubt()
+      throw error
+    } finally {
+      if (!done) {
+        if (wrap) await this.#withdraw(wrap).catch(error => log.warn({ err: error }, 'an unanswered token stays'))
+        void use.giveBack()
+      }
+    }
+  }
+
+  /** A token that was made and is not answered: nobody can open it, and nobody shall. */
+  async #withdraw(wrap: WrapInfo): Promise<void> {
+    const { vault, identity } = this.parts
+    if (!wrap.wrappedAccessor) return
+    await revokeAccessor(vault, identity.token(), wrap.wrappedAccessor, AbortSignal.timeout(2_000))
+  }
+
+  /** The policies, loaded now if they have not been yet. */
+  async #policies(): Promise<Loaded> {
+    if (this.#loaded) return this.#loaded
+    if (performance.now() - this.#failedAt < LOAD_AGAIN_MS) throw new WritError('policies_invalid', this.#problem)
+    this.#loading ??= this.#read(this.parts.identity.token())
+      .then(found => this.#take(found))
+      .catch(error => {
+        this.#failedAt = performance.now()
+        this.#problem = (error as Error).message
+        this.parts.log.error({ reason: this.#problem }, 'no policies: no tokens are issued')
+        throw asAway(error)
+      })
+      .finally(() => {
+        this.#loading = null
+      })
+    return await this.#loading
+  }
+
+  async #read(token: Secret): Promise<Loaded> {
+    const { vault, settings, identity } = this.parts
+    const signal = AbortSignal.timeout(ISSUE_MS)
+    const set = await loadPolicies(vault, token, settings.policies, signal).catch(error => {
+      if (!isVaultError(error, 'denied', 'invalid')) throw error
+      void identity.doubt()
+      throw new WritError('policies_unreadable', shortReason(error), { cause: error })
+    })
+    const { meta } = await lookupSelf(vault, token, signal)
+    return { set, ownRole: typeof meta.role_name === 'string' ? meta.role_name : null }
+  }
+
+  #take(found: Loaded | null): Loaded {
+    if (!found) throw new WritError('policies_missing')
+    this.#loaded = found
+    this.#problem = ''
+    this.parts.log.info({ policies: found.set.entries.size }, 'policies loaded')
+    return found
+  }
+
+  #alarm(
+    alarm: 'second_request' | 'foreign_task',
+    scheduler: string,
+    task: Pick<Task, 'id' | 'name'>,
+    caller: Caller,
+  ): void {
+    this.parts.alarms.raise({ alarm, scheduler, task: task.id, name: task.name, address: caller.address })
+  }
+}
+
+interface Serving {
+  readonly scheduler: string
+  readonly task: Task
+  readonly caller: Caller
+  readonly fetches: number
+  readonly order: Order
+  readonly grant: Grant
+}
+
+function orderOf(grant: Grant, asked: TokenRequest, task: Task, ownRole: string | null): Order {
+  if (grant.kind === 'token') return { kind: 'token', policy: grant.policy }
+  return { kind: 'role', role: chooseRole(grant.roles, asked.role, task.name, ownRole) }
+}
+
+function detailOf({ scheduler, task, grant, order }: Serving, wrap: WrapInfo) {
+  return {
+    scheduler,
+    task: task.id,
+    name: task.name,
+    pattern: grant.pattern,
+    ...(order.kind === 'token' ? { policies: order.policy.policies } : { role: order.role }),
+    // with it, and with power over it in Vault, whoever investigates can revoke what this task got
+    accessor: wrap.wrappedAccessor,
+    ...task.meta,
+  }
+}
+
+const isServed = (error: unknown) => error instanceof WritError && error.code === 'task_served'
+const isForeign = (error: unknown) => error instanceof WritError && error.code === 'task_foreign'
+
+function unsealRefusal(cause: unknown): unknown {
+  if (isVaultError(cause, 'denied', 'invalid', 'not_found')) {
+    return new WritError('login_refused', shortReason(cause), { cause })
+  }
+  return asAway(cause)
+}
+
+/** What is no refusal of ours is Vault's being away. */
+function asAway(cause: unknown): unknown {
+  return cause instanceof WritError ? cause : new WritError('vault_unavailable', undefined, { cause })
+}

@@ -1,0 +1,18 @@
+/**
+ * Does the pattern match all of the name? Only `*` is special: any run, also an empty one, of anything. The parts between stars are
+ * found leftmost, in order, and consumed (gatekeeper.md §7.3). Linear in name times parts, whatever the name is made of.
+ */
+export function globMatches(pattern: string, name: string): boolean {
+  const parts = pattern.split('*')
+  const [first = ''] = parts
+  if (parts.length === 1) return pattern === name
+  const last = parts.at(-1) ?? ''
+  if (!name.startsWith(first)) return false
+  let at = first.length
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at)
+    if (found < 0) return false
+    at = found + part.length
+  }
+  return name.length - last.length >= at && name.endsWith(last)
+}

@@ -1,0 +1,157 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { globMatches } from './glob.ts'
+import { chooseRole, match, type Names } from './match.ts'
+import type { PolicySet } from './policy.ts'
+import { readPolicies } from './read.ts'
+
+const setOf = (document: object): PolicySet => {
+  const { set, problems } = readPolicies(document, { renewable: true })
+  return set ?? expect.fail(JSON.stringify(problems))
+}
+const named = (name: string, group?: string): Names => ({ scheduler: 'mesos', name, group })
+
+describe('globs (gatekeeper.md §7.3)', () => {
+  test.each([
+    ['*', '', true],
+    ['*', 'a/b:c', true],
+    ['app*', 'app', true],
+    ['app*', 'application', true],
+    ['app*', 'my-app', false],
+    ['*app', 'my-app', true],
+    ['a*c', 'abc', true],
+    ['a*c', 'ac', true],
+    ['a*c', 'a', false],
+    ['ab*b', 'ab', false],
+    ['a*bc*c', 'abc', false],
+    ['a*bc*c', 'abcc', true],
+    ['App', 'app', false],
+    ['', '', true],
+    ['', 'a', false],
+    ['a.c', 'abc', false],
+    ['a**b', 'ab', true],
+  ])('%j on %j: %s', (pattern, name, expected) => {
+    expect(globMatches(pattern, name)).toBe(expected)
+  })
+
+  test('as the same pattern with expressions', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 8 })
+    const names = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 12 })
+    fc.assert(
+      fc.property(letters, names, (pattern, name) => {
+        expect(globMatches(pattern, name)).toBe(new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(name))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('a long hostile name takes no time', () => {
+    const began = performance.now()
+    expect(globMatches(`${'a*'.repeat(200)}b`, 'a'.repeat(500))).toBe(false)
+    expect(performance.now() - began).toBeLessThan(200)
+  })
+})
+
+describe('policies of version 1', () => {
+  const set = setOf({
+    '*': { policies: ['any'] },
+    'app*': { policies: ['wide'] },
+    'app-web*': { policies: ['narrow'] },
+    'app-web-1': { policies: ['exact'], multi_fetch: true, multi_fetch_limit: 3 },
+  })
+  test.each([
+    ['app-web-1', 'app-web-1', 'exact', 3],
+    ['app-web-2', 'app-web*', 'narrow', 1],
+    ['app', 'app*', 'wide', 1],
+    ['other', '*', 'any', 1],
+  ])('%s gets %s, alone', (name, pattern, policy, fetches) => {
+    expect(match(set, named(name))).toMatchObject({ pattern, policy: { policies: [policy], fetches } })
+  })
+
+  test('where nothing is for it: the default policy for six hours', () => {
+    const grant = match(setOf({ a: { policies: ['a'] } }), named('b'))
+    expect(grant).toMatchObject({ pattern: '', policy: { policies: ['default'], ttl: 21_600, fetches: 1 } })
+  })
+})
+
+describe('policies of version 2 (gatekeeper.md §14.2)', () => {
+  const set = setOf({
+    '*': { roles: ['w'], num_uses: 5 },
+    'mesos:*': { roles: ['m'], num_uses: 4 },
+    'mesos:marathon:*': { roles: ['mm'], num_uses: 3 },
+    'mesos:marathon:api': { roles: ['api'], num_uses: 2 },
+  })
+  test.each([
+    [named('api', 'marathon'), ['api', 'mm', 'm', 'w'], 2],
+    [named('web', 'marathon'), ['mm', 'm', 'w'], 3],
+    [named('x'), ['m', 'w'], 4],
+    [{ scheduler: 'ecs', name: 'y' }, ['w'], 5],
+  ])('%o', (names, roles, fetches) => {
+    expect(match(set, names)).toMatchObject({ kind: 'role', roles, fetches })
+  })
+
+  test('no policy for it is a refusal', () => {
+    const narrow = setOf({ 'mesos:a': { roles: ['a'] } })
+    expect(() => match(narrow, named('b'))).toThrowError(expect.objectContaining({ code: 'policy_none' }))
+    expect(() => match(narrow, named('ab'))).toThrowError(expect.objectContaining({ code: 'policy_none' }))
+  })
+
+  test('a prefix is text: no character but the last star is special', () => {
+    const odd = setOf({ 'mesos:a.c*': { roles: ['r'] }, 'mesos:(x*': { roles: ['s'] } })
+    expect(() => match(odd, named('abc1'))).toThrow()
+    expect(match(odd, named('a.c1'))).toMatchObject({ roles: ['r'] })
+    expect(match(odd, named('(x'))).toMatchObject({ roles: ['s'] })
+  })
+
+  test('foo and foo* are two policies', () => {
+    const both = setOf({ 'mesos:foo': { roles: ['one'], num_uses: 1 }, 'mesos:foo*': { roles: ['many'], num_uses: 9 } })
+    expect(match(both, named('foo'))).toMatchObject({ roles: ['many', 'one'] })
+    expect(match(both, named('foo2'))).toMatchObject({ roles: ['many'] })
+  })
+
+  test('an expression must match all of the rest', () => {
+    const job = setOf({ 'mesos:metronome:*': { roles: ['r'], regexp: '[0-9]{14}[A-Za-z]+\\.task' } })
+    expect(match(job, named('20190826135622VHRSz.task', 'metronome'))).toMatchObject({ roles: ['r'] })
+    for (const name of ['20190826135622VHRSz.task-evil', 'x20190826135622VHRSz.task', '']) {
+      expect(() => match(job, named(name, 'metronome'))).toThrow()
+    }
+  })
+
+  test('an expression that never ends does not match, soon', () => {
+    const slow = setOf({ 'mesos:*': { roles: ['r'], regexp: '(a+)+$' } })
+    const began = performance.now()
+    expect(() => match(slow, named(`${'a'.repeat(60)}!`))).toThrow()
+    expect(performance.now() - began).toBeLessThan(2_000)
+  })
+
+  test('by image', () => {
+    const images = setOf({ 'mesos:acme/web:1.2': { roles: ['web'] } })
+    expect(match(images, { ...named('x', 'marathon'), image: 'acme/web:1.2' })).toMatchObject({ roles: ['web'] })
+  })
+})
+
+describe('the role', () => {
+  test.each([
+    [['a', 'b'], '', 'a'],
+    [['a', 'b'], 'b', 'b'],
+    [['{{name}}'], '', 'task'],
+    [['a', '{{name}}'], '{{name}}', 'task'],
+  ])('of %j, %j asked for: %s', (roles, asked, expected) => {
+    expect(chooseRole(roles, asked, 'task', null)).toBe(expected)
+  })
+
+  test.each([
+    [['a'], 'b', 'task'],
+    [['a'], '{{name}}', 'task'],
+    [['{{name}}'], 'task', 'task'],
+    [['{{name}}'], '', '../../sys/seal'],
+    [['{{name}}'], '', 'a/b'],
+    [['{{name}}'], '', '..'],
+    [['{{name}}'], '', ''],
+    [['{{name}}'], '', 'Own'],
+  ])('of %j, %j asked for by a task called %j: refused', (roles, asked, name) => {
+    expect(() => chooseRole(roles, asked, name, 'own')).toThrowError(
+      expect.objectContaining({ code: 'role_not_allowed' }),
+    )
+  })
+})

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest'
+import { policiesInvalid, readPolicies, where } from './read.ts'
+
+const read = (document: unknown) => readPolicies(document, { renewable: true })
+
+test('all keys of version 1, and what they are without being set', () => {
+  const app = {
+    policies: ['app'],
+    meta: { foo: 'bar' },
+    ttl: 3000,
+    num_uses: 5,
+    multi_fetch: true,
+    multi_fetch_limit: 2,
+    renewable: false,
+    unknown: 'ignored',
+  }
+  const { set } = read({ app, bare: {} })
+  expect(set?.entries.get('app')).toEqual({
+    kind: 'token',
+    policies: ['app'],
+    meta: { foo: 'bar' },
+    ttl: 3000,
+    numUses: 5,
+    renewable: false,
+    fetches: 2,
+    multiFetch: true,
+  })
+  expect(set?.entries.get('bare')).toMatchObject({
+    policies: ['default'],
+    meta: {},
+    ttl: 0,
+    numUses: 0,
+    renewable: true,
+    fetches: 1,
+  })
+  expect(readPolicies({ bare: {} }, { renewable: false }).set?.entries.get('bare')).toMatchObject({ renewable: false })
+})
+
+test('all keys of version 2', () => {
+  const { set } = read({ 'mesos:*': { roles: ['a', '{{name}}'], num_uses: 3, regexp: 'x+' }, '*': { roles: ['b'] } })
+  expect(set?.entries.get('mesos:*')).toEqual({
+    kind: 'role',
+    roles: ['a', '{{name}}'],
+    fetches: 3,
+    regexp: 'x+',
+  })
+  expect(set?.entries.get('*')).toMatchObject({ fetches: 1, regexp: null })
+})
+
+test.each<[string, unknown, string]>([
+  ['text instead of an object, as the vault command makes it', '{"a":{}}', 'not an object of patterns'],
+  ['nothing', {}, 'there is no policy'],
+  ['a list', [], 'not an object'],
+  ['an entry that is null', { a: null }, '"a" is not an object'],
+  ['a ttl with a fraction', { a: { ttl: 1.5 } }, '"a"."ttl" is not a whole number'],
+  ['a ttl in words', { a: { ttl: '1h' } }, '"a"."ttl"'],
+  ['a negative ttl', { a: { ttl: -1 } }, '"a"."ttl"'],
+  ['a ttl of many centuries', { a: { ttl: 1e15 } }, '"a"."ttl"'],
+  ['policies that are text', { a: { policies: 'root' } }, '"a"."policies" is not a list'],
+  ['a policy that is a number', { a: { policies: ['x', 1] } }, '"a"."policies".1 is not a name'],
+  ['the root policy', { a: { policies: ['root'] } }, 'holds "root"'],
+  ['meta that is no text', { a: { meta: { b: 1 } } }, '"a"."meta"."b" is not a text'],
+  ['multi_fetch without a limit', { a: { multi_fetch: true } }, 'needs a multi_fetch_limit'],
+  ['renewable in words', { a: { renewable: 'yes' } }, '"a"."renewable"'],
+  ['num_uses below one, in version 2', { a: { roles: ['r'], num_uses: 0 } }, '"a"."num_uses"'],
+  ['no roles', { a: { roles: [] } }, '"a"."roles" names no role'],
+  ['a role that is a path', { a: { roles: ['../x'] } }, '"a"."roles".0 is not the name'],
+  ['half of {{name}}', { a: { roles: ['x-{{name}}'] } }, '"a"."roles".0'],
+  ['an expression that is none', { a: { roles: ['r'], regexp: '(' } }, '"a"."regexp"'],
+  ['a key that ends with a colon', { 'mesos:': { roles: ['r'] } }, 'ends with ":"'],
+  ['both ways in one policy', { a: { roles: ['r'], policies: ['p'] } }, '"a"."policies" has no meaning'],
+  ['both ways in one set', { a: { roles: ['r'] }, b: { policies: ['p'] } }, 'a gate issues in one way'],
+])('%s', (_, document, text) => {
+  const { set, problems } = read(document)
+  expect(set).toBeNull()
+  expect(problems.map(problem => where(problem) + problem.text).join('\n')).toContain(text)
+  expect(policiesInvalid(problems)).toMatchObject({ code: 'policies_invalid' })
+})
+
+test('all problems at once', () => {
+  const { problems } = read({ a: { ttl: 'x', policies: 1 }, b: null })
+  expect(problems).toHaveLength(3)
+  expect(policiesInvalid(problems).message).toContain('and 2 more')
+})
+
+test('__proto__ is a pattern like any other', () => {
+  const { set } = read(JSON.parse('{"__proto__": {"policies": ["p"]}}'))
+  expect(set?.entries.get('__proto__')).toMatchObject({ policies: ['p'] })
+})

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { WritError } from '../../../protocol/errors.ts'
+import { record } from '../../audit/audit.ts'
+import type { Database } from '../../store/database.ts'
+import { forgetUses, giveUseBack, keepUse, takeUse } from '../../store/gate-uses.ts'
+import { LEASE_MS, PATIENCE_MS, REMEMBERED_MS, type Use, type Uses } from './uses.ts'
+
+const FORGET_EVERY_MS = 600_000
+/** Pauses between looks at a use that somebody else is deciding. */
+const LOOK_AGAIN_MS = 100
+
+/** For several gates on one database: any of them can serve any task, and each task gets what it may have from all of them together. */
+export class PostgresUses implements Uses {
+  readonly #db: Database
+  readonly #log: Logger
+  readonly #leaseMs: number
+  readonly #forgetting: NodeJS.Timeout
+
+  constructor(db: Database, log: Logger, leaseMs = LEASE_MS) {
+    this.#db = db
+    this.#log = log
+    this.#leaseMs = leaseMs
+    const forget = () => forgetUses(db, REMEMBERED_MS).catch(error => log.warn({ err: error }, 'old uses stay'))
+    this.#forgetting = setInterval(() => void forget(), FORGET_EVERY_MS).unref()
+  }
+
+  async take(task: string, limit: number, signal: AbortSignal): Promise<Use> {
+    const end = performance.now() + PATIENCE_MS
+    for (let pause = LOOK_AGAIN_MS; ; pause = Math.min(1_000, pause * 1.5)) {
+      const { outcome, use } = await takeUse(this.#db, task, limit, this.#leaseMs)
+      if (outcome === 'taken') return this.#use(use)
+      if (outcome === 'served') throw new WritError('task_served')
+      if (performance.now() + pause > end) throw new WritError('task_pending')
+      await sleep(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => {
+        throw new WritError('task_pending')
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#forgetting)
+  }
+
+  #use(use: number): Use {
+    return {
+      keep: async ({ actor, detail }) =>
+        await this.#db.transaction().execute(async tx => {
+          const kept = await keepUse(tx, use)
+          if (kept) await record(tx, { action: 'gate.issued', actor, detail })
+          return kept
+        }),
+      giveBack: async () => {
+        for (let failures = 0; ; failures++) {
+          try {
+            return await giveUseBack(this.#db, use)
+          } catch (error) {
+            // one that was kept would be lost for good; any other comes back by itself
+            this.#log.error({ err: error, use }, 'a use is not given back yet')
+            if (failures === 20) return
+            await sleep(Math.min(15_000, 500 * 2 ** failures), undefined, { ref: false })
+          }
+        }
+      },
+    }
+  }
+}

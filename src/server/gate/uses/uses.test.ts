@@ -1,0 +1,171 @@
+import { pino } from 'pino'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../../test/database.ts'
+import { verifyAudit } from '../../audit/verify.ts'
+import { type Database, migrate, openDatabase } from '../../store/database.ts'
+import { giveUseBack, takeUse } from '../../store/gate-uses.ts'
+import { MemoryUses } from './memory.ts'
+import { PostgresUses } from './postgres.ts'
+import type { Use, Uses } from './uses.ts'
+
+const log = pino({ level: 'silent' })
+const signal = new AbortController().signal
+const FACTS = { actor: '127.0.0.1', detail: {} }
+
+let database: TestDatabase
+let db: Database
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = openDatabase(database.url, () => {})
+  await migrate(db)
+})
+afterAll(async () => {
+  await db.destroy()
+  await database.drop()
+})
+
+let n = 0
+const fresh = () => `test:task-${n++}`
+const codeOf = (error: { code?: string }) => error.code
+
+describe.each<[string, () => Uses]>([
+  ['in memory', () => new MemoryUses()],
+  ['in PostgreSQL', () => new PostgresUses(db, log)],
+])('%s', (_, make) => {
+  test('one is taken and kept: there is no second', async () => {
+    const uses = make()
+    const task = fresh()
+    const use = await uses.take(task, 1, signal)
+    expect(await use.keep(FACTS)).toBe(true)
+    await expect(uses.take(task, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
+    await uses.close()
+  })
+
+  test('one that is given back can be taken again', async () => {
+    const uses = make()
+    const task = fresh()
+    for (let round = 0; round < 3; round++) await (await uses.take(task, 1, signal)).giveBack()
+    expect(await (await uses.take(task, 1, signal)).keep(FACTS)).toBe(true)
+    await uses.close()
+  })
+
+  test('as many as the limit, which may change', async () => {
+    const uses = make()
+    const task = fresh()
+    for (let round = 0; round < 3; round++) await (await uses.take(task, 3, signal)).keep(FACTS)
+    await expect(uses.take(task, 3, signal)).rejects.toMatchObject({ code: 'task_served' })
+    await (await uses.take(task, 4, signal)).keep(FACTS)
+    await uses.close()
+  })
+
+  test('of 64 at once as many as there are; the others wait for the outcome', async () => {
+    const uses = make()
+    for (const limit of [1, 10]) {
+      const task = fresh()
+      const kept = async () => await (await uses.take(task, limit, signal)).keep(FACTS)
+      const outcomes = await Promise.all(Array.from({ length: 64 }, () => kept().catch(codeOf)))
+      expect(outcomes.filter(outcome => outcome === true)).toHaveLength(limit)
+      expect(outcomes.filter(outcome => outcome === 'task_served')).toHaveLength(64 - limit)
+    }
+    await uses.close()
+  })
+
+  test('who waits for one that is given back gets it', async () => {
+    const uses = make()
+    const task = fresh()
+    const first = await uses.take(task, 1, signal)
+    const second = uses.take(task, 1, signal)
+    await first.giveBack()
+    expect(await (await second).keep(FACTS)).toBe(true)
+    await uses.close()
+  })
+
+  test('who waits and hangs up waits no longer', async () => {
+    const uses = make()
+    const task = fresh()
+    const first = await uses.take(task, 1, signal)
+    const gone = new AbortController()
+    const second = uses.take(task, 1, gone.signal)
+    gone.abort()
+    await expect(second).rejects.toMatchObject({ code: 'task_pending' })
+    await first.giveBack()
+    await uses.close()
+  })
+
+  test('tasks do not wait for each other', async () => {
+    const uses = make()
+    const held: Use[] = []
+    for (let round = 0; round < 50; round++) held.push(await uses.take(fresh(), 1, signal))
+    expect(await Promise.all(held.map(use => use.keep(FACTS)))).toEqual(held.map(() => true))
+    await uses.close()
+  })
+})
+
+test('in memory, what is long past is forgotten, and nothing else', async () => {
+  let now = 0
+  const uses = new MemoryUses(() => now)
+  const [old, young] = [fresh(), fresh()]
+  await (await uses.take(old, 1, signal)).keep(FACTS)
+  now += 23 * 3_600_000
+  await (await uses.take(young, 1, signal)).keep(FACTS)
+  await expect(uses.take(old, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
+  now += 2 * 3_600_000
+  await (await uses.take(old, 1, signal)).giveBack()
+  await expect(uses.take(young, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
+})
+
+describe('in PostgreSQL, a node that dies', () => {
+  test('while a token is made: the use comes back when its lease is over', async () => {
+    const uses = new PostgresUses(db, log, 300)
+    const task = fresh()
+    await uses.take(task, 1, signal) // and nothing more is heard of it
+    const use = await uses.take(task, 1, signal)
+    expect(await use.keep(FACTS)).toBe(true)
+    await uses.close()
+  })
+
+  test('or only sleeps: what it keeps too late is refused, and the other has it', async () => {
+    const uses = new PostgresUses(db, log, 300)
+    const task = fresh()
+    const sleeper = await uses.take(task, 1, signal)
+    const other = await uses.take(task, 1, signal)
+    expect(await sleeper.keep(FACTS)).toBe(false)
+    expect(await other.keep(FACTS)).toBe(true)
+    await sleeper.giveBack()
+    await expect(uses.take(task, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
+    await uses.close()
+  })
+
+  test('too late also where nobody else asked', async () => {
+    const uses = new PostgresUses(db, log, 1)
+    const sleeper = await uses.take(fresh(), 1, signal)
+    await new Promise(resolve => setTimeout(resolve, 20))
+    expect(await sleeper.keep(FACTS)).toBe(false)
+    await uses.close()
+  })
+})
+
+test('what is kept is on the audit trail, or it is not kept', async () => {
+  const uses = new PostgresUses(db, log)
+  const task = fresh()
+  const use = await uses.take(task, 1, signal)
+  const before = (await verifyAudit(db)).entries
+  const broken = use.keep({ actor: 'x', detail: { bad: 'a\0b' } }) // no jsonb of PostgreSQL holds this
+  await expect(broken).rejects.toThrow()
+  expect(await use.keep({ actor: 'x', detail: { task } })).toBe(true)
+  const { entries, brokenAt } = await verifyAudit(db)
+  expect({ entries, brokenAt }).toEqual({ entries: before + 1, brokenAt: null })
+  await uses.close()
+})
+
+test('one that was kept is given back when its answer never left', async () => {
+  const task = fresh()
+  const uses = new PostgresUses(db, log)
+  const use = await uses.take(task, 1, signal)
+  await use.keep(FACTS)
+  await use.giveBack()
+  const again = await takeUse(db, task, 1, 1_000)
+  expect(again.outcome).toBe('taken')
+  await giveUseBack(db, again.use ?? 0)
+  await uses.close()
+})
