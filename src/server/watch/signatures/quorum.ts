@@ -1,51 +1,12 @@
 import { WritError } from '../../../protocol/errors.ts'
+import { NotASignature } from './armor.ts'
+import { candidatesIn } from './candidates.ts'
 import type { Evidence } from './evidence.ts'
+import { type Person, readPeople, reason, unusableKeys } from './keyring.ts'
+import { signerOf } from './signer.ts'
+import type { Signer, Standing, TrustedKey, UnusableKey } from './standing.ts'
 
-/** A key belongs to a name, and names are people. Several entries may have the same name. */
-export interface TrustedKey {
-  readonly name: string
-  /**
-   * Armoured OpenPGP public keys (one or more), or lines of public ssh keys: `ssh-ed25519 AAAA… comment` or as in an
-   * allowed_signers file with its principals and options in front.
-   */
-  readonly key: string
-}
-
-/** Somebody whose signature counts. */
-export interface Signer {
-  readonly name: string
-  /** OpenPGP: of the primary key, hexadecimal, capitals. ssh: `SHA256:` and base64, as ssh-keygen prints it. */
-  readonly fingerprint: string
-  readonly method: 'openpgp' | 'ssh'
-  readonly where: 'commit' | 'tag' | 'note'
-  /** As the signature claims; ssh signatures do not say. */
-  readonly at: Date | undefined
-}
-
-/** A signature that does not count, and why. */
-export interface RefusedSignature {
-  readonly where: 'commit' | 'tag' | 'note'
-  /** Line of the note, from 1. */
-  readonly line: number | undefined
-  readonly why: string
-}
-
-/** A trusted key with which nobody can sign at the moment: expired, revoked, too weak. */
-export interface UnusableKey {
-  readonly name: string
-  readonly fingerprint: string
-  readonly why: string
-}
-
-/** How far a commit is, for people to look at. It permits nothing. */
-export interface Standing {
-  readonly required: number
-  readonly signers: readonly Signer[]
-  /** Names with a usable key that have not signed. */
-  readonly missing: readonly string[]
-  readonly refused: readonly RefusedSignature[]
-  readonly unusable: readonly UnusableKey[]
-}
+export type { Signer, Standing, TrustedKey } from './standing.ts'
 
 /** `quorum_not_met`, with all that is known about why. */
 export class QuorumRefusal extends WritError {
@@ -110,17 +71,55 @@ export async function checkQuorum(
   required: number,
   now: Date,
 ): Promise<AcceptedCommit> {
+  if (checkedNumber(required) === 0) return new AcceptedCommit(MADE_HERE, evidence, { ...NOBODY, required })
   const standing = await standingOf(evidence, keys, required, now)
-  if (standing.signers.length < required) throw new QuorumRefusal(`${required} required`, standing)
-  return new AcceptedCommit(MADE_HERE, evidence, standing)
+  const { signers, missing } = standing
+  // Written so that anything but a clear yes refuses.
+  if (signers.length >= required) return new AcceptedCommit(MADE_HERE, evidence, standing)
+  const possible = signers.length + missing.length
+  const names = signers.length > 0 ? ` (${signers.map(({ name }) => name).join(', ')})` : ''
+  const enough = possible < required ? `; only ${possible} trusted people have a key that is valid today` : ''
+  throw new QuorumRefusal(
+    `${required} verified signatures are required, ${signers.length} found${names}${enough}`,
+    standing,
+  )
 }
 
 /** The same without a verdict, for `writ watch status`. Throws as `checkQuorum` does, but not for a lack of signatures. */
 export async function standingOf(
-  _evidence: Evidence,
-  _keys: readonly TrustedKey[],
-  _required: number,
-  _now: Date,
+  evidence: Evidence,
+  keys: readonly TrustedKey[],
+  required: number,
+  now: Date,
 ): Promise<Standing> {
-  throw new WritError('signatures_unreadable', 'not built yet')
+  checkedNumber(required)
+  if (Number.isNaN(now.getTime())) throw new WritError('signatures_unreadable', 'the time is not known')
+  const people = await readPeople(keys)
+  const { candidates, refused } = candidatesIn(evidence)
+  const signed = new Map<Person, Signer>()
+  for (const candidate of candidates) {
+    const { where, line } = candidate
+    try {
+      const [person, signer] = await signerOf(candidate, people, now)
+      if (signed.has(person)) throw new NotASignature(`${person.name} has signed already`)
+      signed.set(person, signer)
+    } catch (error) {
+      refused.push({ where, line, why: reason(error) })
+    }
+  }
+  const unusable: UnusableKey[] = []
+  const missing: string[] = []
+  for (const person of people) {
+    const state = await unusableKeys(person, now)
+    unusable.push(...state.unusable)
+    if (state.canSign && !signed.has(person)) missing.push(person.name)
+  }
+  return { required, signers: [...signed.values()], missing, refused, unusable }
+}
+
+const NOBODY = { signers: [], missing: [], refused: [], unusable: [] }
+
+function checkedNumber(required: number): number {
+  if (!Number.isSafeInteger(required) || required < 0) throw new WritError('quorum_invalid')
+  return required
 }
