@@ -2,6 +2,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../src/server/http/app.ts'
 import type { NodeState } from '../src/server/http/health.ts'
 import type { Runtime, RuntimeInfo } from '../src/server/runtimes/runtime.ts'
+import type { WatchSettings } from '../src/server/watch/watching.ts'
 import type { Secret } from '../src/vault/secret.ts'
 import { startTestEngine, type TestEngine } from './engine.ts'
 
@@ -32,6 +33,12 @@ const ENGINE: RuntimeInfo = {
   operatingSystem: 'test',
 }
 
+const WATCH_SETTINGS: WatchSettings = {
+  watchProtocols: ['https', 'ssh', 'file'],
+  watchCache: '/nonexistent',
+  watchLooks: 1,
+}
+
 /** The HTTP interface on real parts below it, except containers. */
 export async function startTestHttp(settings: object = {}): Promise<TestHttp> {
   const t = await startTestEngine(settings)
@@ -39,7 +46,7 @@ export async function startTestHttp(settings: object = {}): Promise<TestHttp> {
   const engine = t.node(t.engine.node, runtime)
   const http = { bodyLimit: 1024 * 1024, tlsCert: null, tlsKey: null, rateLimit: 0, rateLimitOpen: 0, ...settings }
   const node = { draining: false }
-  const app = await buildApp(engine, http, node)
+  const app = await buildApp(engine, http, node, { engine, settings: WATCH_SETTINGS })
   return {
     ...t,
     app,

@@ -107,6 +107,19 @@ export const JobAnswer = Type.Object({
   image_digest: Type.String(),
   output_bytes: Type.Integer({ description: 'How much output there is by now, of both streams.' }),
   output_left_out: Type.Integer({ description: 'How much of it, in the middle, was more than is kept.' }),
+  origin: Type.Optional(
+    Type.Object(
+      {
+        watch: Type.String(),
+        task: Type.String(),
+        commit: Type.String(),
+        signers: Type.Array(
+          Type.Object({ name: Type.String(), fingerprint: Type.String({ description: 'Of the key.' }) }),
+        ),
+      },
+      { description: 'Of a job that a watch made: the commit that it runs, and who had signed it.' },
+    ),
+  ),
   masked: Type.Record(Type.String(), Type.Integer(), { description: 'How often each secret was masked, by its name.' }),
   unmasked: Type.Array(Type.String(), { description: 'Names of secrets that are too short to be masked.' }),
 })

@@ -93,6 +93,90 @@ export const WATCH_ERRORS = {
     cause: 'The signature could not be added to the repository',
     remedy: 'See the reason given, then sign again; nothing was changed.',
   },
+  watch_name_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'A watch cannot have this name',
+    remedy: 'Use letters, digits, _ . and -, and none of api, auth, cubbyhole, identity and sys.',
+  },
+  watch_exists: {
+    ...INVALID_REQUEST,
+    cause: 'path is already in use',
+    remedy: 'Take another name, or disable the watch that has this one; a-b and a_b are one name.',
+  },
+  watch_type_unknown: {
+    ...INVALID_REQUEST,
+    cause: 'plugin not found in the catalog',
+    remedy: 'The one engine that can be enabled here is flant_gitops; others belong to Vault itself.',
+  },
+  watch_not_found: {
+    ...NOT_FOUND,
+    cause: 'no handler for route',
+    remedy:
+      'No watch of that name: `vault secrets enable -path=NAME flant_gitops` makes one, `writ watch ls` lists them.',
+  },
+  watch_path_unknown: {
+    ...NOT_FOUND,
+    cause: 'unsupported path',
+    remedy: 'See docs/watch.md for the paths of a watch, or ask for the help of its mount.',
+  },
+  watch_operation_unsupported: {
+    http: 405,
+    status: 'Invalid request.',
+    cause: 'unsupported operation',
+    remedy: 'See the help of the path. Records with secrets can be written and removed, never read.',
+  },
+  watch_field_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'A field is refused',
+    remedy: 'Correct the field that is named; the help of the path lists all of them.',
+  },
+  watch_not_permitted: {
+    ...DENIED,
+    cause: 'No policy of yours allows this on the watch',
+    remedy: 'Ask for a Vault policy with read, list, update or delete on writ/watches/<name>.',
+  },
+  watch_not_configured: {
+    ...INVALID_REQUEST,
+    cause: 'The watch is not configured',
+    remedy: 'Write <mount>/configure first, or `writ watch add`.',
+  },
+  watch_access_missing: {
+    ...INVALID_REQUEST,
+    cause: 'The watch has Vault requests and no access to a Vault to make them at',
+    remedy: 'Write <mount>/configure_vault_access.',
+  },
+  watch_access_failed: {
+    http: 500,
+    status: 'Internal Error.',
+    cause: 'The Vault of this watch refuses',
+    remedy:
+      'See the reason given; the role needs to make and destroy its own SecretIDs, and what its requests ask for.',
+  },
+  watch_vault_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'The Vault of this watch does not answer, or is sealed',
+    remedy: 'Check vault_addr and vault_cacert of configure_vault_access. What waits for it goes on when it is back.',
+  },
+  watch_request_failed: {
+    ...DENIED,
+    cause: 'A Vault request of the watch failed',
+    remedy: 'See the reason given; check path, method and options of the request and the policy of the role.',
+  },
+  watch_changed: {
+    ...DENIED,
+    cause: 'The access of the watch was changed after this commit was taken up',
+    remedy: 'Nothing was run. The watch takes the commit up again by itself, with what is configured now.',
+  },
+  watch_busy: {
+    ...INVALID_REQUEST,
+    cause: 'A commit of this watch is running',
+    remedy: 'Wait for its end, or cancel it.',
+  },
+  watch_task_unknown: {
+    ...NOT_FOUND,
+    cause: 'No such task',
+    remedy: 'List the tasks; the newest task_history_limit of them are kept.',
+  },
   webhook_refused: {
     ...DENIED,
     cause: 'The webhook does not carry the secret that is agreed for this watch',

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
+import { join } from 'node:path'
 import { Secret } from '../vault/secret.ts'
 import type { Credentials } from './identity/credentials.ts'
 import { staticArchitecture } from './runtimes/docker/gate-binary.ts'
+import type { Protocol } from './watch/repository/address.ts'
 
 /** One setting: where it is read from and what it may be. `docs/configuration.md` is generated from the table below. */
 export interface Setting<T> {
@@ -184,6 +186,24 @@ export const SETTINGS = {
     'Bytes of output that are kept of each job, half of them from its beginning and half from its end.',
     String(64 * 1024 * 1024),
   ),
+  watchProtocols: setting(
+    ['WRIT_WATCH_PROTOCOLS'],
+    protocols,
+    'Ways to repositories that watches may use: https, ssh, http, file. The last two do not prove who the server is.',
+    'https,ssh',
+  ),
+  watchCache: setting(
+    ['WRIT_WATCH_CACHE'],
+    cacheFolder,
+    'Folder for copies of watched repositories, by default writ/watch in the cache of the user. Nothing in it is secret or worth a backup.',
+    '',
+  ),
+  watchLooks: setting(
+    ['WRIT_WATCH_LOOKS'],
+    integer(1, 100),
+    'How many repositories this node looks at or fetches at once.',
+    '4',
+  ),
   logLevel: setting(
     ['WRIT_LOG_LEVEL'],
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
@@ -306,6 +326,18 @@ function oneOf<T extends string>(...allowed: T[]) {
     if (!found) throw new Error(`is none of ${allowed.join(', ')}`)
     return found
   }
+}
+
+function protocols(text: string): Protocol[] {
+  const names = text.split(',').map(name => name.trim())
+  const known = names.filter(name => ['https', 'ssh', 'http', 'file'].includes(name))
+  if (known.length !== names.length) throw new Error('is not a list of https, ssh, http, file')
+  return known as Protocol[]
+}
+
+function cacheFolder(text: string): string {
+  // not below the temporary folder: there, somebody else could have made it before us
+  return text || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'writ', 'watch')
 }
 
 function httpUrl(text: string): string {

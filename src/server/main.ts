@@ -10,6 +10,9 @@ import { Worker } from './jobs/worker.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
 import { migrate, openDatabase } from './store/database.ts'
 import { Wakeups } from './store/wakeups.ts'
+import { WatchSource } from './watch/source.ts'
+import { Watcher } from './watch/watcher.ts'
+import type { Watching } from './watch/watching.ts'
 
 export interface Server {
   /** `https://127.0.0.1:3232` */
@@ -65,16 +68,21 @@ async function start(
   closers.push(() => identity.close())
   const wakeups = new Wakeups(config.databaseUrl, report)
   closers.push(() => wakeups.close())
-  const engine: Engine = { node, settings: config, db, wakeups, vault, identity, runtime, log }
+  const parts = { node, settings: config, db, wakeups, vault, identity, runtime, log }
+  const watching: Watching = { engine: parts, settings: config }
+  const engine: Engine = { ...parts, source: new WatchSource(watching) }
 
   const state = { draining: false }
-  const app = await buildApp(engine, config, state)
+  const app = await buildApp(engine, config, state, watching)
   await identity.start()
   const worker = new Worker(engine)
   closers.push(() => worker.stop())
   closers.push(() => app.close())
   await app.listen({ host: config.listenHost, port: config.listenPort })
   worker.start()
+  const watcher = new Watcher(watching)
+  closers.push(() => watcher.stop())
+  watcher.start()
 
   const { port } = app.server.address() as AddressInfo
   const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost

@@ -1,5 +1,5 @@
 import type { Vault } from './client.ts'
-import { understood } from './error.ts'
+import { understood, VaultError } from './error.ts'
 import { loginAt } from './login.ts'
 import { text, type VaultAuth, type WrapInfo } from './response.ts'
 import { Secret } from './secret.ts'
@@ -59,4 +59,33 @@ export async function wrappedLogin(
   const body = { role_id: roleId, secret_id: secretId.reveal() }
   const answer = await vault.send({ method: 'POST', path, token: null, body, wrapTtl: String(wrapTtl), signal })
   return requireWrap(path, answer?.wrap)
+}
+
+/** A new SecretID of the role, in the open: for a holder that replaces its own. */
+export async function newSecretId(
+  vault: Vault,
+  token: Secret,
+  { mount, role }: { mount: string; role: string },
+  signal?: AbortSignal,
+): Promise<Secret> {
+  const path = secretIdPath(role, mount)
+  const answer = await vault.send({ method: 'POST', path, token, body: {}, signal })
+  return understood(path, () => new Secret(text(answer?.data?.secret_id, 'secret_id')))
+}
+
+/** Makes a SecretID useless. No error when it is gone already. */
+export async function destroySecretId(
+  vault: Vault,
+  token: Secret,
+  { mount, role, secretId }: { mount: string; role: string; secretId: Secret },
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = `${secretIdPath(role, mount)}/destroy`
+  try {
+    await vault.send({ method: 'POST', path, token, body: { secret_id: secretId.reveal() }, signal })
+  } catch (error) {
+    // Vault answers 500 or 400 for one that has expired (gitops.md U9); one that it would not let us destroy is a 403
+    const gone = error instanceof VaultError && /secret.?id/i.test(error.errors.join()) && error.kind !== 'denied'
+    if (!gone) throw error
+  }
 }

@@ -26,6 +26,8 @@ export interface VaultRequest {
   readonly method: 'GET' | 'LIST' | 'POST' | 'PUT' | 'DELETE'
   /** Without `/v1/`: `auth/token/lookup-self`. */
   readonly path: string
+  /** What comes after `?`, as it is to be sent. */
+  readonly query?: string | undefined
   /** Whose authority this call uses. Per call and without a default: no call borrows another one's power by accident. */
   readonly token: Secret | null
   readonly body?: unknown
@@ -82,7 +84,7 @@ export class Vault {
 
   /** As `send`, for answers that are not in Vault's envelope (`sys/health` …). */
   async raw(call: VaultRequest): Promise<{ status: number; body: unknown }> {
-    const url = `${this.address}/v1/${urlPath(call.path)}`
+    const url = `${this.address}/v1/${urlPath(call.path)}${call.query ? `?${call.query}` : ''}`
     const headers: Record<string, string> = { ...this.#headers }
     if (call.token) headers['x-vault-token'] = headerText(call)
     if (call.wrapTtl) headers['x-vault-wrap-ttl'] = call.wrapTtl

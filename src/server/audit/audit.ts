@@ -23,6 +23,17 @@ export type AuditAction =
   | 'gate.sealed'
   | 'gate.unsealed'
   | 'gate.policies_reloaded'
+  | 'watch.created'
+  | 'watch.removed'
+  | 'watch.configured'
+  | 'watch.secret_id_replaced'
+  | 'watch.refused'
+  | 'watch.stopped'
+  | 'watch.accepted'
+  | 'watch.commit_started'
+  | 'watch.request_made'
+  | 'watch.commit_ended'
+  | 'watch.given_up'
 
 export interface AuditEntry {
   readonly action: AuditAction

@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Engine } from '../jobs/engine.ts'
+import type { Watching } from '../watch/watching.ts'
 import { answerError } from './errors.ts'
 import { healthRoutes, type NodeState } from './health.ts'
 import { jobRoutes } from './jobs.ts'
@@ -11,6 +12,7 @@ import { queueRoutes } from './queues.ts'
 import { limitRates, type RateLimits } from './rate-limit.ts'
 import { readinessRoutes } from './ready.ts'
 import { withoutTrailingSlash } from './trailing-slash.ts'
+import { watchRoutes } from './watch/routes.ts'
 
 export interface HttpSettings extends RateLimits {
   /** Bytes. */
@@ -21,7 +23,12 @@ export interface HttpSettings extends RateLimits {
 }
 
 /** The HTTP interface, not listening yet. */
-export async function buildApp(engine: Engine, settings: HttpSettings, node: NodeState): Promise<FastifyInstance> {
+export async function buildApp(
+  engine: Engine,
+  settings: HttpSettings,
+  node: NodeState,
+  watching?: Watching,
+): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: engine.log,
     bodyLimit: settings.bodyLimit,
@@ -63,5 +70,14 @@ export async function buildApp(engine: Engine, settings: HttpSettings, node: Nod
     },
     { prefix: '/v1/api/job' },
   )
+  if (watching) {
+    await app.register(
+      (scope, _options, done) => {
+        watchRoutes(scope, watching)
+        done()
+      },
+      { prefix: '/v1' },
+    )
+  }
   return app
 }

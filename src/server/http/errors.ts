@@ -11,7 +11,8 @@ export function answerError(error: FastifyError | Error, request: FastifyRequest
   return reply.code(known.entry.http).type('application/json; charset=utf-8').send(body)
 }
 
-function asWritError(error: FastifyError | Error, request: FastifyRequest): WritError {
+/** Whatever went wrong, as an error of the registry. */
+export function asWritError(error: FastifyError | Error, request: FastifyRequest): WritError {
   const translated = asUnavailable(error)
   if (translated instanceof WritError) return translated
   switch ((error as FastifyError).code) {

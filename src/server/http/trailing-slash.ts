@@ -6,7 +6,8 @@ export async function withoutTrailingSlash(
   reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
   const [path = '', query] = request.url.split('?', 2)
-  if (path === '/' || !path.endsWith('/')) return undefined
+  // paths of a watch may end in one, and Vault does not redirect
+  if (path === '/' || !path.endsWith('/') || /^\/v1\/(?!api(?:\/|$))/.test(path)) return undefined
   // only one slash at the beginning: `//elsewhere/` would send the client to another host
   const target = `/${path.replace(/^\/+|\/+$/g, '')}`
   return reply.redirect(query === undefined ? target : `${target}?${query}`, 301)

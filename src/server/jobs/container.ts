@@ -1,12 +1,14 @@
 import type { Secret } from '../../vault/secret.ts'
 import type { ContainerSpec, Image, SecretFiles } from '../runtimes/runtime.ts'
 import { SECRETS_DIRECTORY } from '../runtimes/runtime.ts'
+import type { Hold } from '../store/runs.ts'
 import { repackContent } from './content.ts'
 import type { Engine } from './engine.ts'
 import { resolveLimits } from './limits.ts'
 import type { Order } from './order.ts'
 import type { Secrets } from './secrets.ts'
 import { secretsFile } from './secrets-file.ts'
+import type { SourcedFiles } from './source.ts'
 
 /** Every container of ours carries it: what does not is never touched. */
 const OWNER_LABEL = 'writ.owner'
@@ -41,6 +43,17 @@ export function containerSpec(
     content: gz ? () => repackContent(gz) : undefined,
     limits: resolveLimits(settings, order.limits),
   }
+}
+
+/** The same for a job of a source: it brings its files and its environment, and is told nothing of the server's own Vault. */
+export function sourcedContainer(
+  engine: Engine,
+  hold: Hold,
+  order: Order,
+  image: Image,
+  { content, env }: SourcedFiles,
+): ContainerSpec {
+  return { ...containerSpec(engine, hold.id, hold.attempt, order, image), content, env }
 }
 
 const CA_FILE = 'vault-ca.pem'

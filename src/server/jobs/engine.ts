@@ -4,6 +4,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Database } from '../store/database.ts'
 import type { Wakeups } from '../store/wakeups.ts'
+import type { JobSource } from './source.ts'
 
 /** What the steps of a job need to know; part of the server's configuration (docs/configuration.md says what each means). */
 export interface EngineSettings {
@@ -43,4 +44,6 @@ export interface Engine {
   readonly identity: Identity
   readonly runtime: Runtime
   readonly log: Logger
+  /** Makes jobs of the form `watch`; absent where nothing does. */
+  readonly source?: JobSource | undefined
 }

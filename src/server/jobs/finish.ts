@@ -7,12 +7,14 @@ import { endRun, type Hold, HoldLost, markReleased, type Outcome } from '../stor
 import { containerName } from './container.ts'
 import type { Engine } from './engine.ts'
 import { endLeases } from './leases.ts'
+import { sourceOf } from './sourced.ts'
 
 /** Records the one end of a job (DESIGN §5, step 6): state, exit code, totals and audit entry in one transaction. */
 export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): Promise<void> {
   await engine.db.transaction().execute(async tx => {
     await endRun(tx, hold, outcome)
     const job = await findJob(tx, hold.id)
+    if (job) await sourceOf(engine, job)?.ended(tx, job, outcome)
     await record(tx, {
       action: 'job.ended',
       job: hold.id,
@@ -36,12 +38,7 @@ const PAUSE = { firstMs: 200, longestMs: 10_000 }
  * Takes away everything that the job held: container, volumes, memory files, leases and token. Tries until it is done or another
  * node holds the job; what is left after a crash is found by the lease that runs out.
  */
-export async function releaseJob(
-  engine: Engine,
-  job: Pick<Job, 'token_accessor'>,
-  hold: Hold,
-  lost: AbortSignal,
-): Promise<void> {
+export async function releaseJob(engine: Engine, job: Job, hold: Hold, lost: AbortSignal): Promise<void> {
   for (let pauseMs = PAUSE.firstMs; !lost.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE.longestMs)) {
     try {
       await takeAway(engine, job, hold)
@@ -61,7 +58,7 @@ export async function releaseJob(
 }
 
 /** All of it is tried before the first failure is thrown: an engine that is away must not keep a token alive, nor the other way round. */
-async function takeAway(engine: Engine, job: Pick<Job, 'token_accessor'>, hold: Hold): Promise<void> {
+async function takeAway(engine: Engine, job: Job, hold: Hold): Promise<void> {
   const endToken = async () => {
     if (job.token_accessor) await revokeAccessor(engine.vault, engine.identity.token(), job.token_accessor)
   }
@@ -69,6 +66,7 @@ async function takeAway(engine: Engine, job: Pick<Job, 'token_accessor'>, hold: 
     engine.runtime.remove(containerName(hold.id)),
     // leases first, for their receipts: with the token Vault would end them as well, and say nothing about it
     inTurn(() => endLeases(engine, hold.id), endToken),
+    sourceOf(engine, job)?.release(job),
   ])
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }

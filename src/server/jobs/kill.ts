@@ -6,6 +6,8 @@ import { record } from '../audit/audit.ts'
 import { deleteJob, findJob, type Job, lockJob, requestKill } from '../store/jobs.ts'
 import { asUnavailable, type Caller, requirePower } from './caller.ts'
 import type { Engine } from './engine.ts'
+import { failure } from './outcome.ts'
+import { sourceOf } from './sourced.ts'
 import { actorOf } from './submit.ts'
 
 /**
@@ -52,6 +54,7 @@ async function removeIfReleased(engine: Engine, caller: Caller, id: string): Pro
     if (job.status === 'running' || job.status === 'stopping') throw new WritError('job_running')
     if (job.status === 'queued') await revokeWaiting(engine, job)
     else if (job.released_at === null) return false
+    if (job.status === 'queued') await sourceOf(engine, job)?.ended(tx, job, failure(new WritError('job_killed')))
     await deleteJob(tx, id)
     await record(tx, { action: 'job.deleted', job: id, actor: actorOf(caller), detail: { status: job.status } })
     return true

@@ -1,7 +1,8 @@
 import { Secret } from '../../vault/secret.ts'
-import type { Image } from '../runtimes/runtime.ts'
+import type { ContainerSpec, SecretFiles } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, updateRun } from '../store/runs.ts'
+import { containerSpec, secretFiles } from './container.ts'
 import type { Engine } from './engine.ts'
 import { imageOf } from './job-image.ts'
 import { endLeases } from './leases.ts'
@@ -12,14 +13,13 @@ import { giveToken } from './vault-token.ts'
 
 /** All that a container needs, in memory and nowhere else. */
 export interface Prepared {
-  readonly order: Order
-  readonly image: Image
-  /** What the file of secrets holds. */
-  readonly secrets: Secrets
-  /** What must not show in the output. */
-  readonly masks: Secrets
-  /** The Vault token of the container. */
-  readonly token: Secret | null
+  readonly container: ContainerSpec
+  /** Asked when the container is made and before it starts; on record is then what to mask. */
+  readonly secrets: () => Promise<{
+    readonly files: SecretFiles
+    /** What must not show in the output. */
+    readonly masks: Secrets
+  }>
   /** There are lines of ours in the output already. */
   readonly spoke: boolean
 }
@@ -42,11 +42,16 @@ export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: A
   const ofToken = given && read.has('TOKEN') ? [['job token', given] as const] : []
   const masks = new Map([...secrets, ...ofToken, ...ofRegistry])
   await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, masks), image_digest: image.digest })
-  return { order, image, secrets, masks, token: given, spoke }
+  const files = secretFiles(engine, order, secrets, given)
+  return {
+    container: containerSpec(engine, hold.id, hold.attempt, order, image),
+    secrets: async () => ({ files, masks }),
+    spoke,
+  }
 }
 
 /** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */
-async function sealMasks(engine: Engine, secrets: Secrets): Promise<string> {
+export async function sealMasks(engine: Engine, secrets: Secrets): Promise<string> {
   const masks = Object.fromEntries([...secrets].map(([name, secret]) => [name, secret.reveal()]))
   const [sealed = ''] = await seal(engine, [JSON.stringify(masks)])
   return sealed

@@ -69,5 +69,6 @@ export function answerOf(job: Job, { stdout, stderr }: ShownOutput): JobAnswer {
     output_left_out: (job.tail_start ?? 0) - (job.head_end ?? 0),
     masked: job.masked,
     unmasked: job.unmasked,
+    ...(job.origin ? { origin: { ...job.origin, signers: [...job.origin.signers] } } : {}),
   }
 }

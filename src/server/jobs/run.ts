@@ -25,7 +25,14 @@ export async function runJob(engine: Engine, job: Job, control: Control): Promis
 }
 
 /** Peers that are away for a while: the job waits for them and is not failed for it. */
-const TRANSIENT = new Set<ErrorCode>(['vault_unavailable', 'server_sealed', 'store_unavailable', 'runtime_unavailable'])
+const TRANSIENT = new Set<ErrorCode>([
+  'vault_unavailable',
+  'server_sealed',
+  'store_unavailable',
+  'runtime_unavailable',
+  'watch_vault_unavailable',
+  'repository_unreachable',
+])
 
 async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control): Promise<Outcome> {
   // a job that was never claimed before has left nothing behind to look for

@@ -3,22 +3,27 @@ import { record } from '../audit/audit.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, markStarting, type Outcome, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
-import { containerSpec, secretFiles } from './container.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
 import { prepareJob } from './prepare.ts'
+import { prepareSourced } from './prepare-sourced.ts'
+import { sourceOf } from './sourced.ts'
 
 /** Runs a job of which there is no container. Null: an earlier attempt of a node that was slow and not dead made one in between. */
 export async function start(engine: Engine, hold: Hold, job: Job, control: Control): Promise<Outcome | null> {
   const giveUp = AbortSignal.any([control.lost, control.killed])
   giveUp.throwIfAborted()
-  const { order, image, secrets, masks, token, spoke } = await prepareJob(engine, hold, job, giveUp)
-  const containerId = await engine.runtime.create(containerSpec(engine, hold.id, hold.attempt, order, image), giveUp)
+  const source = sourceOf(engine, job)
+  const prepared = source
+    ? await prepareSourced(engine, source, hold, job, giveUp)
+    : await prepareJob(engine, hold, job, giveUp)
+  const containerId = await engine.runtime.create(prepared.container, giveUp)
   if (containerId === null) return null
+  const { files, masks } = await prepared.secrets()
   await announceStart(engine, hold, containerId)
-  const attachment = await engine.runtime.start(containerId, secretFiles(engine, order, secrets, token), control.lost)
+  const attachment = await engine.runtime.start(containerId, files, control.lost)
   await updateRun(engine.db, hold, { stage: 'running' })
-  const now = spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
+  const now = prepared.spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
   return await attend(engine, hold, now, attachment, masks, control)
 }
 

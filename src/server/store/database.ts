@@ -7,6 +7,7 @@ import * as audit from './migrations/002-audit.ts'
 import * as leases from './migrations/003-leases.ts'
 import * as output from './migrations/004-output.ts'
 import * as gateUses from './migrations/005-gate-uses.ts'
+import * as watches from './migrations/006-watches.ts'
 import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
 import type { Tables } from './schema.ts'
@@ -41,6 +42,7 @@ const MIGRATIONS = {
   '003-leases': { up: leases.up },
   '004-output': { up: output.up },
   '005-gate-uses': { up: gateUses.up },
+  '006-watches': { up: watches.up },
   '007-http': { up: http.up },
   '008-containers': { up: containers.up },
 }

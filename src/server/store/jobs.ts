@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely'
 import type { JobState } from '../../protocol/job.ts'
 import type { Database, Tx } from './database.ts'
-import type { JobsTable } from './schema.ts'
+import type { JobOrigin, JobsTable } from './schema.ts'
 import { notify } from './wakeups.ts'
 
 export type Job = Selectable<JobsTable>
@@ -9,17 +9,18 @@ export type Job = Selectable<JobsTable>
 export interface NewJob {
   readonly id: string
   readonly qname: string
-  readonly form: 'direct' | 'sealed'
+  readonly form: 'direct' | 'sealed' | 'watch'
   readonly image: string
   readonly tty: boolean
   readonly submitterEntity: string
   readonly submitterAccessorHash: string
   readonly sealedSpec: string
-  readonly sealedToken: string
-  readonly tokenAccessor: string
+  readonly sealedToken: string | null
+  readonly tokenAccessor: string | null
   readonly tokenRenewAt: Date | null
   /** Bytes of output that are kept. */
   readonly outputLimit: number
+  readonly origin?: JobOrigin
 }
 
 export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
@@ -38,6 +39,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
       token_accessor: job.tokenAccessor,
       token_renew_at: job.tokenRenewAt,
       output_limit: job.outputLimit,
+      origin: job.origin ? JSON.stringify(job.origin) : null,
     })
     .execute()
   await notify(tx, 'queue', job.id)

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { JobState } from '../../protocol/job.ts'
+import type { WatchTables } from './watch-schema.ts'
 
 /** `bigint` columns: read as numbers (the type parser is set in database.ts; none of ours comes near 2^53). */
 type BigInt = ColumnType<number, number | undefined, number>
@@ -9,7 +10,7 @@ export interface JobsTable {
   seq: ColumnType<number, never, never>
   qname: string
   status: Generated<JobState>
-  form: 'direct' | 'sealed'
+  form: 'direct' | 'sealed' | 'watch'
   image: string
   tty: boolean
   submitted_at: Generated<Date>
@@ -43,6 +44,15 @@ export interface JobsTable {
   error_code: Generated<string>
   error_text: Generated<string>
   released_at: Date | null
+  origin: ColumnType<JobOrigin | null, string | null | undefined, never>
+}
+
+/** Where a job comes from that nobody submitted. */
+export interface JobOrigin {
+  readonly watch: string
+  readonly task: string
+  readonly commit: string
+  readonly signers: readonly { readonly name: string; readonly fingerprint: string }[]
 }
 
 export interface OutputTable {
@@ -91,7 +101,7 @@ export interface GateUsesTable {
   taken_at: Generated<Date>
 }
 
-export interface Tables {
+export interface Tables extends WatchTables {
   installation: InstallationTable
   jobs: JobsTable
   output: OutputTable

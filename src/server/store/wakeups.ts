@@ -4,12 +4,12 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import type { Database, Tx } from './database.ts'
 
-/** `queue`: there may be something to claim. `job`: this job has new output or another state. */
-export type WakeupKind = 'queue' | 'job'
+/** `queue`: there may be something to claim. `job`: this job has new output or another state. `watch`: this one is to be looked at. */
+export type WakeupKind = 'queue' | 'job' | 'watch'
 
 /** Tells all nodes, when the surrounding transaction commits. A hint and never the truth: whoever is woken looks for himself. */
-export async function notify(db: Database | Tx, kind: WakeupKind, jobId: string): Promise<void> {
-  await sql`select pg_notify('writ', ${`${kind} ${jobId}`})`.execute(db)
+export async function notify(db: Database | Tx, kind: WakeupKind, name: string): Promise<void> {
+  await sql`select pg_notify('writ', ${`${kind} ${name}`})`.execute(db)
 }
 
 /**
@@ -34,6 +34,10 @@ export class Wakeups {
 
   onQueue(listener: () => void): void {
     this.#emitter.on('queue', listener)
+  }
+
+  onWatch(listener: () => void): void {
+    this.#emitter.on('watch', listener)
   }
 
   onJob(listener: (jobId: string) => void): void {
@@ -98,6 +102,7 @@ export class Wakeups {
         this.#listening = true
         this.#emitter.emit('queue')
         this.#emitter.emit('job', '')
+        this.#emitter.emit('watch')
         await ended.next()
       } catch (error) {
         if (!this.#stopped.signal.aborted) onError(error as Error)

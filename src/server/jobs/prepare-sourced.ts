@@ -1,0 +1,35 @@
+import { Secret } from '../../vault/secret.ts'
+import type { Job } from '../store/jobs.ts'
+import { type Hold, updateRun } from '../store/runs.ts'
+import { sourcedContainer } from './container.ts'
+import type { Engine } from './engine.ts'
+import { imageOf } from './job-image.ts'
+import { type Prepared, sealMasks } from './prepare.ts'
+import { unseal } from './sealed.ts'
+import type { JobSource } from './source.ts'
+import type { SourcedOrder } from './sourced.ts'
+
+/** As `prepareJob`, for a job of a source: no token and no references; what it is given comes from the source, at the last moment. */
+export async function prepareSourced(
+  engine: Engine,
+  source: JobSource,
+  hold: Hold,
+  job: Job,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const [orderText = ''] = await unseal(engine, [job.sealed_spec ?? ''], signal)
+  const { order, detail } = JSON.parse(orderText) as SourcedOrder
+  const { image, spoke } = await imageOf(engine, hold, order, new Secret(''), signal)
+  await updateRun(engine.db, hold, { image_digest: image.digest })
+  const { content, env } = await source.prepare(job, detail, signal)
+  return {
+    container: sourcedContainer(engine, hold, order, image, { content, env }),
+    spoke,
+    secrets: async () => {
+      const secrets = await source.secrets(job, detail, signal)
+      await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, secrets) })
+      const env = Object.fromEntries([...secrets].map(([name, secret]) => [name, secret.reveal()]))
+      return { files: { files: {}, env }, masks: secrets }
+    },
+  }
+}

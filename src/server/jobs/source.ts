@@ -1,0 +1,26 @@
+import type { Secret } from '../../vault/secret.ts'
+import type { Tx } from '../store/database.ts'
+import type { Job } from '../store/jobs.ts'
+import type { Outcome } from '../store/runs.ts'
+
+/**
+ * Something that makes jobs by itself, where nobody submits them and no authority comes with them. Given to the engine by the
+ * composition root; whatever it throws ends the job, or makes it wait where that is what the code means.
+ */
+export interface JobSource {
+  /** Asked once the image is there: the files of the job, and the part of its environment that is not secret. */
+  prepare(job: Job, detail: unknown, signal: AbortSignal): Promise<SourcedFiles>
+  /** Asked when the container is made, as the last thing before it starts, so that what lives for a minute is fresh. */
+  secrets(job: Job, detail: unknown, signal: AbortSignal): Promise<ReadonlyMap<string, Secret>>
+  /** Told in the transaction that ends the job: what it records and the end are one. */
+  ended(tx: Tx, job: Job, outcome: Outcome): Promise<void>
+  /** Told when the container is gone, and again until it does not throw: releases what `secrets` brought up. */
+  release(job: Job): Promise<void>
+}
+
+export interface SourcedFiles {
+  /** A plain tar to lay over `/`, checked. */
+  readonly content: () => AsyncIterable<Uint8Array>
+  /** `NAME=value`: shows in the engine's description of the container. */
+  readonly env: readonly string[]
+}

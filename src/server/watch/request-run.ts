@@ -1,0 +1,137 @@
+import { WritError } from '../../protocol/errors.ts'
+import type { Vault } from '../../vault/client.ts'
+import { isVaultError } from '../../vault/error.ts'
+import type { VaultAuth } from '../../vault/response.ts'
+import { Secret } from '../../vault/secret.ts'
+import { renewSelf, revokeSelf } from '../../vault/token.ts'
+import { record } from '../audit/audit.ts'
+import type { Engine } from '../jobs/engine.ts'
+import { renewalDue } from '../jobs/keep-alive.ts'
+import { seal, unseal } from '../jobs/sealed.ts'
+import type { Job } from '../store/jobs.ts'
+import { dueTaskTokens, findTaskOfJob, keepToken, type WatchTask } from '../store/watch-tasks.ts'
+import { findWatch, type Watch } from '../store/watches.ts'
+import { accessError, accessVault, loginForRun } from './access.ts'
+import type { Plan } from './plan.ts'
+import { type NamedRequest, variableOf } from './requests.ts'
+
+/**
+ * Makes the requests of a run, each response-wrapped, one after another (gitops.md §9); answers variables and wrapping tokens. The
+ * token that they are made with holds the leases of what they bring: it is on record, encrypted, before the first of them, lives
+ * as long as the job, and is revoked after it.
+ */
+export async function makeRequests(
+  engine: Engine,
+  watch: Watch,
+  job: Job,
+  plan: Plan,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Secret>> {
+  if (plan.requests.length === 0) return new Map()
+  const { access } = watch
+  if (!access) throw new WritError('watch_access_missing')
+  // what was signed, or at least judged, was another Vault
+  if (plan.vault?.address !== access.vault_addr || plan.vault.role !== access.role_name)
+    throw new WritError('watch_changed')
+  // of an earlier try that did not come to a start
+  await releaseToken(engine, job.id)
+  const vault = accessVault(access)
+  try {
+    const current = async () => (await findWatch(engine.db, watch.name)) ?? watch
+    const auth = await loginForRun(engine, vault, current, signal)
+    await keep(engine, job.id, auth)
+    const tokens = new Map<string, Secret>()
+    for (const request of plan.requests) {
+      tokens.set(variableOf(request.name), await makeRequest(vault, auth.token, request, signal))
+      const { name, method, path } = request
+      const detail = { watch: watch.name, name, method, path }
+      await record(engine.db, { action: 'watch.request_made', job: job.id, actor: engine.node, detail })
+    }
+    return tokens
+  } catch (error) {
+    throw accessError(error)
+  } finally {
+    await vault.close()
+  }
+}
+
+async function makeRequest(vault: Vault, token: Secret, request: NamedRequest, signal: AbortSignal): Promise<Secret> {
+  const [path = '', query] = request.path.split(/\?(.*)/s, 2)
+  try {
+    const answer = await vault.send({
+      method: request.method as 'GET',
+      path: decodeURIComponent(path.replace(/^\/v1\//, '')),
+      query,
+      token,
+      body: Object.keys(request.options).length > 0 ? request.options : undefined,
+      wrapTtl: `${request.wrap_ttl}s`,
+      signal,
+    })
+    if (answer?.wrap) return answer.wrap.token
+    // what is not wrapped has been seen on the way, and nothing is there to hand over
+    throw new WritError('watch_request_failed', `${request.name}: the answer is not wrapped`)
+  } catch (error) {
+    if (!isVaultError(error) || error.kind === 'unavailable') throw error
+    throw new WritError('watch_request_failed', `${request.name}: ${error.message}`, { cause: error })
+  }
+}
+
+async function keep(engine: Engine, jobId: string, auth: VaultAuth): Promise<void> {
+  const [sealed = ''] = await seal(engine, [auth.token.reveal()])
+  await keepToken(engine.db, jobId, sealed, renewalDue(auth.leaseSeconds))
+}
+
+/** How long the other Vault may take; one that is away is asked again by `releaseTokens`. */
+const RELEASE_MS = 5_000
+
+/** Revokes the token that the requests of a job were made with, and with it what they brought. */
+export async function releaseToken(engine: Engine, jobId: string): Promise<void> {
+  const task = await findTaskOfJob(engine.db, jobId)
+  if (!task?.sealed_vault_token) return
+  try {
+    await withToken(engine, task, async (vault, token) => {
+      await revokeSelf(vault, token, AbortSignal.timeout(RELEASE_MS))
+      await keepToken(engine.db, jobId, null, null)
+    })
+  } catch (error) {
+    engine.log.warn({ job: jobId, err: accessError(error) }, 'the Vault token of a run was not revoked; trying again')
+  }
+}
+
+/** How soon another node or the next round may try again. */
+const AGAIN_MS = 15_000
+
+/** Renews the tokens of running jobs that are due, and revokes those of ended ones that could not be revoked then. */
+export async function maintainTokens(engine: Engine): Promise<void> {
+  for (const task of await dueTaskTokens(engine.db, AGAIN_MS)) {
+    if (task.state !== 'started') await releaseToken(engine, task.job_id ?? '')
+    else await renew(engine, task)
+  }
+}
+
+async function renew(engine: Engine, task: WatchTask): Promise<void> {
+  try {
+    await withToken(engine, task, async (vault, token) => {
+      const auth = await renewSelf(vault, token)
+      await keep(engine, task.job_id ?? '', auth)
+    })
+  } catch (error) {
+    engine.log.warn({ job: task.job_id, err: accessError(error) }, 'the Vault token of a run was not renewed')
+  }
+}
+
+async function withToken(
+  engine: Engine,
+  task: WatchTask,
+  action: (vault: Vault, token: Secret) => Promise<void>,
+): Promise<void> {
+  const watch = await findWatch(engine.db, task.watch)
+  if (!watch?.access || !task.sealed_vault_token) return
+  const [token = ''] = await unseal(engine, [task.sealed_vault_token])
+  const vault = accessVault(watch.access)
+  try {
+    await action(vault, new Secret(token))
+  } finally {
+    await vault.close()
+  }
+}

@@ -1,0 +1,75 @@
+import type { Engine } from '../jobs/engine.ts'
+import { seal, unseal } from '../jobs/sealed.ts'
+import type { Tx } from '../store/database.ts'
+import { findRequest, listRequests, putRequest, type WatchRequest } from '../store/watch-requests.ts'
+import { type Fields, refused } from './fields.ts'
+
+/** A Vault request that is made for each run (gitops.md §4.3, §9), as it is read back. */
+export interface NamedRequest {
+  readonly name: string
+  readonly path: string
+  readonly method: string
+  readonly options: Record<string, unknown>
+  /** Seconds. */
+  readonly wrap_ttl: number
+}
+
+const METHODS = ['GET', 'POST', 'LIST', 'PUT', 'DELETE']
+const SHORTEST_WRAP = 60
+
+/** Reads and checks one, in the order of flant_gitops: path, method, wrap_ttl. Throws `watch_field_invalid`. */
+export function readRequest(name: string, fields: Fields): NamedRequest {
+  const path = fields.text('path')
+  if (!path.startsWith('/')) throw refused(`"path" must begin with "/", got: ${path.slice(0, 100)}`)
+  // it is sent as it is, so nothing may make another request of it
+  const [plain = ''] = path.split('?', 1)
+  if (/[\p{Cc}\s#\\]/u.test(path) || plain.split('/').some(part => part === '.' || part === '..')) {
+    throw refused('"path" must be a plain path, without dots and blanks')
+  }
+  const method = fields.text('method', 'GET') || 'GET'
+  if (!METHODS.includes(method))
+    throw refused(`"method" must be one of GET, POST, LIST, PUT or DELETE, got: ${method.slice(0, 100)}`)
+  const wrap_ttl = fields.seconds('wrap_ttl', SHORTEST_WRAP)
+  if (wrap_ttl < SHORTEST_WRAP) throw refused(`"wrap_ttl" must be no less than 60s, got: ${wrap_ttl}s`)
+  return { name, path, method, options: fields.map('options'), wrap_ttl }
+}
+
+/** In capitals, and with `_` for whatever a shell's name cannot have (gitops.md §9, 6). */
+export function variableOf(name: string): string {
+  return `VAULT_REQUEST_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9_]/g, '_')}`
+}
+
+/** Stores one. Two names that would be one variable are refused: the later token would silently take the other's place. */
+export async function storeRequest(tx: Tx, watch: string, request: NamedRequest, sealedOptions: string): Promise<void> {
+  const others = (await listRequests(tx, watch)).filter(other => other.name !== request.name)
+  const clash = others.find(other => variableOf(other.name) === variableOf(request.name))
+  if (clash) throw refused(`"name": ${variableOf(request.name)} is the variable of the request ${clash.name} already`)
+  const { name, path, method, wrap_ttl } = request
+  await putRequest(tx, { watch, name, path, method, wrap_ttl, sealed_options: sealedOptions })
+}
+
+export async function sealOptions(engine: Engine, request: NamedRequest): Promise<string> {
+  const [sealed = ''] = await seal(engine, [JSON.stringify(request.options)])
+  return sealed
+}
+
+export async function readStoredRequest(engine: Engine, watch: string, name: string): Promise<NamedRequest | null> {
+  const row = await findRequest(engine.db, watch, name)
+  return row ? ((await openRequests(engine, [row]))[0] ?? null) : null
+}
+
+/** All of a watch, in the order in which they are made. */
+export async function readStoredRequests(engine: Engine, watch: string, signal?: AbortSignal): Promise<NamedRequest[]> {
+  return await openRequests(engine, await listRequests(engine.db, watch), signal)
+}
+
+async function openRequests(engine: Engine, rows: readonly WatchRequest[], signal?: AbortSignal) {
+  const texts = await unseal(
+    engine,
+    rows.map(row => row.sealed_options ?? ''),
+    signal,
+  )
+  return rows.map(({ name, path, method, wrap_ttl }, index): NamedRequest => {
+    return { name, path, method, options: JSON.parse(texts[index] ?? '{}'), wrap_ttl }
+  })
+}

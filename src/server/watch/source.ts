@@ -1,0 +1,82 @@
+import { WritError } from '../../protocol/errors.ts'
+import type { Secret } from '../../vault/secret.ts'
+import type { JobSource, SourcedFiles } from '../jobs/source.ts'
+import type { Tx } from '../store/database.ts'
+import type { Job } from '../store/jobs.ts'
+import type { Outcome } from '../store/runs.ts'
+import { findTaskOfJob, type WatchTask } from '../store/watch-tasks.ts'
+import { findWatch, type Watch } from '../store/watches.ts'
+import { CA_FILE, commitTar } from './commit-tar.ts'
+import { endCommit } from './end.ts'
+import { openWatched } from './open.ts'
+import type { Plan } from './plan.ts'
+import { judge } from './quorum.ts'
+import { makeRequests, releaseToken } from './request-run.ts'
+import type { AcceptedCommit } from './signatures/quorum.ts'
+import type { Watching } from './watching.ts'
+
+/** What the job engine asks of the watch: files, environment and requests of a commit, and to hear how it ended. */
+export class WatchSource implements JobSource {
+  readonly #watching: Watching
+
+  constructor(watching: Watching) {
+    this.#watching = watching
+  }
+
+  /**
+   * The files of the commit, after it was judged again: this may be another node and another day than when it was taken up, and
+   * nothing but a verdict opens the files. The plan is the one that it was taken up with, whatever was configured since.
+   */
+  async prepare(job: Job, detail: unknown, signal: AbortSignal): Promise<SourcedFiles> {
+    const { watch, task } = await this.#find(job)
+    const repository = await openWatched(this.#watching, watch, signal)
+    try {
+      await repository.fetch(await repository.tip(signal), signal)
+      const { accepted } = await judge(this.#watching.engine, watch, repository, task, detail as Plan)
+      if (accepted.commit !== task.commit) throw new WritError('commit_unknown', task.commit)
+      return { content: () => this.#files(watch, accepted), env: environmentOf(watch) }
+    } finally {
+      await repository.close()
+    }
+  }
+
+  async *#files(watch: Watch, accepted: AcceptedCommit): AsyncGenerator<Uint8Array> {
+    const repository = await openWatched(this.#watching, watch)
+    try {
+      yield* commitTar(repository.tarOf(accepted), watch.access?.vault_cacert ?? '')
+    } finally {
+      await repository.close()
+    }
+  }
+
+  async secrets(job: Job, detail: unknown, signal: AbortSignal): Promise<ReadonlyMap<string, Secret>> {
+    const { watch } = await this.#find(job)
+    return await makeRequests(this.#watching.engine, watch, job, detail as Plan, signal)
+  }
+
+  async ended(tx: Tx, job: Job, outcome: Outcome): Promise<void> {
+    await endCommit(tx, this.#watching.engine.node, job, outcome)
+  }
+
+  async release(job: Job): Promise<void> {
+    await releaseToken(this.#watching.engine, job.id)
+  }
+
+  async #find(job: Job): Promise<{ watch: Watch; task: WatchTask }> {
+    const { db } = this.#watching.engine
+    const task = await findTaskOfJob(db, job.id)
+    const watch = task && (await findWatch(db, task.watch))
+    if (!watch) throw new WritError('watch_not_found', job.origin?.watch)
+    return { watch, task }
+  }
+}
+
+/** What the commands are told of the Vault (gitops.md §10). Without a CA there is no variable, and not one that names an empty file. */
+function environmentOf({ access }: Watch): string[] {
+  if (!access) return []
+  return [
+    `VAULT_ADDR=${access.vault_addr}`,
+    `VAULT_TLS_SERVER_NAME=${access.vault_tls_server_name}`,
+    ...(access.vault_cacert === '' ? [] : [`VAULT_CACERT=/${CA_FILE}`]),
+  ]
+}

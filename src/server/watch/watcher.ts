@@ -1,0 +1,116 @@
+import { claimWatches, extendLook, untilDue, type Watch } from '../store/watches.ts'
+import { maintainAccess } from './access-change.ts'
+import { look } from './look.ts'
+import { reconcile } from './reconcile.ts'
+import { maintainTokens } from './request-run.ts'
+import type { Watching } from './watching.ts'
+
+/** How long another node leaves a watch alone whose node says nothing. */
+const LEASE_MS = 30_000
+/** It looks for due watches this often even if nobody wakes it. */
+const LONGEST_SLEEP_MS = 5_000
+const MAINTENANCE_MS = 5_000
+
+/** Looks at the watches that are due: each on one node at a time, a few at once on each node. */
+export class Watcher {
+  readonly #watching: Watching
+  readonly #looks = new Map<string, Promise<void>>()
+  readonly #stopped = new AbortController()
+  #timers: NodeJS.Timeout[] = []
+  #next: NodeJS.Timeout | undefined
+  #claiming: Promise<void> | null = null
+  #again = false
+  #maintaining = false
+
+  constructor(watching: Watching) {
+    this.#watching = watching
+  }
+
+  start(): void {
+    this.#watching.engine.wakeups.onWatch(() => this.#wake())
+    this.#timers = [
+      setInterval(() => void this.#maintain(), MAINTENANCE_MS),
+      setInterval(() => void this.#extend(), LEASE_MS / 3),
+    ]
+    this.#wake()
+  }
+
+  /** Ends the looks that are going on; what they have not decided is decided by the next one. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    for (const timer of this.#timers) clearInterval(timer)
+    clearTimeout(this.#next)
+    await this.#claiming
+    await Promise.allSettled(this.#looks.values())
+  }
+
+  #wake(): void {
+    if (this.#stopped.signal.aborted) return
+    this.#again = true
+    this.#claiming ??= this.#claimAll().finally(() => {
+      this.#claiming = null
+      if (this.#again) this.#wake()
+    })
+  }
+
+  async #claimAll(): Promise<void> {
+    const { engine, settings } = this.#watching
+    while (this.#again && !this.#stopped.signal.aborted) {
+      this.#again = false
+      try {
+        const free = settings.watchLooks - this.#looks.size
+        // credentials are opened with it, and jobs are sealed with it
+        if (!engine.identity.state.sealed) {
+          for (const watch of await claimWatches(engine.db, engine.node, free, LEASE_MS)) this.#look(watch)
+        }
+        this.#sleep(free > 0 ? await untilDue(engine.db) : null)
+      } catch (error) {
+        engine.log.warn({ err: error }, 'no look for due watches')
+        this.#sleep(null)
+      }
+    }
+  }
+
+  #sleep(ms: number | null): void {
+    clearTimeout(this.#next)
+    const pause = Math.min(LONGEST_SLEEP_MS, Math.max(50, ms ?? LONGEST_SLEEP_MS))
+    this.#next = setTimeout(() => this.#wake(), pause)
+  }
+
+  #look(watch: Watch): void {
+    const { engine } = this.#watching
+    const done = look(this.#watching, watch, this.#stopped.signal)
+      .catch(error => {
+        if (!this.#stopped.signal.aborted) engine.log.error({ watch: watch.name, err: error }, 'a look was given up')
+      })
+      .finally(() => {
+        this.#looks.delete(watch.name)
+        this.#wake()
+      })
+    this.#looks.set(watch.name, done)
+  }
+
+  async #extend(): Promise<void> {
+    const { engine } = this.#watching
+    for (const name of this.#looks.keys()) {
+      await extendLook(engine.db, name, engine.node, LEASE_MS).catch(error => {
+        engine.log.warn({ watch: name, err: error }, 'the lease of a look was not extended')
+      })
+    }
+  }
+
+  async #maintain(): Promise<void> {
+    const { engine } = this.#watching
+    if (this.#maintaining || engine.identity.state.sealed) return
+    this.#maintaining = true
+    try {
+      await maintainAccess(engine)
+      await maintainTokens(engine)
+      await reconcile(engine)
+    } catch (error) {
+      engine.log.warn({ err: error }, 'no maintenance of watches')
+    } finally {
+      this.#maintaining = false
+    }
+  }
+}
