@@ -1,0 +1,117 @@
+import { Agent } from 'undici'
+import { WritError } from '../../../protocol/errors.ts'
+
+export interface HttpPeerOptions {
+  /** PEM of the authorities to trust instead of the system's. */
+  readonly ca?: string | undefined
+  /** For one request from its start to the last byte of the answer; default 5 s. */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface Ask {
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+  /** Default 1 MiB. */
+  readonly maxBytes?: number
+  readonly signal: AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The peer's clock, to the second, if it says. */
+  readonly now: Date | undefined
+  /** Parses the body. Throws `scheduler_lied` if it is not JSON. */
+  json(): unknown
+}
+
+const TIMEOUT_MS = 5_000
+const MAX_BYTES = 1024 * 1024
+
+/**
+ * Asks a scheduler that may be slow, broken or somebody else: the answer arrives whole within its time and its size, or not at all.
+ * Follows no redirect. Errors: `scheduler_unavailable` (no answer), `scheduler_lied` (too large, or not what it says to be).
+ */
+export class HttpPeer {
+  readonly #agent: Agent
+  readonly #timeoutMs: number
+
+  constructor(options: HttpPeerOptions = {}) {
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.#agent = new Agent({
+      connections: 16,
+      allowH2: false,
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout: this.#timeoutMs,
+      connect: { timeout: this.#timeoutMs, ...(options.ca ? { ca: options.ca } : {}) },
+    })
+  }
+
+  async ask(origin: string, path: string, ask: Ask): Promise<HttpAnswer> {
+    const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(this.#timeoutMs)])
+    try {
+      const { statusCode, headers, body } = await this.#agent.request({
+        origin,
+        path,
+        method: ask.method ?? 'GET',
+        signal,
+        headers: {
+          accept: 'application/json',
+          ...(ask.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...ask.headers,
+        },
+        ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
+      })
+      const bytes = await bounded(body, ask.maxBytes ?? MAX_BYTES)
+      return { status: statusCode, headers, now: clockOf(headers.date), json: () => parse(bytes) }
+    } catch (error) {
+      if (error instanceof WritError) throw error
+      throw unavailable(error, signal)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+}
+
+/** What a status other than 200 means: a peer that cannot or will not say, or one that is not what it should be. */
+export function wrongStatus(status: number): WritError {
+  const silent = status >= 500 || [401, 403, 408, 429].includes(status)
+  return new WritError(silent ? 'scheduler_unavailable' : 'scheduler_lied', `HTTP status ${status}`)
+}
+
+async function bounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    // leaving the loop breaks the connection: a peer that sends without end gets no further
+    if (size > maxBytes) throw new WritError('scheduler_lied', `an answer of more than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    // the parser's own words repeat a piece of the answer
+    throw new WritError('scheduler_lied', 'not JSON')
+  }
+}
+
+function clockOf(date: string | string[] | undefined): Date | undefined {
+  const time = typeof date === 'string' ? Date.parse(date) : Number.NaN
+  return Number.isNaN(time) ? undefined : new Date(time)
+}
+
+/** Any failure to be answered, as an error of the registry: with the name of what failed, never with its text. */
+function unavailable(error: unknown, signal: AbortSignal): WritError {
+  const { code } = error as { code?: unknown }
+  const late = signal.aborted || (typeof code === 'string' && /TIMEOUT/.test(code))
+  const detail = late ? 'no answer in time' : typeof code === 'string' ? code.slice(0, 60) : undefined
+  return new WritError('scheduler_unavailable', detail, { cause: error })
+}
