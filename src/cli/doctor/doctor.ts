@@ -5,6 +5,7 @@ import { containerEngine } from './checks/container-engine.ts'
 import { disk } from './checks/disk.ts'
 import { node } from './checks/node.ts'
 import { postgres } from './checks/postgres.ts'
+import { zookeeper } from './checks/zookeeper.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { install } from './packages.ts'
 import { asJson, asTable, type Diagnosis, isMendable } from './report.ts'
@@ -18,6 +19,7 @@ export const CHECKS: readonly Check[] = [
   command('openssl', 'openssl', ['test'], 'version'),
   command('curl', 'curl', ['test']),
   command('ps', 'procps', ['test']),
+  zookeeper,
   busybox,
   disk,
 ]
