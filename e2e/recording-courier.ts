@@ -9,6 +9,8 @@ export class Courier {
   readonly answers: string[] = []
   /** Says of a request whether its connection is to break. */
   breaks: (request: IncomingMessage) => boolean = () => false
+  /** Says of a request whether its answer is to get lost. */
+  loses: (request: IncomingMessage) => boolean = () => false
   readonly #server: Server
   readonly #to: string
 
@@ -45,6 +47,7 @@ export class Courier {
       body: body.length > 0 ? body : null,
     })
     const bytes = Buffer.from(await got.body.arrayBuffer())
+    if (this.loses(incoming)) return void incoming.socket.resetAndDestroy()
     this.answers.push(bytes.toString())
     answer.writeHead(got.statusCode, { 'content-type': String(got.headers['content-type'] ?? 'text/plain') }).end(bytes)
   }

@@ -139,7 +139,7 @@ test('the same envelope twice', async () => {
   await untilEnded(stack, stack.client(server.address), first._id as string)
   jobsBefore = await countJobs()
   tokensBefore = await jobTokens()
-  await expectRefusal(body, 'wrap_invalid', 403)
+  await expectRefusal(body, 'envelope_replayed', 403)
 })
 
 test('the same envelope twice at the same moment: one runs', async () => {
@@ -257,7 +257,8 @@ test("somebody else's job: no reading, no output, no kill, no delete, not in the
   const { _id } = await mine.submit(shell(stack, 'echo private', { qname: 'owned' }))
   await untilEnded(stack, mine, _id)
   const theirs = stack.client(server.address, await stack.requestor('stranger'))
-  const denied = { status: 403, code: 'not_permitted' }
+  // as if there were no such job
+  const denied = { status: 404, code: 'job_not_found' }
   await expect(theirs.get(_id)).rejects.toMatchObject(denied)
   await expect(theirs.kill(_id)).rejects.toMatchObject(denied)
   await expect(theirs.remove(_id)).rejects.toMatchObject(denied)
@@ -278,7 +279,7 @@ test("Vault's policies open a queue to others, power by power, and not its neigh
   const reader = stack.client(server.address, token)
   expect((await reader.get(shared._id)).output).toBe('shared\n')
   expect((await reader.list()).data.map(job => job._id)).toEqual([shared._id])
-  await expect(reader.get(neighbour._id)).rejects.toMatchObject({ code: 'not_permitted' })
+  await expect(reader.get(neighbour._id)).rejects.toMatchObject({ code: 'job_not_found' })
   await expect(reader.kill(shared._id)).rejects.toMatchObject({ code: 'not_permitted' })
   await expect(reader.remove(shared._id)).rejects.toMatchObject({ code: 'not_permitted' })
 })

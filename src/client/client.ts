@@ -1,8 +1,19 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobAnswer, JobList, JobSpec, KillAnswer, ListQuery, QueueList, SubmitAnswer } from '../protocol/job.ts'
+import { fingerprint } from '../protocol/fingerprint.ts'
+import type {
+  JobAnswer,
+  JobList,
+  JobSpec,
+  KillAnswer,
+  ListQuery,
+  QueueList,
+  Submission,
+  SubmitAnswer,
+} from '../protocol/job.ts'
 import { decodeEvents, type JobEvent, offsetBehind } from '../protocol/output-event.ts'
 import type { Vault } from '../vault/client.ts'
-import type { Secret } from '../vault/secret.ts'
+import { Secret } from '../vault/secret.ts'
 import { createToken, lookupSelf, renewSelf, revokeSelf } from '../vault/token.ts'
 import { RequestError } from './error.ts'
 import { authorize, type SealOptions, sealJob } from './seal.ts'
@@ -21,8 +32,18 @@ export interface ClientOptions {
   readonly jobRole?: string | undefined
   /** How long the authority of a job may stay unopened on its way, as Vault writes durations; 10m by default. */
   readonly wrapTtl?: string | undefined
+  /** Policies of the token that the server gets; `default` is enough unless it has WRIT_REQUIRE_ACL set. */
+  readonly tokenPolicies?: readonly string[] | undefined
   /** The first pause before a broken stream of output is connected again, 200 ms by default; later ones double. */
   readonly reconnectMs?: number | undefined
+}
+
+export interface SubmitOptions {
+  readonly signal?: AbortSignal | undefined
+  /** The answer of the job that must have been accepted before this one, in the same queue: no courier changes the order. */
+  readonly after?: Pick<SubmitAnswer, 'authority_sha256'> | undefined
+  /** Random by default. Only the very same body may be sent with it again, and sealing makes another one each time. */
+  readonly idempotencyKey?: string | undefined
 }
 
 /** Submits, follows and manages jobs. Close it: it holds a token that is revoked then. */
@@ -32,6 +53,7 @@ export class Client {
   readonly #token: Secret
   readonly #seal: SealOptions
   readonly #reconnectMs: number
+  readonly #tokenPolicies: readonly string[]
   #childToken: Promise<Secret> | null = null
 
   constructor(options: ClientOptions) {
@@ -43,18 +65,23 @@ export class Client {
       ...(options.wrapTtl ? { wrapTtl: options.wrapTtl } : {}),
     }
     this.#reconnectMs = options.reconnectMs ?? 200
+    this.#tokenPolicies = options.tokenPolicies ?? ['default']
   }
 
-  /** Seals a job end to end and submits it: whoever carries it sees ciphertext and the name of the queue. */
-  async submit(spec: JobSpec, signal?: AbortSignal): Promise<SubmitAnswer> {
-    const body = await sealJob(this.#vault, this.#token, spec, this.#seal, signal)
-    return await this.#post('/v1/api/job', body, signal)
+  /**
+   * Seals a job end to end and submits it: whoever carries it sees ciphertext and the name of the queue. When the answer does not
+   * arrive, the same request is sent again, and makes no second job.
+   */
+  async submit(spec: JobSpec, { after, ...rest }: SubmitOptions = {}): Promise<SubmitAnswer> {
+    const binding = { caller: await this.#apiToken(), after: after?.authority_sha256 }
+    const body = await sealJob(this.#vault, this.#token, spec, { ...this.#seal, ...binding }, rest.signal)
+    return await this.#submit(body, rest)
   }
 
   /** Submits a job in the open: for a connection that is trusted from end to end. */
-  async submitDirect(spec: JobSpec, signal?: AbortSignal): Promise<SubmitAnswer> {
-    const wrap = await authorize(this.#vault, this.#token, this.#seal, signal)
-    return await this.#post('/v1/api/job', { ...spec, wrap_secret_id: wrap.reveal() }, signal)
+  async submitDirect(spec: JobSpec, options: Omit<SubmitOptions, 'after'> = {}): Promise<SubmitAnswer> {
+    const wrap = await authorize(this.#vault, this.#token, this.#seal, options.signal)
+    return await this.#submit({ ...spec, wrap_secret_id: wrap.reveal() }, options)
   }
 
   async get(id: string, signal?: AbortSignal): Promise<JobAnswer> {
@@ -136,14 +163,28 @@ export class Client {
     await this.#transport.close()
   }
 
-  async #post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-    return await this.#transport.json({ method: 'POST', path, token: await this.#apiToken(), body, signal })
+  async #submit(body: Submission, { signal, idempotencyKey = randomUUID() }: SubmitOptions): Promise<SubmitAnswer> {
+    const authority_sha256 = fingerprint(new Secret(body.wrap_secret_id ?? ''))
+    const token = await this.#apiToken()
+    const headers = { 'idempotency-key': idempotencyKey }
+    for (let failures = 0; ; failures += 1) {
+      try {
+        const path = '/v1/api/job'
+        const answer = await this.#transport.json<SubmitAnswer>({ method: 'POST', path, token, headers, body, signal })
+        // our own account of it: the courier could name another one
+        return { ...answer, authority_sha256 }
+      } catch (error) {
+        // an answer is an answer; only silence is worth another try
+        if (failures >= RESUBMITS || !(error instanceof RequestError) || error.status !== 0) throw error
+      }
+      await sleep(this.#reconnectMs * 2 ** failures, undefined, { signal })
+    }
   }
 
   /** A child of the requestor's token that can do nothing but say whose it is. */
   async #apiToken(): Promise<Secret> {
     this.#childToken ??= createToken(this.#vault, this.#token, {
-      policies: ['default'],
+      policies: this.#tokenPolicies,
       ttl: '6h',
       display_name: 'writ',
     }).then(auth => auth.token)
@@ -167,6 +208,8 @@ export class Client {
   }
 }
 
+/** How often a submission is repeated whose answer did not arrive. */
+const RESUBMITS = 2
 const RECONNECTS = 8
 /** A connection that held so long was a good one. */
 const LASTED_MS = 10_000

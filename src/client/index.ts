@@ -12,6 +12,6 @@ export type { CutEvent, EndEvent, JobEvent, OutputEvent } from '../protocol/outp
 export { Vault, type VaultOptions } from '../vault/client.ts'
 export { VaultError } from '../vault/error.ts'
 export { Secret } from '../vault/secret.ts'
-export { Client, type ClientOptions } from './client.ts'
+export { Client, type ClientOptions, type SubmitOptions } from './client.ts'
 export { RequestError } from './error.ts'
 export { packContent } from './pack.ts'

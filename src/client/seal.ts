@@ -13,6 +13,14 @@ export interface SealOptions {
   readonly wrapTtl?: string
 }
 
+/** What an envelope is bound to, beside its authority. */
+export interface Binding {
+  /** The token that is sent with it: with another one it is refused, so no courier makes the job his own. */
+  readonly caller?: Secret | undefined
+  /** Fingerprint of the authority of the job that must have arrived before. */
+  readonly after?: string | undefined
+}
+
 const WRAP_TTL = '10m'
 /** The name inside the envelope's own cubbyhole. */
 const CUBBY_PATH = 'cubbyhole/job'
@@ -35,11 +43,16 @@ export async function sealJob(
   vault: Vault,
   token: Secret,
   spec: JobSpec,
-  options: SealOptions,
+  options: SealOptions & Binding,
   signal?: AbortSignal,
 ): Promise<Submission> {
   const wrap = await authorize(vault, token, options, signal)
-  const sealed: Envelope = { ...spec, authority_sha256: fingerprint(wrap) }
+  const sealed: Envelope = {
+    ...spec,
+    authority_sha256: fingerprint(wrap),
+    ...(options.caller ? { caller_sha256: fingerprint(options.caller) } : {}),
+    ...(options.after ? { after_sha256: options.after } : {}),
+  }
   const [payload = ''] = await encrypt(vault, token, options.jobRole, [Buffer.from(JSON.stringify(sealed))], signal)
   const cubby = await createToken(
     vault,

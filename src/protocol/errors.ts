@@ -29,8 +29,21 @@ export const ERRORS = {
   },
   not_permitted: {
     ...DENIED,
-    cause: 'This job belongs to somebody else, and no policy of yours opens its queue',
-    remedy: 'Use the identity that submitted the job, or ask for a Vault policy on writ/queues/<qname>.',
+    cause: 'This job belongs to somebody else, and no policy of yours allows this',
+    remedy:
+      'Use the identity that submitted the job, or ask for `read`, `update` (kill) or `delete` on writ/queues/<qname> in Vault.',
+  },
+
+  queue_not_permitted: {
+    ...DENIED,
+    cause: 'No policy of yours allows to put jobs into this queue',
+    remedy:
+      'Ask for `create` on writ/queues/<qname> in Vault, and send a token that has it: the server asks for each job.',
+  },
+  image_not_permitted: {
+    ...DENIED,
+    cause: 'No policy of yours allows to run this image',
+    remedy: 'Ask for `create` on writ/images/<registry>/<repository>:<tag> in Vault, and send a token that has it.',
   },
 
   // requests
@@ -50,6 +63,23 @@ export const ERRORS = {
     ...INVALID_REQUEST,
     cause: 'A query parameter has the wrong form',
     remedy: 'Correct the one named.',
+  },
+  idempotency_key_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'Idempotency-Key is not a text of 1 to 255 printable ASCII characters without blanks',
+    remedy: 'Send a random UUID, a new one for each job.',
+  },
+  idempotency_key_reused: {
+    http: 422,
+    status: 'Invalid request.',
+    cause: 'This Idempotency-Key was sent before, with another body',
+    remedy: 'A repetition sends the same body; another job takes another key.',
+  },
+  idempotency_key_busy: {
+    http: 409,
+    status: 'Invalid request.',
+    cause: 'A submission with this Idempotency-Key is still under way',
+    remedy: 'Repeat the request, with the same key and body, in a few seconds.',
   },
   health_key_invalid: {
     ...INVALID_REQUEST,
@@ -79,7 +109,8 @@ export const ERRORS = {
   job_not_found: {
     ...NOT_FOUND,
     cause: 'not found',
-    remedy: 'Check the id; records are removed some time after their end.',
+    remedy:
+      'Check the id; records are removed some time after their end. A job of somebody else looks the same, unless a policy on writ/queues/<qname> lets you read it.',
   },
   job_running: {
     ...INVALID_JOB,
@@ -192,6 +223,21 @@ export const ERRORS = {
     ...DENIED,
     cause: 'The envelope was sealed with another authority than the one that came with it: two requests were mixed',
     remedy: 'Send what was sealed together. If you did, the courier exchanged a part.',
+  },
+  envelope_replayed: {
+    ...DENIED,
+    cause: 'This authority was used for a job before: somebody sent a request a second time',
+    remedy: 'If it was you, because the answer got lost, send an Idempotency-Key the next time. Else find out who.',
+  },
+  caller_mismatch: {
+    ...DENIED,
+    cause: 'The envelope was sealed for another X-Auth-Token than the one that came with it',
+    remedy: 'Send the token that was named when it was sealed. If you did, the courier put his own in its place.',
+  },
+  envelope_early: {
+    ...DENIED,
+    cause: 'The job that this one is to come after has not arrived: the order was changed, or the first one held back',
+    remedy: 'Submit the first one and then this one anew, sealed for it.',
   },
   queue_mismatch: {
     ...DENIED,

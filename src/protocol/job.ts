@@ -72,6 +72,8 @@ export const Envelope = Type.Object({
   authority_sha256: text(
     "Hex SHA-256 of the wrapping token that belongs to this envelope; GoStint's clients send none.",
   ),
+  caller_sha256: text('Hex SHA-256 of the X-Auth-Token that is to come with it: no courier makes the job his own.'),
+  after_sha256: text('`authority_sha256` of the job that must have been accepted before this one.'),
 })
 export type Envelope = Static<typeof Envelope>
 
@@ -130,6 +132,7 @@ export const SubmitAnswer = Type.Object({
   _id: Type.String(),
   status: Type.Enum([...JOB_STATES]),
   qname: Type.String(),
+  authority_sha256: Type.String({ description: 'Hex SHA-256 of the authority that the job came with.' }),
   ignored_fields: Type.Array(Type.String(), {
     description: 'Fields beside the envelope that were not honoured, because only what was sealed runs.',
   }),

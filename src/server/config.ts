@@ -86,6 +86,12 @@ export const SETTINGS = {
     "Transit key that waiting jobs are kept encrypted with: the server's own.",
     'writ-server',
   ),
+  requireAcl: setting(
+    ['WRIT_REQUIRE_ACL'],
+    flag,
+    'Set to 1 to take jobs only from callers whose Vault policies allow `create` on writ/queues/<qname> and writ/images/<image>.',
+    '0',
+  ),
   roleId: setting(
     ['WRIT_ROLE_ID', 'GOSTINT_RUN_ROLEID'],
     anyText,

@@ -36,6 +36,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     }),
     token,
     jobRole: options.jobRole ?? process.env.WRIT_JOB_ROLE,
+    tokenPolicies: process.env.WRIT_TOKEN_POLICIES?.split(','),
   })
 }
 

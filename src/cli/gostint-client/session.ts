@@ -51,7 +51,7 @@ export class Session {
 
   /** Seals and submits; the server's answer, whatever server it is. */
   async submit(spec: JobSpec, signal: AbortSignal): Promise<unknown> {
-    return await this.#client.submit(spec, signal)
+    return await this.#client.submit(spec, { signal })
   }
 
   /** One look at a job. When the login has ended meanwhile, a new one is made of the same SecretID. */

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import type { Engine } from '../jobs/engine.ts'
 import type { Watching } from '../watch/watching.ts'
 import { answerError } from './errors.ts'
@@ -46,6 +46,7 @@ export async function buildApp(
   app.setErrorHandler(answerError)
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({
+      ...jobOf(request),
       method: request.method,
       route: request.routeOptions.url,
       status: reply.statusCode,
@@ -54,6 +55,7 @@ export async function buildApp(
   })
 
   app.decorateRequest('caller', null)
+  app.decorateRequest('submitted', null)
   await limitRates(app, settings)
   app.addHook('onRequest', withoutTrailingSlash)
   refuseUnknown(app)
@@ -80,4 +82,12 @@ export async function buildApp(
     )
   }
   return app
+}
+
+/** Which job a request was about, for whoever looks for it in the log. */
+function jobOf({ params, submitted }: FastifyRequest): { job?: string } {
+  const { id = '' } = (params ?? {}) as { id?: string }
+  // what is no id is not logged as one
+  const job = submitted ?? (/^[0-9a-f]{24}$/i.test(id) ? id.toLowerCase() : null)
+  return job === null ? {} : { job }
 }

@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by `requireCaller` before any body is read. */
     caller: Caller | null
+    /** The id of the job that it submitted. */
+    submitted: string | null
   }
 }
 

@@ -9,7 +9,7 @@ import type { Engine } from '../jobs/engine.ts'
 import { followJob } from '../jobs/follow.ts'
 import { killJob, removeJob } from '../jobs/kill.ts'
 import { listVisibleJobs } from '../jobs/list.ts'
-import { cutMark, readJob, requireReadable } from '../jobs/read.ts'
+import { cutMark, readJob, requireJob } from '../jobs/read.ts'
 import { SUBMIT_ERRORS, submitJob } from '../jobs/submit.ts'
 import { callerOf, requireCaller } from './auth.ts'
 import { describeRoute, IdParam } from './describe.ts'
@@ -17,6 +17,14 @@ import { withHeartbeat } from './heartbeat.ts'
 import { readQuery } from './query.ts'
 
 const JOB_ERRORS: readonly ErrorCode[] = ['job_id_invalid', 'job_not_found', 'not_permitted', 'store_unavailable']
+
+const SubmitHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: 'A repetition with the same key and body gets the first answer, as long as the job is on record.',
+    }),
+  ),
+})
 
 const OutputQuery = Type.Object({
   offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Bytes of both streams to leave out; default 0.' })),
@@ -39,12 +47,16 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
     summary: 'Submit a job, directly or sealed',
     description:
       'Direct: the job and `wrap_secret_id`. Sealed: `qname`, `cubby_token`, `cubby_path` (or `payload`) and `wrap_secret_id`; other fields are ignored and named in `ignored_fields`.',
+    headers: SubmitHeaders,
     body: Submission,
     answer: SubmitAnswer,
     errors: SUBMIT_ERRORS,
   })
   app.post('', { schema: submit }, async request => {
-    return await submitJob(engine, callerOf(request), request.body)
+    const key = request.headers['idempotency-key'] as string | undefined
+    const answer = await submitJob(engine, callerOf(request), request.body, { key })
+    request.submitted = answer._id
+    return answer
   })
 
   const list = describeRoute({
@@ -106,7 +118,7 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
     const id = parseJobId(request.params.id)
     const offset = offsetOf(request)
     const wanted = wantedStreams(request)
-    await requireReadable(engine, callerOf(request), id)
+    await requireJob(engine, callerOf(request), id, 'read')
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort())
     const events = followJob(engine, id, offset, AbortSignal.any([gone.signal, closing.signal]))

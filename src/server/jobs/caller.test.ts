@@ -37,7 +37,7 @@ test('the token that submitted a job owns it; another without an identity does n
   const [mine, other] = [await t.token({ policies: ['default'] }), await t.token({ policies: ['default'] })]
   const job = await jobOf(mine)
   await requirePower(t.vault, await who(mine), job, 'delete')
-  await expect(requirePower(t.vault, await who(other), job, 'read')).rejects.toMatchObject({ code: 'not_permitted' })
+  await expect(requirePower(t.vault, await who(other), job, 'read')).rejects.toMatchObject({ code: 'job_not_found' })
 })
 
 test('batch tokens have no accessor, and are strangers to each other all the same', async () => {
@@ -49,7 +49,7 @@ test('batch tokens have no accessor, and are strangers to each other all the sam
   const [mine, other] = [await batch(), await batch()]
   const job = await jobOf(mine)
   await requirePower(t.vault, await who(mine), job, 'read')
-  await expect(requirePower(t.vault, await who(other), job, 'read')).rejects.toMatchObject({ code: 'not_permitted' })
+  await expect(requirePower(t.vault, await who(other), job, 'read')).rejects.toMatchObject({ code: 'job_not_found' })
 })
 
 test('a queue opens by policy, power by power, and its name is one segment', async () => {
@@ -57,15 +57,17 @@ test('a queue opens by policy, power by power, and its name is one segment', asy
   const stranger = { submitter_entity: 'e', submitter_accessor_hash: 'h' }
   await requirePower(t.vault, reader, { ...stranger, qname: 'mine' }, 'read')
   await requirePower(t.vault, reader, { ...stranger, qname: 'a/b' }, 'read')
-  for (const [qname, power] of [
-    ['mine', 'update'],
-    ['mine/x', 'read'],
-    ['a', 'read'],
-    ['', 'read'],
+  for (const [qname, power, code] of [
+    ['mine', 'update', 'not_permitted'],
+    ['mine/x', 'read', 'job_not_found'],
+    ['a', 'read', 'job_not_found'],
+    ['', 'read', 'job_not_found'],
   ] as const) {
-    await expect(requirePower(t.vault, reader, { ...stranger, qname }, power)).rejects.toMatchObject({
-      code: 'not_permitted',
-    })
+    await expect(requirePower(t.vault, reader, { ...stranger, qname }, power)).rejects.toMatchObject({ code })
   }
+  await expect(requirePower(t.vault, reader, undefined, 'read')).rejects.toMatchObject({ code: 'job_not_found' })
   expect(queuePath('a/../b')).toBe('writ/queues/a%2F..%2Fb')
+  expect(['..', '*', 'a*', '+', ''].map(queuePath)).toEqual(
+    ['%2E%2E', '%2A', 'a%2A', '%2B', ''].map(name => `writ/queues/${name}`),
+  )
 })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { WritError } from '../../protocol/errors.ts'
-import { isCapable } from '../../vault/capabilities.ts'
+import { capabilities } from '../../vault/capabilities.ts'
 import type { Vault } from '../../vault/client.ts'
 import { isVaultError } from '../../vault/error.ts'
 import type { Secret } from '../../vault/secret.ts'
@@ -40,15 +40,25 @@ export async function identifyCaller(vault: Vault, token: Secret | null, signal?
 /** What one may do with a job that is not one's own, and the capability on `writ/queues/<qname>` that allows it (DESIGN §6). */
 export type JobPower = 'read' | 'update' | 'delete'
 
-/** The submitter's own token or entity may do everything with a job; others what Vault's policies allow. Throws `not_permitted`. */
-export async function requirePower(
+type Owned = Pick<Job, 'qname' | 'submitter_entity' | 'submitter_accessor_hash'>
+const NOBODYS: Owned = { qname: '', submitter_entity: '', submitter_accessor_hash: '' }
+
+/**
+ * The submitter's own token or entity may do everything with a job; others what Vault's policies allow. To whoever may do nothing
+ * with it, a job of others is one that there is not: same answer, and Vault is asked in both cases, so the same time.
+ * Throws `job_not_found`, `not_permitted`.
+ */
+export async function requirePower<T extends Owned>(
   vault: Vault,
   caller: Caller,
-  job: Pick<Job, 'qname' | 'submitter_entity' | 'submitter_accessor_hash'>,
+  job: T | undefined,
   power: JobPower,
-): Promise<void> {
-  if (ownsJob(caller, job) || (await mayUseQueue(vault, caller, job.qname, power))) return
-  throw new WritError('not_permitted')
+): Promise<T> {
+  if (job && ownsJob(caller, job)) return job
+  const powers = await powersOn(vault, caller, (job ?? NOBODYS).qname)
+  if (!job || powers.length === 0) throw new WritError('job_not_found')
+  if (!powers.includes(power)) throw new WritError('not_permitted')
+  return job
 }
 
 function ownsJob(caller: Caller, job: Pick<Job, 'submitter_entity' | 'submitter_accessor_hash'>): boolean {
@@ -57,17 +67,24 @@ function ownsJob(caller: Caller, job: Pick<Job, 'submitter_entity' | 'submitter_
   return caller.accessorHash === job.submitter_accessor_hash
 }
 
-async function mayUseQueue(vault: Vault, caller: Caller, qname: string, power: JobPower): Promise<boolean> {
+const POWERS: readonly JobPower[] = ['read', 'update', 'delete']
+
+async function powersOn(vault: Vault, caller: Caller, qname: string): Promise<readonly JobPower[]> {
   try {
-    return await isCapable(vault, caller.token, queuePath(qname), power)
+    const [granted = []] = await capabilities(vault, caller.token, [queuePath(qname)])
+    return granted.includes('root') ? POWERS : POWERS.filter(power => granted.includes(power))
   } catch (error) {
     throw asUnavailable(error)
   }
 }
 
-/** The path in Vault's policies that stands for a queue. The name is encoded, so that `a/b` is not below the queue `a`. */
+/**
+ * The path in Vault's policies that stands for a queue. The name is encoded, so that `a/b` is not below the queue `a`, and so are the
+ * star, which would be a glob at the end of a policy's path, and a name of nothing but dots.
+ */
 export function queuePath(qname: string): string {
-  return `writ/queues/${encodeURIComponent(qname)}`
+  const name = encodeURIComponent(qname).replaceAll('*', '%2A')
+  return `writ/queues/${/^\.+$/.test(name) ? name.replaceAll('.', '%2E') : name}`
 }
 
 /** Vault did not answer as it should: refuse, and say that nothing was done. */

@@ -16,6 +16,8 @@ export interface EngineSettings {
   readonly jobRole: string
   readonly jobRoleId: string
   readonly serverKey: string
+  /** Submitting needs `create` on the queue and the image. */
+  readonly requireAcl: boolean
   readonly concurrency: number
   readonly leaseMs: number
   readonly retentionSeconds: number

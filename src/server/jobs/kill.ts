@@ -3,10 +3,11 @@ import type { KillAnswer } from '../../protocol/job.ts'
 import { isVaultError } from '../../vault/error.ts'
 import { revokeAccessor } from '../../vault/token.ts'
 import { record } from '../audit/audit.ts'
-import { deleteJob, findJob, type Job, lockJob, requestKill } from '../store/jobs.ts'
-import { asUnavailable, type Caller, requirePower } from './caller.ts'
+import { deleteJob, type Job, lockJob, requestKill } from '../store/jobs.ts'
+import { asUnavailable, type Caller } from './caller.ts'
 import type { Engine } from './engine.ts'
 import { failure } from './outcome.ts'
+import { requireJob } from './read.ts'
 import { sourceOf } from './sourced.ts'
 import { actorOf } from './submit.ts'
 
@@ -70,11 +71,4 @@ async function revokeWaiting(engine: Engine, job: Job): Promise<void> {
     if (isVaultError(error, 'denied')) void engine.identity.doubt()
     throw asUnavailable(error)
   }
-}
-
-async function requireJob(engine: Engine, caller: Caller, id: string, power: 'read' | 'update' | 'delete') {
-  const job = await findJob(engine.db, id)
-  if (!job) throw new WritError('job_not_found')
-  await requirePower(engine.vault, caller, job, power)
-  return job
 }

@@ -1,17 +1,13 @@
-import { WritError } from '../../protocol/errors.ts'
 import { isFinal, type JobAnswer } from '../../protocol/job.ts'
 import { wireTime } from '../../protocol/wire-time.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type OutputEnds, outputEnds } from '../store/output.ts'
-import { type Caller, requirePower } from './caller.ts'
+import { type Caller, type JobPower, requirePower } from './caller.ts'
 import type { Engine } from './engine.ts'
 
-/** The job, if the caller may read it. Throws `job_not_found`, `not_permitted`. */
-export async function requireReadable(engine: Engine, caller: Caller, id: string): Promise<Job> {
-  const job = await findJob(engine.db, id)
-  if (!job) throw new WritError('job_not_found')
-  await requirePower(engine.vault, caller, job, 'read')
-  return job
+/** The job, if the caller may do this with it. Throws `job_not_found`, `not_permitted`. */
+export async function requireJob(engine: Engine, caller: Caller, id: string, power: JobPower): Promise<Job> {
+  return await requirePower(engine.vault, caller, await findJob(engine.db, id), power)
 }
 
 /** An answer is built in memory: whoever wants more output than this follows it. */
@@ -23,7 +19,7 @@ export function cutMark(bytes: number): string {
 }
 
 export async function readJob(engine: Engine, caller: Caller, id: string): Promise<JobAnswer> {
-  const job = await requireReadable(engine, caller, id)
+  const job = await requireJob(engine, caller, id, 'read')
   // output is there when the job has ended; who wants it earlier follows it
   return answerOf(job, isFinal(job.status) ? shown(await outputEnds(engine.db, job, ANSWER_BYTES)) : NOTHING)
 }

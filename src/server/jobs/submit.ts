@@ -8,11 +8,14 @@ import { Secret } from '../../vault/secret.ts'
 import { revokeSelf } from '../../vault/token.ts'
 import { record } from '../audit/audit.ts'
 import { checkStore } from '../store/database.ts'
-import { insertJob } from '../store/jobs.ts'
+import { completeKey } from '../store/idempotency.ts'
+import { findByAuthority, findJob, insertJob, type NewJob } from '../store/jobs.ts'
+import { requireAcl } from './acl.ts'
 import { checkWrap, redeemAuthority } from './authority.ts'
 import type { Caller } from './caller.ts'
 import type { Engine } from './engine.ts'
 import { openEnvelope, takeCiphertext } from './envelope.ts'
+import { once } from './idempotency.ts'
 import { renewalDue } from './keep-alive.ts'
 import { resolveLimits } from './limits.ts'
 import { makeOrder, type Order } from './order.ts'
@@ -27,10 +30,17 @@ export async function submitJob(
   engine: Engine,
   caller: Caller,
   body: unknown,
-  signal?: AbortSignal,
+  { key, signal }: { key?: string | undefined; signal?: AbortSignal } = {},
 ): Promise<SubmitAnswer> {
   try {
-    return await accept(engine, caller, body, signal)
+    if (key === undefined) return await accept(engine, caller, body, { signal })
+    return await once(
+      engine,
+      caller,
+      { key, body },
+      reservation => accept(engine, caller, body, { reservation, signal }),
+      id => firstAnswer(engine, id, body),
+    )
   } catch (error) {
     if (error instanceof WritError && ALARMS.has(error.code)) {
       engine.log.warn({ code: error.code, caller: caller.name }, 'a submission was refused: possible interception')
@@ -64,6 +74,17 @@ export const SUBMIT_ERRORS: readonly ErrorCode[] = [
   'envelope_not_a_job',
   'authority_mismatch',
   'queue_mismatch',
+  'envelope_replayed',
+  'caller_mismatch',
+  'envelope_early',
+  'limit_refused',
+  'network_refused',
+  'vault_token_invalid',
+  'queue_not_permitted',
+  'image_not_permitted',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'idempotency_key_busy',
   'server_sealed',
   'store_unavailable',
 ]
@@ -77,9 +98,23 @@ const ALARMS = new Set<string>([
   'envelope_tampered',
   'authority_mismatch',
   'queue_mismatch',
+  'envelope_replayed',
+  'caller_mismatch',
+  'envelope_early',
 ])
 
-async function accept(engine: Engine, caller: Caller, body: unknown, signal?: AbortSignal): Promise<SubmitAnswer> {
+interface Circumstances {
+  /** Of the idempotency key. */
+  readonly reservation?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+async function accept(
+  engine: Engine,
+  caller: Caller,
+  body: unknown,
+  { reservation, signal }: Circumstances,
+): Promise<SubmitAnswer> {
   const submission = readBody(Submission, body, 'body_invalid')
   if (!submission.wrap_secret_id) throw new WritError('wrap_missing')
   if (Boolean(submission.cubby_token) !== Boolean(submission.cubby_path)) throw new WritError('envelope_incomplete')
@@ -89,9 +124,11 @@ async function accept(engine: Engine, caller: Caller, body: unknown, signal?: Ab
   // Nothing that can be used only once is used before it is clear that this server can keep the job
   engine.identity.token()
   await checkStore(engine.db)
+  const authoritySha256 = fingerprint(wrap)
+  if (await findByAuthority(engine.db, authoritySha256)) throw new WritError('envelope_replayed')
   await checkWrap(engine, wrap, signal)
   // a direct job lies open: what is wrong with it is said before its authority is spent
-  const direct = sealed ? null : await allowedOrder(engine, readBody(JobSpec, body, 'body_invalid'))
+  const direct = sealed ? null : await allowedOrder(engine, caller, readBody(JobSpec, body, 'body_invalid'))
 
   const ciphertext = submission.cubby_token
     ? await takeCiphertext(
@@ -102,15 +139,11 @@ async function accept(engine: Engine, caller: Caller, body: unknown, signal?: Ab
     : (submission.payload ?? '')
   const authority = await redeemAuthority(engine, wrap, signal)
   try {
-    const order = direct ?? (await openOrder(engine, ciphertext, authority.token, wrap, submission.qname ?? '', signal))
+    const routed = { caller, wrap, qname: submission.qname ?? '' }
+    const order = direct ?? (await openOrder(engine, ciphertext, authority.token, routed, signal))
     checkVaultToken(order.vaultToken, authority)
-    const id = await store(engine, caller, order, authority, sealed, signal)
-    return {
-      _id: id,
-      status: 'queued',
-      qname: order.qname,
-      ignored_fields: sealed ? ignoredFields(body as object) : [],
-    }
+    const id = await store(engine, order, { caller, authority, authoritySha256, sealed, reservation, signal })
+    return answerTo(body, { id, qname: order.qname, form: sealed ? 'sealed' : 'direct', authoritySha256 })
   } catch (error) {
     // what was redeemed for a job that is not kept must not live on
     await revokeSelf(engine.vault, authority.token).catch(reason => {
@@ -120,13 +153,35 @@ async function accept(engine: Engine, caller: Caller, body: unknown, signal?: Ab
   }
 }
 
+/** The answer that a repetition gets: the first one, made again from the record. */
+async function firstAnswer(engine: Engine, id: string, body: unknown): Promise<SubmitAnswer> {
+  const job = await findJob(engine.db, id)
+  if (!job) throw new WritError('job_not_found')
+  const { qname, form, authority_sha256 } = job
+  return answerTo(body, { id, qname, form, authoritySha256: authority_sha256 ?? '' })
+}
+
+function answerTo(
+  body: unknown,
+  { id, qname, form, authoritySha256 }: { id: string; qname: string; form: NewJob['form']; authoritySha256: string },
+): SubmitAnswer {
+  const ignored_fields = form === 'sealed' ? ignoredFields(body as object) : []
+  return { _id: id, status: 'queued', qname, authority_sha256: authoritySha256, ignored_fields }
+}
+
+/** What is outside of the envelope. */
+interface Routed {
+  readonly caller: Caller
+  readonly wrap: Secret
+  readonly qname: string
+}
+
 /** Only what was sealed counts; from outside comes the queue, and it must agree (promise 3). */
 async function openOrder(
   engine: Engine,
   ciphertext: string,
   jobToken: Secret,
-  wrap: Secret,
-  routedTo: string,
+  { caller, wrap, qname }: Routed,
   signal?: AbortSignal,
 ): Promise<Order> {
   const opened = await openEnvelope(engine, ciphertext, jobToken, signal)
@@ -135,25 +190,38 @@ async function openOrder(
   if (spec.authority_sha256 !== undefined && spec.authority_sha256 !== fingerprint(wrap)) {
     throw new WritError('authority_mismatch')
   }
+  // The attack: with his own token in the place of the requestor's, the courier is the submitter, and reads the output
+  if (spec.caller_sha256 !== undefined && spec.caller_sha256 !== fingerprint(caller.token)) {
+    throw new WritError('caller_mismatch')
+  }
   // both lower-cased: GoStint did so with one of them only, and every queue with a capital letter failed (gostint.md BUG 11)
-  if ((spec.qname ?? '').toLowerCase() !== routedTo.toLowerCase()) throw new WritError('queue_mismatch')
-  return await allowedOrder(engine, spec)
+  if ((spec.qname ?? '').toLowerCase() !== qname.toLowerCase()) throw new WritError('queue_mismatch')
+  const order = await allowedOrder(engine, caller, spec)
+  // The attack: the courier delivers `start` before `stop`
+  if (spec.after_sha256 && (await findByAuthority(engine.db, spec.after_sha256))?.qname !== order.qname) {
+    throw new WritError('envelope_early')
+  }
+  return order
 }
 
-/** Throws what `makeOrder` throws, and `limit_refused`, `network_refused`. */
-async function allowedOrder(engine: Engine, spec: JobSpec): Promise<Order> {
+/** Throws what `makeOrder` and `requireAcl` throw, and `limit_refused`, `network_refused`. */
+async function allowedOrder(engine: Engine, caller: Caller, spec: JobSpec): Promise<Order> {
   const order = await makeOrder(spec)
   resolveLimits(engine.settings, order.limits)
-  return order
+  return await requireAcl(engine, caller, order)
+}
+
+interface Acceptance extends Circumstances {
+  readonly caller: Caller
+  readonly authority: VaultAuth
+  readonly authoritySha256: string
+  readonly sealed: boolean
 }
 
 async function store(
   engine: Engine,
-  caller: Caller,
   order: Order,
-  authority: VaultAuth,
-  sealed: boolean,
-  signal?: AbortSignal,
+  { caller, authority, authoritySha256, sealed, reservation, signal }: Acceptance,
 ): Promise<string> {
   const [sealedSpec = '', sealedToken = ''] = await seal(
     engine,
@@ -172,12 +240,14 @@ async function store(
         tty: order.tty,
         submitterEntity: caller.entity,
         submitterAccessorHash: caller.accessorHash,
+        authoritySha256,
         sealedSpec,
         sealedToken,
         tokenAccessor: authority.accessor,
         tokenRenewAt: renewalDue(authority.leaseSeconds),
         outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
       })
+      if (reservation !== undefined) await completeKey(tx, reservation, id)
       await record(tx, {
         action: 'job.submitted',
         job: id,

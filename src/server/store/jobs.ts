@@ -14,6 +14,8 @@ export interface NewJob {
   readonly tty: boolean
   readonly submitterEntity: string
   readonly submitterAccessorHash: string
+  /** Fingerprint of the wrapping token that it came with. */
+  readonly authoritySha256?: string
   readonly sealedSpec: string
   readonly sealedToken: string | null
   readonly tokenAccessor: string | null
@@ -34,6 +36,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
       tty: job.tty,
       submitter_entity: job.submitterEntity,
       submitter_accessor_hash: job.submitterAccessorHash,
+      authority_sha256: job.authoritySha256 ?? null,
       sealed_spec: job.sealedSpec,
       sealed_token: job.sealedToken,
       token_accessor: job.tokenAccessor,
@@ -47,6 +50,11 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
 
 export async function findJob(db: Database | Tx, id: string): Promise<Job | undefined> {
   return await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** The job that came with this authority, while it is on record. */
+export async function findByAuthority(db: Database, sha256: string): Promise<Pick<Job, 'id' | 'qname'> | undefined> {
+  return await db.selectFrom('jobs').select(['id', 'qname']).where('authority_sha256', '=', sha256).executeTakeFirst()
 }
 
 /** As `findJob`, and nobody else changes it until the transaction ends. */

@@ -18,6 +18,7 @@ export interface JobsTable {
   ended_at: Date | null
   submitter_entity: string
   submitter_accessor_hash: string
+  authority_sha256: string | null
   sealed_spec: string | null
   sealed_token: string | null
   sealed_masks: string | null

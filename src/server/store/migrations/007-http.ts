@@ -12,6 +12,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`create index jobs_newest_of_entity on jobs (submitter_entity, submitted_at, seq) where submitter_entity <> ''`.execute(
     db,
   )
+  // of which authority a job is: its fingerprint, which no one can use. No authority makes two jobs
+  await sql`alter table jobs add column authority_sha256 text`.execute(db)
+  await sql`create unique index jobs_authority on jobs (authority_sha256)`.execute(db)
   await sql`create index jobs_expiring on jobs (ended_at) where released_at is not null`.execute(db)
 
   await sql`
