@@ -1,0 +1,109 @@
+import rateLimit from '@fastify/rate-limit'
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
+import { WritError } from '../../../protocol/errors.ts'
+import type { Gate } from '../../gate/gate.ts'
+import { Counters } from './counters.ts'
+import { gateRoutes } from './routes.ts'
+import type { GateHttpSettings } from './settings.ts'
+
+/** More than any request of any client; a task's id has less than a kilobyte. */
+const BODY_LIMIT = 64 * 1024
+/** How long a request may take to arrive. */
+const ARRIVAL_MS = 10_000
+const MINUTE = 60_000
+
+/** The gate's own listener, not listening yet: what vault-gatekeeper answered, framework and all (gatekeeper.md §2.1, §13). */
+export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: gate.parts.log,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: ARRIVAL_MS,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    ...(settings.tlsCert && settings.tlsKey ? { https: { cert: settings.tlsCert, key: settings.tlsKey } } : {}),
+  } as object) as unknown as FastifyInstance
+  // each route decodes for itself: what a body is depends on the route and its version
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: FastifyRequest, body: Buffer, done) =>
+    done(null, body),
+  )
+  app.setErrorHandler(answerFault)
+
+  await app.register(rateLimit, { global: false })
+  const limiter = (max: number) => {
+    const count = app.createRateLimit({ max: max || 1, timeWindow: MINUTE, keyGenerator: request => request.ip })
+    return async (request: FastifyRequest, reply: FastifyReply) => {
+      if (max === 0) return
+      const verdict = await count(request)
+      if (verdict.isAllowed || !verdict.isExceeded) return
+      reply.header('retry-after', verdict.ttlInSeconds)
+      throw new WritError('too_many_requests')
+    }
+  }
+  const limitAll = limiter(settings.tokenRate)
+
+  const methods = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    for (const one of [method].flat()) methods.set(url, (methods.get(url) ?? new Set()).add(one))
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) return await answerUnknown(request, reply, methods, settings)
+    await limitAll(request, reply)
+    return undefined
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { url } = request.routeOptions
+    request.log.info({ method: request.method, route: url, status: reply.statusCode, ms: reply.elapsedTime })
+  })
+  gateRoutes(app, gate, new Counters(), settings, limiter(settings.unsealRate))
+  return app
+}
+
+/** Version 1: 404, and a redirect from a path with a slash; version 2: 405 for a path with another method, and no redirect. */
+async function answerUnknown(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methods: ReadonlyMap<string, ReadonlySet<string>>,
+  { wire }: GateHttpSettings,
+): Promise<FastifyReply> {
+  const [path = ''] = request.url.split('?', 1)
+  const known = methods.get(path)
+  const bare = methods.get(path.replace(/\/$/, ''))
+  if (wire === 'v1' && path !== '/' && path.endsWith('/') && bare?.has(request.method)) {
+    return await reply
+      .code(request.method === 'GET' ? 301 : 307)
+      .header('location', path.slice(0, -1))
+      .send()
+  }
+  if (wire === 'v2' && known) {
+    return await reply
+      .code(405)
+      .header('allow', [...known].join(', '))
+      .type('application/json')
+      .send('')
+  }
+  return await reply.code(404).type('text/plain').send('404 page not found')
+}
+
+/** What comes before any route: a body that is too large, a request too many. In the words of both versions. */
+function answerFault(cause: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = faultOf(cause)
+  if (error.code === 'internal') request.log.error({ err: cause }, 'a request failed')
+  const { http, remedy } = error.entry
+  const body = { ok: false, error: error.message, code: error.code, remedy }
+  return reply.code(http).type('application/json; charset=utf-8').send(body)
+}
+
+function faultOf(cause: FastifyError | Error): WritError {
+  if (cause instanceof WritError) return cause
+  const { code, statusCode = 500 } = cause as FastifyError
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new WritError('body_too_large')
+  if (statusCode < 500) return new WritError('body_not_json')
+  return new WritError('internal')
+}

@@ -1,0 +1,192 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { WritError } from '../../../protocol/errors.ts'
+import { goDuration } from '../../../protocol/go-time.ts'
+import type { Gate } from '../../gate/gate.ts'
+import { requireAdmin, requireSameSite } from './admin.ts'
+import { type Fields, formFields, isForm, jsonTexts, mediaType } from './body.ts'
+import { callerOf, untilGone } from './caller.ts'
+import type { Counters } from './counters.ts'
+import { metricsText } from './metrics.ts'
+import { isSaid, type Said } from './page/said.ts'
+import { adminRefusal, type Refusal, tokenRefusal, unsealRefusal } from './refusals.ts'
+import type { GateHttpSettings, Wire } from './settings.ts'
+import { statusBody } from './status.ts'
+import { formTexts, UNSEAL_KEYS, type UnsealTexts, unsealRequest } from './unseal-fields.ts'
+
+/** All routes of both versions of vault-gatekeeper, and the page. Answers are unions of both (gatekeeper.md §11.4). */
+export function gateRoutes(
+  app: FastifyInstance,
+  gate: Gate,
+  counters: Counters,
+  settings: GateHttpSettings,
+  limitUnseal: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+): void {
+  const { identity, vault, log } = gate.parts
+  const status = () => statusBody(gate, counters, settings)
+  const sealed = () => identity.state.sealed
+  const states = () => ({ status: sealed() ? 'Sealed' : 'Unsealed', unsealed: !sealed() })
+
+  app.get('/status.json', async (_request, reply) => {
+    return await json(reply, sealed() ? settings.sealedStatus : 200, status())
+  })
+  app.get('/status', async (_request, reply) => await json(reply, sealed() ? 503 : 200, status()))
+  app.get('/metrics', async (_request, reply) => {
+    return await reply.type('text/plain; version=0.0.4; charset=utf-8').send(metricsText(status()))
+  })
+  app.get('/', async (request, reply) => {
+    if (!wantsPage(request, settings.wire)) {
+      const sealedAs = settings.wire === 'v1' ? settings.sealedStatus : 503
+      return await json(reply, sealed() ? sealedAs : 200, status())
+    }
+    const { sendPage } = await import('./page/send.ts')
+    const { said } = request.query as { said?: string }
+    return await sendPage(reply, status(), isSaid(said) ? said : null)
+  })
+
+  app.post('/token', async (request, reply) => {
+    counters.requests += 1
+    let wire = settings.wire
+    let scheduler = ''
+    try {
+      identity.token()
+      const asked = jsonTexts(request, ['task_id', 'scheduler', 'role'])
+      if (asked.scheduler || asked.role) wire = 'v2'
+      scheduler = printable(asked.scheduler)
+      const found = { taskId: asked.task_id, scheduler: asked.scheduler, role: asked.role }
+      const issued = await gate.issue(found, callerOf(request), untilGone(reply))
+      counters.successful += 1
+      return await json(reply, 200, {
+        status: 'Unsealed',
+        ok: true,
+        token: issued.token.reveal(),
+        unsealed: true,
+        ttl: goDuration(issued.ttlSeconds * 1000),
+        vault_addr: settings.vaultAddress,
+      })
+    } catch (cause) {
+      const error = known(cause, request)
+      const detailed = error.code === 'scheduler_unknown' ? new WritError(error.code, scheduler) : error
+      const refusal = tokenRefusal(detailed, wire)
+      counters.denied += 1
+      if (refusal.http >= 500) counters.failed += 1
+      request.log.info({ code: error.code, reason: error.message }, 'no token')
+      return await refuse(reply, error, refusal)
+    }
+  })
+
+  app.post('/unseal', { onRequest: limitUnseal }, async (request, reply) => {
+    let wire = settings.wire
+    let method = ''
+    const form = isForm(request)
+    try {
+      requireSameSite(request)
+      const type = mediaType(request)
+      // anything else has no method, as in version 1; version 2 read everything as JSON
+      const texts = form
+        ? formTexts(await formFields(request))
+        : type === 'application/json' || wire === 'v2'
+          ? jsonTexts(request, UNSEAL_KEYS)
+          : NO_TEXTS
+      const asked = unsealRequest(texts, wire)
+      wire = asked.wire
+      method = printable(asked.method)
+      const credentials = asked.credentials(settings.userId)
+      const unsealed = await gate.unseal(credentials)
+      if (form && acceptsHtml(request)) return await back(reply, unsealed ? 'unsealed' : 'already')
+      const told = unsealed
+        ? { message: `Unseal successful with the '${method}' method.` }
+        : { error: 'Already unsealed.', message: 'Already unsealed.' }
+      return await json(reply, 200, { ...states(), ok: true, ...told })
+    } catch (cause) {
+      const error = known(cause, request)
+      request.log.warn({ code: error.code, method, reason: error.message, address: request.ip }, 'not unsealed')
+      if (form && acceptsHtml(request)) return await back(reply, said(error))
+      return await refuse(reply, error, unsealRefusal(error, wire, method))
+    }
+  })
+
+  app.post(
+    '/seal',
+    async (request, reply) =>
+      await administer(request, reply, 'sealed', async () => {
+        await gate.seal()
+        return 'Gatekeeper sealed.'
+      }),
+  )
+  app.post(
+    '/policies/reload',
+    async (request, reply) =>
+      await administer(request, reply, 'reloaded', async () => {
+        return `Policies reloaded. ${await gate.reload()} total policies.`
+      }),
+  )
+
+  async function administer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    done: Said,
+    action: () => Promise<string>,
+  ): Promise<FastifyReply> {
+    const form = isForm(request)
+    try {
+      requireSameSite(request)
+      const fields: Fields = form ? await formFields(request) : new Map()
+      if (!settings.legacyAdmin) await requireAdmin(vault, request, fields)
+      else log.warn({ address: request.ip, route: request.url }, 'administration without authentication')
+      if (done === 'reloaded') identity.token()
+      const message = await action()
+      if (form && acceptsHtml(request)) return await back(reply, done)
+      return await json(reply, 200, { ...states(), ok: true, message })
+    } catch (cause) {
+      const error = known(cause, request)
+      request.log.warn({ code: error.code, reason: error.message, address: request.ip }, 'not administered')
+      if (form && acceptsHtml(request)) return await back(reply, said(error))
+      return await refuse(reply, error, adminRefusal(error, settings.wire))
+    }
+  }
+
+  async function refuse(reply: FastifyReply, error: WritError, { http, text }: Refusal): Promise<FastifyReply> {
+    if (error.code === 'task_pending') reply.header('retry-after', '5')
+    return await json(reply, http, {
+      ...states(),
+      ok: false,
+      error: text,
+      code: error.code,
+      remedy: error.entry.remedy,
+    })
+  }
+
+  /** What is no refusal of ours is a fault: its text stays here. */
+  function known(cause: unknown, request: FastifyRequest): WritError {
+    if (cause instanceof WritError) return cause
+    request.log.error({ err: cause }, 'a request failed')
+    return new WritError('internal', `request ${request.id}`)
+  }
+}
+
+const NO_TEXTS = Object.fromEntries(UNSEAL_KEYS.map(key => [key, ''])) as UnsealTexts
+
+/** A name in an answer: without what could forge a line, and short. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64)
+}
+
+async function json(reply: FastifyReply, http: number, body: unknown): Promise<FastifyReply> {
+  return await reply.code(http).type('application/json; charset=utf-8').header('cache-control', 'no-store').send(body)
+}
+
+const acceptsHtml = (request: FastifyRequest) => (request.headers.accept ?? '').includes('text/html')
+
+/** Version 1 shows the page to all but those who want exactly JSON, version 2 has none (gatekeeper.md §2, §13). */
+function wantsPage(request: FastifyRequest, wire: Wire): boolean {
+  return acceptsHtml(request) || (wire === 'v1' && request.headers.accept !== 'application/json')
+}
+
+/** Back to the page, which says what happened: one of a few words, and nothing that came with the request. */
+async function back(reply: FastifyReply, word: Said): Promise<FastifyReply> {
+  return await reply.code(303).header('location', `/?said=${word}`).send()
+}
+
+function said(error: WritError): Said {
+  return isSaid(error.code) ? error.code : 'failed'
+}
