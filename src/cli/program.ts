@@ -120,6 +120,9 @@ function job(command: Command): Command {
         'child',
       ]),
     )
+    .option('--timeout <duration>', 'how long it may run, such as 30m')
+    .option('--queue-timeout <duration>', 'how long it may wait for its start')
+    .option('--ttl <duration>', 'how long its record is kept after the end')
     .option('--vault-token-policy <name>', 'policy of a child token; may be repeated', collect, [])
     .option('--cont-on-warnings', 'go on when Vault answers a secret with warnings')
     .option('--tty', 'allocate a terminal')

@@ -128,6 +128,17 @@ export const ERRORS = {
     remedy: 'Write NAME@path.key, for a KV version 2 mount NAME@mount/data/path.key.',
   },
   env_var_invalid: { ...INVALID_JOB, cause: 'An item of env_vars is not NAME=value', remedy: 'Write NAME=value.' },
+  duration_invalid: {
+    ...INVALID_JOB,
+    cause: 'This is no duration',
+    remedy: 'Write it as 90s, 30m or 1h30m, or as a number of seconds.',
+  },
+  duration_too_long: {
+    ...INVALID_JOB,
+    cause: 'The job asks for more time than the administrator allows',
+    remedy:
+      'Ask for less, or have the maximum raised (WRIT_JOB_TIMEOUT_MAX, WRIT_QUEUE_TIMEOUT_MAX, WRIT_RETENTION_MAX).',
+  },
   vault_token_invalid: {
     ...INVALID_JOB,
     cause: 'vault_token, vault_token_policies and vault_token_uses do not go together',
@@ -302,6 +313,16 @@ export const ERRORS = {
     ...INVALID_JOB,
     cause: 'The job used more memory than it may, and was ended by the kernel',
     remedy: 'Make it use less, or give jobs more with WRIT_JOB_MEMORY.',
+  },
+  job_timeout: {
+    ...INVALID_JOB,
+    cause: 'The job ran longer than it may, and was stopped',
+    remedy: 'Make it quicker, or give it more with `timeout`.',
+  },
+  queue_timeout: {
+    ...INVALID_JOB,
+    cause: 'The job waited longer than it may, and was not started',
+    remedy: 'Look at what its queue waits for, or give it more with `queue_timeout`.',
   },
   job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },
 

@@ -14,6 +14,11 @@ export function isFinal(state: string): state is FinalState {
 const text = (description: string) => Type.Optional(Type.String({ description }))
 const texts = (description: string) => Type.Optional(Type.Array(Type.String(), { description }))
 
+const duration = (description: string) =>
+  Type.Optional(
+    Type.Union([Type.String(), Type.Integer()], { description: `${description} \`90s\`, \`1h30m\`, or seconds.` }),
+  )
+
 /** What a job is: the body of a direct submission, or what is sealed in an envelope (gostint.md §2.5). */
 export const JobSpec = Type.Object({
   qname: text('Queue. Jobs of one queue run one after another; default is the queue with the empty name. Lower-cased.'),
@@ -31,6 +36,9 @@ export const JobSpec = Type.Object({
   secret_file_type: Type.Optional(
     Type.Enum(['', 'yaml', 'json'], { description: 'Form of the file of secrets; default yaml.' }),
   ),
+  timeout: duration('For how long the container may run; then it is stopped and the job failed.'),
+  queue_timeout: duration('For how long the job may wait for its start; then it is failed without one.'),
+  ttl: duration('For how long the record and output are kept after the end.'),
   vault_token: Type.Optional(
     Type.Enum(['', 'inherit', 'none', 'child'], {
       description: "Vault token of the container: the job's own (default), none, or a child with fewer policies.",

@@ -176,3 +176,19 @@ test('no two settings have the same name', () => {
   const names = Object.values(SETTINGS).flatMap(({ names }) => [...names] as string[])
   expect(new Set(names).size).toBe(names.length)
 })
+
+test('queues that are wider than one, and durations', () => {
+  const config = readConfig({ ...base(), WRIT_QUEUE_WIDTH: ' Build-*=4, tests=2,', WRIT_JOB_TIMEOUT: '1h30m' })
+  expect(config).toMatchObject({
+    queueWidths: [
+      { pattern: 'build-*', width: 4 },
+      { pattern: 'tests', width: 2 },
+    ],
+    timeout: 5_400,
+    retentionSeconds: 21_600,
+  })
+  for (const WRIT_QUEUE_WIDTH of ['a', 'a=', '=2', 'a=0', 'a=1001', 'a=x', 'a=1=2']) {
+    expect(problems({ ...base(), WRIT_QUEUE_WIDTH })).toEqual([expect.stringContaining('WRIT_QUEUE_WIDTH')])
+  }
+  expect(problems({ ...base(), WRIT_JOB_TIMEOUT: 'soon', WRIT_RETENTION: '5s' })).toHaveLength(2)
+})

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
+import { parseDuration } from '../protocol/duration.ts'
 import { Secret } from '../vault/secret.ts'
 import type { Credentials } from './identity/credentials.ts'
 import { staticArchitecture } from './runtimes/docker/gate-binary.ts'
+import type { QueueWidth } from './store/claims.ts'
 import type { Protocol } from './watch/repository/address.ts'
 
 /** One setting: where it is read from and what it may be. `docs/configuration.md` is generated from the table below. */
@@ -130,6 +132,32 @@ export const SETTINGS = {
     'Jobs that run at once on this node.',
     String(availableParallelism() * 2),
   ),
+  clusterConcurrency: setting(
+    ['WRIT_CLUSTER_CONCURRENCY'],
+    integer(0, 100_000),
+    'Jobs that run at once on all nodes of a database together; 0 for no such limit. The same on each node.',
+    '0',
+  ),
+  queueWidths: setting(
+    ['WRIT_QUEUE_WIDTH'],
+    queueWidths,
+    'Queues that run more than one job at once: `build-*=4,tests=2`. The first pattern that fits counts; all others are serial.',
+    '',
+  ),
+  timeout: setting(['WRIT_JOB_TIMEOUT'], duration(), 'How long a job runs that does not say; 0 for no limit.', '0'),
+  timeoutMax: setting(['WRIT_JOB_TIMEOUT_MAX'], duration(), 'How long a job may run at most; 0 for no maximum.', '0'),
+  queueTimeout: setting(
+    ['WRIT_QUEUE_TIMEOUT'],
+    duration(),
+    'How long a job waits for its start that does not say; 0 for no limit.',
+    '0',
+  ),
+  queueTimeoutMax: setting(
+    ['WRIT_QUEUE_TIMEOUT_MAX'],
+    duration(),
+    'How long a job may wait at most; 0 for no maximum.',
+    '0',
+  ),
   leaseMs: setting(
     ['WRIT_LEASE_MS'],
     integer(500, 600_000),
@@ -138,9 +166,15 @@ export const SETTINGS = {
   ),
   retentionSeconds: setting(
     ['WRIT_RETENTION'],
-    integer(60, 10 * 365 * 86_400),
-    'Seconds for which the record and output of an ended job are kept; the audit trail stays.',
-    String(6 * 3600),
+    duration(60),
+    'How long the record and output of an ended job are kept that does not say; the audit trail stays.',
+    '6h',
+  ),
+  retentionMax: setting(
+    ['WRIT_RETENTION_MAX'],
+    duration(),
+    'How long a job may have its record kept at most; 0 for no maximum.',
+    '0',
   ),
   killGraceSeconds: setting(
     ['WRIT_KILL_GRACE'],
@@ -306,6 +340,16 @@ function decimal(min: number, max: number) {
   }
 }
 
+/** In seconds. */
+function duration(min = 0) {
+  return (text: string): number => {
+    const value = parseDuration(text)
+    if (value === null) throw new Error('is no duration: write 90s, 30m, 6h or a number of seconds')
+    if (value < min) throw new Error(`is less than ${min} seconds`)
+    return value
+  }
+}
+
 /** The attack: in the network of the host, or of another container, a job reaches what listens there for nobody else. */
 function network(text: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(text)) throw new Error('is not the name of a network')
@@ -319,6 +363,17 @@ function networks(text: string): string[] {
     .map(name => name.trim())
     .filter(name => name !== '')
     .map(network)
+}
+
+function queueWidths(text: string): QueueWidth[] {
+  const items = text.split(',').map(item => item.trim())
+  return items.filter(Boolean).map(item => {
+    const [, pattern, width] = /^([^=]+)=(\d{1,4})$/.exec(item) ?? []
+    if (pattern === undefined || Number(width) < 1 || Number(width) > 1000)
+      throw new Error('is not a list of name=width, such as build-*=4')
+    // as the names of queues are
+    return { pattern: pattern.trim().toLowerCase(), width: Number(width) }
+  })
 }
 
 function flag(text: string): boolean {

@@ -21,6 +21,9 @@ export interface JobOptions extends ConnectOptions {
   readonly tty?: boolean
   readonly secretFileType?: 'yaml' | 'json'
   readonly contOnWarnings?: boolean
+  readonly timeout?: string
+  readonly queueTimeout?: string
+  readonly ttl?: string
   readonly vaultToken?: 'inherit' | 'none' | 'child'
   readonly vaultTokenPolicy: readonly string[]
   readonly direct?: boolean
@@ -46,6 +49,9 @@ export async function jobSpecOf(command: readonly string[], options: JobOptions)
     ...(options.tty ? { tty: true } : {}),
     ...(options.secretRef.length ? { secret_refs: [...options.secretRef] } : {}),
     ...(options.secretFileType ? { secret_file_type: options.secretFileType } : {}),
+    ...(options.timeout ? { timeout: options.timeout } : {}),
+    ...(options.queueTimeout ? { queue_timeout: options.queueTimeout } : {}),
+    ...(options.ttl ? { ttl: options.ttl } : {}),
     ...(options.vaultToken ? { vault_token: options.vaultToken } : {}),
     ...(options.vaultTokenPolicy.length ? { vault_token_policies: [...options.vaultTokenPolicy] } : {}),
     ...(options.outputLimit ? { output_limit: options.outputLimit } : {}),

@@ -4,4 +4,6 @@ export interface Control {
   readonly lost: AbortSignal
   /** Somebody wants it stopped. */
   readonly killed: AbortSignal
+  /** The job has reached its end; what is left to do is to release what it held. */
+  readonly ended?: () => void
 }

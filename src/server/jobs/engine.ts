@@ -2,12 +2,14 @@ import type { Logger } from 'pino'
 import type { Vault } from '../../vault/client.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
+import type { QueueWidth } from '../store/claims.ts'
 import type { Database } from '../store/database.ts'
 import type { Wakeups } from '../store/wakeups.ts'
 import type { JobSource } from './source.ts'
+import type { TimeBounds } from './time-limits.ts'
 
 /** What the steps of a job need to know; part of the server's configuration (docs/configuration.md says what each means). */
-export interface EngineSettings {
+export interface EngineSettings extends TimeBounds {
   readonly vaultAddr: string
   /** Empty: the same. */
   readonly vaultExternalAddr: string
@@ -19,6 +21,8 @@ export interface EngineSettings {
   /** Submitting needs `create` on the queue and the image. */
   readonly requireAcl: boolean
   readonly concurrency: number
+  readonly clusterConcurrency: number
+  readonly queueWidths: readonly QueueWidth[]
   readonly leaseMs: number
   readonly retentionSeconds: number
   readonly killGraceSeconds: number

@@ -32,6 +32,7 @@ describe('an order', () => {
       secretFileType: 'yaml',
       continueOnWarnings: false,
       vaultToken: { kind: 'inherit' },
+      timeLimits: { run: null, queue: null, keep: null },
     })
   })
 

@@ -5,6 +5,7 @@ import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
 import { isRecord } from '../../vault/response.ts'
 import { checkContent, parseContent } from './content.ts'
 import { type AskedLimits, askedLimits } from './limits.ts'
+import { readTimeLimits, type TimeBounds, type TimeLimits, UNBOUNDED } from './time-limits.ts'
 import { readVaultToken, type VaultTokenChoice } from './vault-token.ts'
 
 /**
@@ -33,6 +34,7 @@ export interface Order {
   readonly limits: AskedLimits
   /** Bytes; absent: as much as the server keeps. */
   readonly outputLimit?: number
+  readonly timeLimits: TimeLimits
 }
 
 const QNAME_BYTES = 255
@@ -40,9 +42,9 @@ const QNAME_BYTES = 255
 /**
  * Checks a job and fills in its defaults. Whatever can be known to be wrong is refused here, to the caller, and not hours later
  * in a queue. Throws `image_missing`, `content_…`, `secret_ref_invalid`, `env_var_invalid`, `image_metadata_invalid`,
- * `vault_token_invalid`.
+ * `vault_token_invalid`, `duration_invalid`, `duration_too_long`.
  */
-export async function makeOrder(spec: JobSpec): Promise<Order> {
+export async function makeOrder(spec: JobSpec, bounds: TimeBounds = UNBOUNDED): Promise<Order> {
   const gz = spec.content ? parseContent(spec.content) : null
   const metadata = gz ? readMetadata((await checkContent(gz)).metadata, 'gostint.yml') : EMPTY
   const image = (spec.container_image || metadata.image).trim()
@@ -76,6 +78,7 @@ export async function makeOrder(spec: JobSpec): Promise<Order> {
     vaultToken: readVaultToken(spec),
     limits: askedLimits(spec),
     ...(spec.output_limit ? { outputLimit: spec.output_limit } : {}),
+    timeLimits: readTimeLimits(spec, bounds),
   }
 }
 

@@ -51,3 +51,24 @@ test('what has been kept long enough goes, with its output; what holds something
   expect(trail.map(row => JSON.parse(row.entry))).toMatchObject([{ action: 'job.expired', job: old }])
   expect((await verifyAudit(db)).brokenAt).toBeNull()
 })
+
+test('a job with a time of its own is kept for so long, and no longer', async () => {
+  const [short, long] = ['d', 'e'].map(letter => letter.repeat(24)) as [string, string]
+  await ended(short, 2, true)
+  await ended(long, 120, true)
+  const until = (minutes: number) => new Date(Date.now() + minutes * 60_000)
+  await db
+    .updateTable('jobs')
+    .set({ expires_at: until(-1) })
+    .where('id', '=', short)
+    .execute()
+  await db
+    .updateTable('jobs')
+    .set({ expires_at: until(1) })
+    .where('id', '=', long)
+    .execute()
+  await removeExpired({ db, node: 'n', settings: { retentionSeconds: 3600 } } as Engine)
+  const left = (await db.selectFrom('jobs').select('id').execute()).map(job => job.id)
+  expect(left).toContain(long)
+  expect(left).not.toContain(short)
+})

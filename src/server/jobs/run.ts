@@ -21,6 +21,7 @@ export async function runJob(engine: Engine, job: Job, control: Control): Promis
     const outcome = await untilKnown(engine, job, hold, control)
     await finishJob(engine, hold, outcome)
   }
+  control.ended?.()
   await releaseJob(engine, job, hold, control.lost)
 }
 
@@ -64,12 +65,12 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
   const job = await findJob(engine.db, hold.id)
   if (job?.node !== hold.node || job.attempt !== hold.attempt) throw new HoldLost(hold)
   const container = await engine.runtime.find(containerName(hold.id), control.lost)
-  if (container && container.phase !== 'created') return await resume(engine, hold, job, control)
+  if (container && container.phase !== 'created') return await resume(engine, hold, job, container.phase, control)
   // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
   if (!container && job.stage !== 'preparing') throw new WritError('container_lost')
   // created by an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
   if (container && !(await engine.runtime.removeUnstarted(containerName(hold.id)))) {
-    return await resume(engine, hold, job, control)
+    return await resume(engine, hold, job, 'running', control)
   }
   return (await start(engine, hold, job, control)) ?? (await carryOut(engine, hold, control))
 }

@@ -1,7 +1,7 @@
 import { WritError } from '../../protocol/errors.ts'
 import { record } from '../audit/audit.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { type Hold, HoldLost, markStarting, type Outcome, updateRun } from '../store/runs.ts'
+import { type Hold, HoldLost, markStarting, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
@@ -24,7 +24,8 @@ export async function start(engine: Engine, hold: Hold, job: Job, control: Contr
   const attachment = await engine.runtime.start(containerId, files, control.lost)
   await updateRun(engine.db, hold, { stage: 'running' })
   const now = prepared.spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
-  return await attend(engine, hold, now, attachment, masks, control)
+  const msLeft = job.run_seconds === null ? null : await runMsLeft(engine.db, hold.id)
+  return await attend(engine, hold, now, { attachment, masks, msLeft }, control)
 }
 
 /** From here on the job counts as possibly started. The last moment for a kill to prevent it. */

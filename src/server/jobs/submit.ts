@@ -206,7 +206,7 @@ async function openOrder(
 
 /** Throws what `makeOrder` and `requireAcl` throw, and `limit_refused`, `network_refused`. */
 async function allowedOrder(engine: Engine, caller: Caller, spec: JobSpec): Promise<Order> {
-  const order = await makeOrder(spec)
+  const order = await makeOrder(spec, engine.settings)
   resolveLimits(engine.settings, order.limits)
   return await requireAcl(engine, caller, order)
 }
@@ -246,6 +246,7 @@ async function store(
         tokenAccessor: authority.accessor,
         tokenRenewAt: renewalDue(authority.leaseSeconds),
         outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
+        limits: order.timeLimits,
       })
       if (reservation !== undefined) await completeKey(tx, reservation, id)
       await record(tx, {

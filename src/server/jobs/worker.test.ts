@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import type { ContainerSpec, ContainerState, Exit, Image, OutputFrame, Runtime } from '../runtimes/runtime.ts'
-import { findJob } from '../store/jobs.ts'
+import { findJob, type NewJob } from '../store/jobs.ts'
 import { makeOrder } from './order.ts'
 import { seal } from './sealed.ts'
 import { Worker } from './worker.ts'
@@ -112,10 +112,10 @@ function startWorker(name: string): Worker {
   return worker
 }
 
-async function submit(qname: string): Promise<string> {
+async function submit(qname: string, limits?: NewJob['limits']): Promise<string> {
   const order = await makeOrder({ container_image: 'busybox', qname })
   const [sealedSpec = '', sealedToken = ''] = await seal(t.engine, [JSON.stringify(order), 'token'])
-  const id = await t.queue({ qname, sealedSpec, sealedToken })
+  const id = await t.queue({ qname, sealedSpec, sealedToken, ...(limits && { limits }) })
   queueOf.set(`writ-${id}`, qname)
   return id
 }
@@ -165,19 +165,19 @@ test('a node that lost its lease goes away quietly; the job is not started again
   const id = await submit('q')
   startWorker('slow')
   await expect.poll(() => containers.running).toBe(1)
-  // as the other node would do it, once the lease has run out
-  await t.engine.db
-    .updateTable('jobs')
-    .set({ lease_until: new Date(0) })
-    .where('id', '=', id)
-    .execute()
   startWorker('quick')
-  await expect.poll(async () => (await jobOf(id)).node, { timeout: 5_000 }).toBe('quick')
+  // the lease runs out, again and again: the slow one may be the first to see it, and take the job back
+  const taken = async () => {
+    const late = t.engine.db.updateTable('jobs').set({ lease_until: new Date(0) })
+    await late.where('id', '=', id).where('node', '=', 'slow').execute()
+    return (await jobOf(id)).node
+  }
+  await expect.poll(taken, { timeout: 10_000 }).toBe('quick')
   await sleep(500)
   expect(containers.all.has(`writ-${id}`)).toBe(true)
   containers.end(`writ-${id}`, 7)
   await released([id]).toBe(true)
-  expect(await jobOf(id)).toMatchObject({ status: 'failed', return_code: 7, node: 'quick', attempt: 2 })
+  expect(await jobOf(id)).toMatchObject({ status: 'failed', return_code: 7, node: 'quick' })
   expect(containers.started).toHaveLength(1)
 })
 
@@ -205,6 +205,71 @@ test('a kill that the engine does not take at first is tried until it does', asy
   await released([id]).toBe(true)
   expect(containers.stops).toHaveLength(3)
   expect(await jobOf(id)).toMatchObject({ status: 'failed', error_code: 'job_killed', return_code: 143 })
+})
+
+test('a job that runs too long is stopped, and says why', async () => {
+  containers = new Containers(null)
+  const id = await submit('q', { run: 1, queue: null, keep: 60 })
+  startWorker('a')
+  await released([id]).toBe(true)
+  const job = await jobOf(id)
+  expect(job).toMatchObject({ status: 'failed', error_code: 'job_timeout', return_code: 143 })
+  expect((job.ended_at?.getTime() ?? 0) - (job.started_at?.getTime() ?? 0)).toBeGreaterThanOrEqual(1_000)
+  expect((job.expires_at?.getTime() ?? 0) - (job.ended_at?.getTime() ?? 0)).toBeGreaterThan(59_000)
+})
+
+test('whoever takes a job over stops it when its time is up, which began with its first start', async () => {
+  containers = new Containers(null)
+  const id = await submit('q', { run: 2, queue: null, keep: null })
+  const first = startWorker('first')
+  await expect.poll(() => containers.running).toBe(1)
+  await first.stop()
+  const until = (await jobOf(id)).run_until
+  startWorker('second')
+  await released([id]).toBe(true)
+  const job = await jobOf(id)
+  expect(job).toMatchObject({ error_code: 'job_timeout', node: 'second', run_until: until })
+})
+
+test('a job that ended in time while nobody looked is not late', async () => {
+  containers = new Containers(null)
+  const id = await submit('q', { run: 1, queue: null, keep: null })
+  const first = startWorker('first')
+  await expect.poll(() => containers.running).toBe(1)
+  await first.stop()
+  containers.end(`writ-${id}`)
+  await sleep(1_100)
+  startWorker('second')
+  await released([id]).toBe(true)
+  expect(await jobOf(id)).toMatchObject({ status: 'success', error_code: '' })
+})
+
+test('a job that waits too long ends without a start, holds nothing, and its queue goes on', async () => {
+  containers = new Containers(null)
+  const running = await submit('q')
+  startWorker('a')
+  await expect.poll(() => containers.running).toBe(1)
+  const late = await submit('q', { run: null, queue: 1, keep: null })
+  const next = await submit('q')
+  await released([late]).toBe(true)
+  expect(await jobOf(late)).toMatchObject({ status: 'failed', error_code: 'queue_timeout', started_at: null })
+  containers.end(`writ-${running}`)
+  await expect.poll(() => containers.started.length).toBe(2)
+  containers.end(`writ-${next}`)
+  await released([running, next]).toBe(true)
+  expect(containers.started).toEqual([`writ-${running}`, `writ-${next}`])
+})
+
+test('a job that cannot be released takes no place of those that run', async () => {
+  containers = new Containers(5)
+  const stuck = { ...containers.runtime(), remove: async () => Promise.reject(new Error('the engine is away')) }
+  const ids: string[] = []
+  for (let n = 0; n < 10; n += 1) ids.push(await submit(`q${n}`))
+  const worker = new Worker(t.node('a', stuck))
+  workers.push(worker)
+  worker.start()
+  const ended = async () => (await Promise.all(ids.map(jobOf))).every(job => job.status === 'success')
+  await expect.poll(ended, { timeout: 10_000 }).toBe(true)
 })
 
 test('without an identity it claims nothing, and goes on when there is one', async () => {

@@ -1,9 +1,11 @@
+import { isFinal } from '../../protocol/job.ts'
 import { claimJobs, reclaimJobs, renewLeases } from '../store/claims.ts'
 import { findKilled, type Job } from '../store/jobs.ts'
 import { handOver } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { keepTokensAlive } from './keep-alive.ts'
 import { keepLeasesAlive } from './leases.ts'
+import { endOverdueJob } from './overdue.ts'
 import { removeExpired } from './retention.ts'
 import { runJob } from './run.ts'
 
@@ -14,12 +16,17 @@ import { runJob } from './run.ts'
 const LOOK_AGAIN_MS = 2_000
 const KEEP_ALIVE_MS = 5_000
 const RETENTION_MS = 60_000
+/** Of what has ended already, so many are taken in one look: they come back when the node dies, and should not all be here then. */
+const RELEASED_AT_ONCE = 20
+const OVERDUE_AT_ONCE = 100
 
 interface Running {
   readonly attempt: number
   readonly lost: AbortController
   readonly killed: AbortController
   readonly done: Promise<void>
+  /** It has reached its end, and only what it held is still to be released. */
+  ended: boolean
 }
 
 /** Claims jobs for this node and runs them: woken by the database, held by leases (DESIGN §7). */
@@ -91,12 +98,35 @@ export class Worker {
   async #findWork(): Promise<void> {
     const { db, node, settings, identity } = this.#engine
     for (const id of await findKilled(db, node)) this.#running.get(id)?.killed.abort()
+    if (this.#draining) return
+    for (let n = 0; n < OVERDUE_AT_ONCE; n += 1) {
+      const overdue = await endOverdueJob(this.#engine)
+      if (!overdue) break
+      this.#run(overdue)
+    }
     // without an identity a claimed job could only wait here, and keep another node from it
     if (identity.state.sealed) return
-    const free = () => settings.concurrency - this.#running.size
-    for (const job of await reclaimJobs(db, node, free(), settings.leaseMs)) this.#run(job)
-    if (this.#draining) return
-    for (const job of await claimJobs(db, node, free(), settings.leaseMs)) this.#run(job)
+    for (const job of await reclaimJobs(db, node, RELEASED_AT_ONCE, settings.leaseMs, 'ended')) this.#run(job)
+    for (const job of await reclaimJobs(db, node, this.#free(), settings.leaseMs, 'running')) this.#run(job)
+    await this.#claim()
+  }
+
+  /** Until nothing is left: a wide queue gives one job at a time, so that its jobs start in their order. */
+  async #claim(): Promise<void> {
+    const { db, node, settings } = this.#engine
+    const limits = { all: settings.clusterConcurrency, widths: settings.queueWidths }
+    for (;;) {
+      const jobs = await claimJobs(db, node, this.#free(), settings.leaseMs, limits)
+      for (const job of jobs) this.#run(job)
+      if (jobs.length === 0 || settings.queueWidths.length === 0) return
+    }
+  }
+
+  /** What has ended takes no place: a lease that cannot be ended must not keep other jobs from running. */
+  #free(): number {
+    let live = 0
+    for (const run of this.#running.values()) if (!run.ended) live += 1
+    return this.#engine.settings.concurrency - live
   }
 
   #run(job: Job): void {
@@ -106,7 +136,12 @@ export class Worker {
     const killed = new AbortController()
     const log = this.#engine.log.child({ job: job.id, attempt: job.attempt })
     log.info({ qname: job.qname, status: job.status }, 'claimed')
-    const done = runJob({ ...this.#engine, log }, job, { lost: lost.signal, killed: killed.signal })
+    const ended = () => {
+      const run = this.#running.get(job.id)
+      if (run?.attempt === job.attempt) run.ended = true
+      this.#look()
+    }
+    const done = runJob({ ...this.#engine, log }, job, { lost: lost.signal, killed: killed.signal, ended })
       .then(
         () => log.info('released'),
         error => {
@@ -117,7 +152,7 @@ export class Worker {
         if (this.#running.get(job.id)?.attempt === job.attempt) this.#running.delete(job.id)
         this.#look()
       })
-    this.#running.set(job.id, { attempt: job.attempt, lost, killed, done })
+    this.#running.set(job.id, { attempt: job.attempt, lost, killed, done, ended: isFinal(job.status) })
   }
 
   async #beat(): Promise<void> {

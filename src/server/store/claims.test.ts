@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase } from '../../../test/database.ts'
-import { claimJobs, reclaimJobs, renewLeases } from './claims.ts'
+import { claimJobs, endOverdue, reclaimJobs, renewLeases } from './claims.ts'
 import { migrate, openDatabase } from './database.ts'
-import { insertJob } from './jobs.ts'
+import { insertJob, type NewJob } from './jobs.ts'
 import { endRun, HoldLost, handOver, markReleased, markStarting, updateRun } from './runs.ts'
 
 const database = await createTestDatabase()
@@ -20,7 +20,7 @@ beforeEach(async () => {
 const LEASE_MS = 60_000
 let next = 0
 
-async function queue(qname: string): Promise<string> {
+async function queue(qname: string, limits?: NewJob['limits']): Promise<string> {
   next += 1
   const id = next.toString(16).padStart(24, '0')
   await db.transaction().execute(tx =>
@@ -37,6 +37,7 @@ async function queue(qname: string): Promise<string> {
       tokenAccessor: 'accessor',
       tokenRenewAt: null,
       outputLimit: 65_536,
+      ...(limits && { limits }),
     }),
   )
   return id
@@ -71,12 +72,101 @@ test('no more than asked for', async () => {
   expect(await claim('n1', 0)).toEqual([])
 })
 
+test('a queue of width three runs three, started in their order, and a fourth when one has ended', async () => {
+  const limits = {
+    all: 0,
+    widths: [
+      { pattern: 'wide-*', width: 3 },
+      { pattern: '*', width: 1 },
+    ],
+  }
+  const ids: string[] = []
+  for (let n = 0; n < 5; n += 1) ids.push(await queue('wide-a'))
+  const serial = [await queue('narrow'), await queue('narrow')]
+  const take = async () => (await claimJobs(db, 'n', 10, LEASE_MS, limits)).map(job => job.id)
+  expect(await take()).toEqual([ids[0], serial[0]])
+  expect(await take()).toEqual([ids[1]])
+  expect(await take()).toEqual([ids[2]])
+  expect(await take()).toEqual([])
+  await end(ids[1] ?? '', 'n')
+  expect(await take()).toEqual([ids[3]])
+  const slots = await db.selectFrom('jobs').select('slot').where('status', '=', 'running').orderBy('seq').execute()
+  expect(slots.map(({ slot }) => slot)).toEqual([0, 2, 1, 0])
+})
+
+test('claimers of a wide queue at the same time: never more than its width, never one place twice', async () => {
+  const limits = {
+    all: 0,
+    widths: [
+      { pattern: 'w%_*', width: 4 },
+      { pattern: 'w*', width: 4 },
+    ],
+  }
+  for (let n = 0; n < 12; n += 1) await queue('w')
+  const rounds = await Promise.all(
+    Array.from({ length: 8 }, async (_, n) => {
+      const mine: string[] = []
+      for (let round = 0; round < 4; round += 1) {
+        mine.push(...(await claimJobs(db, `n${n}`, 5, LEASE_MS, limits)).map(job => job.id))
+      }
+      return mine
+    }),
+  )
+  expect(rounds.flat()).toHaveLength(4)
+  const running = await db.selectFrom('jobs').select(['seq', 'slot']).where('status', '=', 'running').execute()
+  expect(running.map(({ slot }) => slot).toSorted()).toEqual([0, 1, 2, 3])
+  const waiting = await db.selectFrom('jobs').select('seq').where('status', '=', 'queued').execute()
+  expect(Math.max(...running.map(job => job.seq))).toBeLessThan(Math.min(...waiting.map(job => job.seq)))
+})
+
+test('no more than all nodes may run together, also when they claim at the same time', async () => {
+  for (let n = 0; n < 20; n += 1) await queue(`q${n}`)
+  const limits = { all: 7, widths: [] }
+  const claimed = await Promise.all(Array.from({ length: 6 }, (_, n) => claimJobs(db, `n${n}`, 5, LEASE_MS, limits)))
+  expect(claimed.flat()).toHaveLength(7)
+  expect(await claimJobs(db, 'n', 5, LEASE_MS, limits)).toEqual([])
+})
+
+test('a row of a queue says what is in it, whatever happens to its jobs', async () => {
+  const first = await queue('a')
+  const second = await queue('a')
+  const third = await queue('a')
+  const row = async () => await db.selectFrom('queues').selectAll().where('qname', '=', 'a').executeTakeFirstOrThrow()
+  const seqOf = async (id: string) =>
+    (await db.selectFrom('jobs').select('seq').where('id', '=', id).executeTakeFirstOrThrow()).seq
+  expect(await row()).toMatchObject({ head: await seqOf(first), running: 0 })
+  await claim('n')
+  expect(await row()).toMatchObject({ head: await seqOf(second), running: 1 })
+  await db.deleteFrom('jobs').where('id', '=', second).execute()
+  expect(await row()).toMatchObject({ head: await seqOf(third), running: 1 })
+  await updateRun(db, { id: first, node: 'n', attempt: 1 }, { status: 'stopping' })
+  expect(await row()).toMatchObject({ running: 1 })
+  await end(first, 'n')
+  expect(await row()).toMatchObject({ head: await seqOf(third), running: 0 })
+  await claim('n')
+  expect(await row()).toMatchObject({ head: null, running: 1 })
+  await db.updateTable('jobs').set({ status: 'queued' }).where('id', '=', third).execute()
+  expect(await row()).toMatchObject({ head: await seqOf(third), running: 0 })
+})
+
+test('a job that has waited too long is not claimed, ended once, and the next one is', async () => {
+  const late = await queue('a', { run: null, queue: 0, keep: null })
+  const next = await queue('a')
+  await new Promise(resolve => setTimeout(resolve, 5))
+  expect(await claim('n')).toEqual([])
+  const ends = await Promise.all(
+    Array.from({ length: 5 }, (_, n) => db.transaction().execute(tx => endOverdue(tx, `n${n}`, LEASE_MS))),
+  )
+  expect(ends.filter(Boolean)).toMatchObject([
+    { id: late, status: 'failed', error_code: 'queue_timeout', started_at: null, sealed_spec: null },
+  ])
+  expect(await claim('n')).toEqual([next])
+})
+
 test('the database itself refuses a second running job in a queue', async () => {
   await queue('a')
   await queue('a')
-  await expect(db.updateTable('jobs').set({ status: 'running' }).execute()).rejects.toThrow(
-    'jobs_one_running_per_queue',
-  )
+  await expect(db.updateTable('jobs').set({ status: 'running' }).execute()).rejects.toThrow('jobs_one_running_per_slot')
 })
 
 test('claimers at the same time never get the same job', async () => {

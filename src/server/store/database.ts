@@ -10,6 +10,7 @@ import * as gateUses from './migrations/005-gate-uses.ts'
 import * as watches from './migrations/006-watches.ts'
 import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
+import * as limits from './migrations/009-limits.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -45,6 +46,7 @@ const MIGRATIONS = {
   '006-watches': { up: watches.up },
   '007-http': { up: http.up },
   '008-containers': { up: containers.up },
+  '009-limits': { up: limits.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

@@ -23,6 +23,8 @@ export interface NewJob {
   /** Bytes of output that are kept. */
   readonly outputLimit: number
   readonly origin?: JobOrigin
+  /** Seconds; null or absent: no limit of its own. */
+  readonly limits?: { run: number | null; queue: number | null; keep: number | null }
 }
 
 export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
@@ -43,6 +45,9 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
       token_renew_at: job.tokenRenewAt,
       output_limit: job.outputLimit,
       origin: job.origin ? JSON.stringify(job.origin) : null,
+      run_seconds: job.limits?.run ?? null,
+      keep_seconds: job.limits?.keep ?? null,
+      queue_until: sql<Date>`now() + ${job.limits?.queue ?? null}::integer * interval '1 second'`,
     })
     .execute()
   await notify(tx, 'queue', job.id)
@@ -89,6 +94,11 @@ export async function setTokenRenewal(db: Database, id: string, at: Date | null)
   await db.updateTable('jobs').set({ token_renew_at: at }).where('id', '=', id).execute()
 }
 
+/** Takes away the rows of queues in which nothing waits or runs; the next job makes its own again. */
+export async function forgetIdleQueues(db: Database | Tx): Promise<void> {
+  await db.deleteFrom('queues').where('head', 'is', null).where('running', '=', 0).execute()
+}
+
 /** Jobs of this node that are to be killed and are not being stopped yet. */
 export async function findKilled(db: Database, node: string): Promise<string[]> {
   const rows = await db
@@ -111,13 +121,19 @@ export async function countByStatus(db: Database): Promise<Map<JobState, number>
   return new Map(rows.map(row => [row.status, Number(row.count)]))
 }
 
-/** Takes away the records of jobs that ended longer ago than `retentionMs` and hold nothing any more; answers their ids. */
+/**
+ * Takes away the records of jobs that hold nothing any more and were kept for as long as each of them was to be, or for
+ * `retentionMs`; answers their ids.
+ */
 export async function deleteExpired(tx: Tx, retentionMs: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     delete from jobs where id in (
       select id from jobs
-      where released_at is not null and ended_at < now() - ${retentionMs} * interval '1 millisecond'
+      where released_at is not null and expires_at is null
+        and ended_at < now() - ${retentionMs} * interval '1 millisecond'
       limit 500 for update skip locked)
+    or id in (
+      select id from jobs where released_at is not null and expires_at < now() limit 500 for update skip locked)
     returning id`.execute(tx)
   return rows.map(row => row.id)
 }

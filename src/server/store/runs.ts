@@ -1,7 +1,7 @@
-import type { Updateable } from 'kysely'
+import { sql, type UpdateObject } from 'kysely'
 import type { FinalState } from '../../protocol/job.ts'
 import type { Database, Tx } from './database.ts'
-import type { JobsTable } from './schema.ts'
+import type { Tables } from './schema.ts'
 import { notify } from './wakeups.ts'
 
 /** Who holds a job: every write of a run names it, and the write of a node that has lost the job changes nothing. */
@@ -22,7 +22,7 @@ export class HoldLost extends Error {
 const LIVE = ['running', 'stopping'] as const
 
 /** Changes a running job. Throws `HoldLost`. */
-export async function updateRun(db: Database | Tx, hold: Hold, change: Updateable<JobsTable>): Promise<void> {
+export async function updateRun(db: Database | Tx, hold: Hold, change: UpdateObject<Tables, 'jobs'>): Promise<void> {
   const result = await db
     .updateTable('jobs')
     .set(change)
@@ -41,7 +41,11 @@ export async function updateRun(db: Database | Tx, hold: Hold, change: Updateabl
 export async function markStarting(db: Database | Tx, hold: Hold, containerId: string): Promise<boolean> {
   const result = await db
     .updateTable('jobs')
-    .set({ stage: 'starting', container_id: containerId })
+    .set({
+      stage: 'starting',
+      container_id: containerId,
+      run_until: sql<Date>`clock_timestamp() + run_seconds * interval '1 second'`,
+    })
     .where('id', '=', hold.id)
     .where('node', '=', hold.node)
     .where('attempt', '=', hold.attempt)
@@ -49,6 +53,16 @@ export async function markStarting(db: Database | Tx, hold: Hold, containerId: s
     .where('kill_requested', '=', false)
     .executeTakeFirst()
   return result.numUpdatedRows === 1n
+}
+
+/** Milliseconds that a job may still run, by the database's clock; null: no limit. */
+export async function runMsLeft(db: Database, id: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('jobs')
+    .select(sql<number | null>`(extract(epoch from run_until - clock_timestamp()) * 1000)::float8`.as('left'))
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row?.left ?? null
 }
 
 export interface Outcome {
@@ -62,7 +76,9 @@ export interface Outcome {
 export async function endRun(tx: Tx, hold: Hold, outcome: Outcome): Promise<void> {
   await updateRun(tx, hold, {
     status: outcome.status,
-    ended_at: new Date(),
+    // the database's clock, and later than the statement before: a queue's times tell its order on every node alike
+    ended_at: sql<Date>`clock_timestamp()`,
+    expires_at: sql<Date>`clock_timestamp() + keep_seconds * interval '1 second'`,
     return_code: outcome.returnCode,
     error_code: outcome.errorCode,
     error_text: outcome.errorText,
@@ -78,7 +94,7 @@ export async function endRun(tx: Tx, hold: Hold, outcome: Outcome): Promise<void
 export async function markReleased(tx: Tx, hold: Hold): Promise<void> {
   await tx
     .updateTable('jobs')
-    .set({ released_at: new Date(), token_accessor: null, token_renew_at: null })
+    .set({ released_at: sql<Date>`clock_timestamp()`, token_accessor: null, token_renew_at: null })
     .where('id', '=', hold.id)
     .where('attempt', '=', hold.attempt)
     .execute()

@@ -46,6 +46,14 @@ export interface JobsTable {
   error_text: Generated<string>
   released_at: Date | null
   origin: ColumnType<JobOrigin | null, string | null | undefined, never>
+  /** Seconds; null: no limit of its own. */
+  run_seconds: number | null
+  run_until: Date | null
+  queue_until: Date | null
+  keep_seconds: number | null
+  expires_at: Date | null
+  slot: Generated<number>
+  stop_code: Generated<StopCode>
 }
 
 /** Where a job comes from that nobody submitted. */
@@ -55,6 +63,9 @@ export interface JobOrigin {
   readonly commit: string
   readonly signers: readonly { readonly name: string; readonly fingerprint: string }[]
 }
+
+/** Why a job is being stopped. */
+export type StopCode = '' | 'job_killed' | 'job_timeout'
 
 export interface OutputTable {
   job_id: string
@@ -81,6 +92,12 @@ export interface LeasesTable {
   job_id: string
   path: string
   renew_at: Date | null
+}
+
+export interface QueuesTable {
+  qname: string
+  head: number | null
+  running: number
 }
 
 export interface IdempotencyTable {
@@ -111,4 +128,5 @@ export interface Tables extends WatchTables {
   leases: LeasesTable
   idempotency: IdempotencyTable
   gate_uses: GateUsesTable
+  queues: QueuesTable
 }
