@@ -20,7 +20,8 @@ const MIDDLE = ['identity', 'runtimes', ...GROUND]
 /** The floors of the server: each may use those below it. */
 export const SERVER: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['config.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
-  'config.ts': ['http', 'watch', 'gate', 'jobs', ...MIDDLE],
+  'config.ts': ['config-values.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
+  'config-values.ts': ['watch', ...MIDDLE],
   http: ['watch', 'gate', 'jobs', ...MIDDLE],
   watch: ['jobs', ...MIDDLE],
   gate: ['jobs', ...MIDDLE],

@@ -5,6 +5,7 @@ import type { JobOrigin } from '../store/schema.ts'
 import type { Engine } from './engine.ts'
 import type { Order } from './order.ts'
 import type { JobSource } from './source.ts'
+import type { TimeLimits } from './time-limits.ts'
 
 /** What is kept of such a job until it runs. */
 export interface SourcedOrder {
@@ -21,6 +22,7 @@ export interface SourcedJob {
   /** A `SourcedOrder` as JSON, as `seal` made it. */
   readonly sealedOrder: string
   readonly outputLimit: number
+  readonly timeLimits: TimeLimits
   readonly origin: JobOrigin
 }
 
@@ -40,6 +42,7 @@ export async function insertSourcedJob(tx: Tx, job: SourcedJob): Promise<void> {
     tokenAccessor: null,
     tokenRenewAt: null,
     outputLimit: job.outputLimit,
+    limits: job.timeLimits,
     origin: job.origin,
   })
 }

@@ -3,6 +3,7 @@ import { record } from '../audit/audit.ts'
 import type { Order } from '../jobs/order.ts'
 import { seal } from '../jobs/sealed.ts'
 import { insertSourcedJob, type SourcedOrder } from '../jobs/sourced.ts'
+import { readTimeLimits, type TimeBounds } from '../jobs/time-limits.ts'
 import { insertTask } from '../store/watch-tasks.ts'
 import { endLook, isAskedFor, lockWatch, type Watch } from '../store/watches.ts'
 import { digestOf, type Plan } from './plan.ts'
@@ -15,7 +16,7 @@ const COMMIT_DIRECTORY = '/git'
 /** Each command in a shell of its own, as the steps of an image build were; the first that fails is the last, and its code the job's. */
 const RUN_EACH = 'for command in "$@"; do /bin/sh -c "$command" || exit $?; done'
 
-function orderOf(watch: Pick<Watch, 'name'>, plan: Plan): Order {
+function orderOf(watch: Pick<Watch, 'name'>, plan: Plan, bounds: TimeBounds): Order {
   return {
     qname: queueOf(watch.name),
     image: plan.image,
@@ -33,6 +34,8 @@ function orderOf(watch: Pick<Watch, 'name'>, plan: Plan): Order {
     continueOnWarnings: false,
     vaultToken: { kind: 'none' },
     limits: {},
+    // a commit waits for the one before it as long as that takes
+    timeLimits: { ...readTimeLimits({}, bounds), queue: null },
   }
 }
 
@@ -62,7 +65,7 @@ export async function startCommit(
 ): Promise<{ job: string; task: string } | null> {
   // the proof and not the wish says which commit runs
   const { commit } = verdict.accepted
-  const order = orderOf(watch, plan)
+  const order = orderOf(watch, plan, engine.settings)
   const [sealedOrder = ''] = await seal(engine, [JSON.stringify({ order, detail: plan } satisfies SourcedOrder)])
   const job = newJobId(new Date())
   const attempt = watch.failed_commit === commit ? watch.failures + 1 : 1
@@ -83,6 +86,7 @@ export async function startCommit(
       qname: order.qname,
       image: order.image,
       outputLimit: engine.settings.outputLimit,
+      timeLimits: order.timeLimits,
       sealedOrder,
       origin: { watch: watch.name, task, commit, signers },
     })
