@@ -140,7 +140,7 @@ export const HOSTILE_NOTES: readonly Case[] = [
     world.note(id, world.line('mallory', id), world.line('mallory-ssh', id))
     return { keys: world.trust('ann', 'bob', 'sam') }
   }),
-  counted('one of ours and a revoked key', 2, (world, id) => {
+  counted('one of ours and an expired key', 2, (world, id) => {
     world.note(id, world.line('expired', id, [], '20200601T000000'))
     return { keys: world.trust('ann', 'expired') }
   }),

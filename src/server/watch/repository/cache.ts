@@ -58,6 +58,19 @@ export class Cache {
     return total
   }
 
+  /**
+   * Files of single objects: they only come from a web server without git behind it, for what git sends stays a pack.
+   * git would ask such a server for one object after the other, without a check of its own and without a limit of ours.
+   */
+  async hasLooseObjects(): Promise<boolean> {
+    const names = await readdir(join(this.directory, 'objects')).catch(() => [])
+    return names.some(name => /^[0-9a-f]{2}$/.test(name))
+  }
+
+  async packs(): Promise<number> {
+    return (await this.#packs()).filter(name => name.endsWith('.pack')).length
+  }
+
   /** What a killed git left behind. */
   async removeUnfinished(): Promise<void> {
     for (const name of await this.#packs()) {

@@ -44,7 +44,7 @@ function webConfig({ protocol, host }: Address, { credential, ca, proxy }: Repos
     // The path too: curl would otherwise add the authorities of the machine.
     lines.push(`sslCAInfo = ${quoted(keep(ca))}`, 'sslCAPath = /nonexistent')
   }
-  lines.push(`proxy = ${quoted(proxy?.reveal() ?? '')}`)
+  lines.push(`proxy = ${quoted(proxy?.reveal() ?? '')}`, 'proxyAuthMethod = basic')
   if (credential?.kind === 'password') {
     const { username, password } = credential
     // A colon would end the name early, and the rest would count as the password's beginning.

@@ -2,7 +2,7 @@ import { type ErrorCode, WritError } from '../../../protocol/errors.ts'
 
 /** In this order: the first that fits. The words are those of git 2.39 to 2.5x, curl with GnuTLS or OpenSSL, and OpenSSH. */
 const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/mismatched algorithms|object.format|unknown hash|sha256/i, 'repository_unsupported'],
+  [/mismatched algorithms|object.format|unknown hash|hash algorithm/i, 'repository_unsupported'],
   [/shallow/i, 'repository_unsupported'],
   [/host key|REMOTE HOST IDENTIFICATION|no matching host key/i, 'repository_host_unknown'],
   [

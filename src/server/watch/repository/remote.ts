@@ -18,6 +18,7 @@ export interface Tip {
 }
 
 const SIZE_CHECK_MS = 200
+const MANY_PACKS = 20
 const TIDY_MS = 5 * 60_000
 
 /** The conversation with the server: which ids, and bringing the objects into the cache. */
@@ -87,7 +88,8 @@ export class Remote {
       throw new WritError('repository_unsupported', 'it is shallow')
     }
     if (tip.signatures === undefined) await this.#local(['update-ref', '-d', `${this.#slot}/signatures`])
-    await this.#local(['gc', '--auto', '--quiet'])
+    // Not gc: that takes objects that nothing names out of their packs, or away, such as the last accepted commit.
+    if ((await this.#cache.packs()) > MANY_PACKS) await this.#local(['repack', '-a', '-d', '-k', '-l', '-q'])
     const fetched = await this.fetched()
     // A copy whose packs are damaged may still have its refs, and git then sees nothing to fetch.
     const { code } = await this.#local(['cat-file', '-e', fetched.object])
@@ -99,7 +101,12 @@ export class Remote {
     const limit = this.#limits.repositoryBytes
     const over = new AbortController()
     const check = async () => {
-      if ((await this.#cache.bytes()) > limit) over.abort()
+      if ((await this.#cache.bytes()) > limit) {
+        over.abort(new WritError('repository_too_large', `more than ${limit} bytes`))
+      }
+      if (await this.#cache.hasLooseObjects()) {
+        over.abort(new WritError('repository_unsupported', 'there is no git at the other end'))
+      }
     }
     const timer = setInterval(() => void check(), SIZE_CHECK_MS)
     let failure: unknown
@@ -113,7 +120,7 @@ export class Remote {
     }
     if (over.signal.aborted) {
       await this.#cache.remove()
-      throw new WritError('repository_too_large', `more than ${limit} bytes`)
+      throw over.signal.reason
     }
     if (failure !== undefined) {
       await this.#cache.removeUnfinished()

@@ -125,6 +125,23 @@ test('a copy that is damaged is made anew', async () => {
   expect((await repository.readCommit(second)).id).toBe(second)
 })
 
+test('many fetches leave few packs, and all that was fetched', async () => {
+  const busy = new GitRepository(folder, 'busy.git')
+  const cacheDirectory = join(folder, 'busy')
+  const repository = open({ address: busy.path, cacheDirectory })
+  const commits: string[] = []
+  for (let at = 0; at < 23; at++) {
+    // not descendants of each other: nothing but the packs holds the earlier ones
+    commits.push(busy.commit(busy.tree({ 'a.txt': String(at) })))
+    busy.ref('refs/heads/main', commits.at(-1) as string)
+    await repository.fetch(await repository.tip())
+  }
+  const [cache] = readdirSync(cacheDirectory)
+  const packs = readdirSync(join(cacheDirectory, cache as string, 'objects', 'pack'))
+  expect(packs.filter(name => name.endsWith('.pack')).length).toBeLessThan(10)
+  for (const commit of commits) expect((await repository.readCommit(commit)).id).toBe(commit)
+})
+
 test('too large: refused, and nothing stays behind', async () => {
   const cacheDirectory = join(folder, 'small')
   const repository = open({ cacheDirectory, limits: { repositoryBytes: 100 } })

@@ -76,8 +76,11 @@ export function sshUnusable({ validAfter, validBefore, forGit }: AllowedKey, now
 
 /** What an error says, without what a stranger may have written into it. */
 export function reason(error: unknown): string {
-  const text = error instanceof Error ? error.message : 'it cannot be checked'
-  return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)
+  return shown(error instanceof Error ? error.message : 'it cannot be checked')
+}
+
+function shown(text: string): string {
+  return (text.split('\n')[0] as string).replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)
 }
 
 async function keysOf(name: string, text: string): Promise<KeysOfText> {
@@ -91,7 +94,7 @@ async function keysOf(name: string, text: string): Promise<KeysOfText> {
   try {
     return await found
   } catch (error) {
-    throw new WritError('trusted_key_invalid', `${reason({ message: name })}: ${reason(error)}`, { cause: error })
+    throw new WritError('trusted_key_invalid', `${shown(name)}: ${reason(error)}`, { cause: error })
   }
 }
 

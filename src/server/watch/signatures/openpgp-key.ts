@@ -25,6 +25,10 @@ export class OpenPgpKey {
   /** Throws unless this part of the key, or any part without an id, may sign at that moment. */
   async checkUsable(now: Date, id?: KeyID): Promise<void> {
     if (this.#revocations.primary) throw new NotASignature('the key is revoked')
+    // The library leaves this curve to a module that may or may not be there.
+    if (this.key.getKeys().some(part => part.getAlgorithmInfo().curve === 'secp256k1')) {
+      throw new NotASignature('a curve that is not accepted')
+    }
     const part = await this.key.getSigningKey(id, now)
     const place = this.key.subkeys.findIndex(subkey => subkey.getFingerprint() === part.getFingerprint())
     if (place >= 0 && this.#revocations.subkeys.has(place)) {

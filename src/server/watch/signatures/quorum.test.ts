@@ -76,3 +76,9 @@ test('an accepted digest is no commit', async () => {
   expect(accepted.subject).toBe(digest)
   expect(() => accepted.commit).toThrow('not a commit')
 })
+
+test('a key that cannot be read is named', async () => {
+  const keys = [...world.trust('ann'), { name: 'bob', key: 'canary' }]
+  const refusal = await checkQuorum(evidence, keys, 1, now).catch((error: unknown) => error)
+  expect(refusal).toMatchObject({ code: 'trusted_key_invalid', detail: 'bob: a line without a public ssh key' })
+})
