@@ -1,5 +1,10 @@
 /** `npm run bench -- NAME`: each benchmark against its own baseline, alternating in one run. */
-const BENCHES = { overhead: './overhead.ts', 'dev-vault': './dev-vault.ts', growth: './growth.ts' } as const
+const BENCHES = {
+  overhead: './overhead.ts',
+  faster: './faster.ts',
+  'dev-vault': './dev-vault.ts',
+  growth: './growth.ts',
+} as const
 
 const [name = '', ...args] = process.argv.slice(2)
 if (!Object.hasOwn(BENCHES, name)) {

@@ -56,7 +56,17 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     ...more,
   }
   const node = (name: string, runtime: Partial<Runtime> = {}) =>
-    ({ node: name, settings, db, wakeups, vault: stack.vault, identity, runtime, log: logger }) as unknown as Engine
+    ({
+      node: name,
+      installation: 'test',
+      settings,
+      db,
+      wakeups,
+      vault: stack.vault,
+      identity,
+      runtime,
+      log: logger,
+    }) as unknown as Engine
   const engine = node('node-1')
   let count = 0
   const queue = async (job: Partial<NewJob> = {}) => {

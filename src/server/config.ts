@@ -140,6 +140,18 @@ export const SETTINGS = {
     'Seconds without any progress after which the pull of an image is given up.',
     '300',
   ),
+  preparedSeconds: setting(
+    ['WRIT_PREPARED_TTL'],
+    integer(3600, 10 * 365 * 86_400),
+    'Seconds after which what was prepared of an image that nobody used is removed from the engine.',
+    String(7 * 86_400),
+  ),
+  networkSlots: setting(
+    ['WRIT_NETWORK_SLOTS'],
+    integer(0, 1000),
+    'Networks that are kept for jobs of the same submitter that follow each other; 0: each job gets a new one.',
+    '0',
+  ),
   concurrency: setting(
     ['WRIT_CONCURRENCY'],
     integer(1, 1000),

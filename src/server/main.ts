@@ -5,14 +5,17 @@ import { Vault } from '../vault/client.ts'
 import type { Config } from './config.ts'
 import { buildApp } from './http/app.ts'
 import { Identity } from './identity/identity.ts'
+import { INSTALLATION_LABEL, ownLabels } from './jobs/container.ts'
 import type { Engine } from './jobs/engine.ts'
 import { Worker } from './jobs/worker.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
-import { migrate, openDatabase } from './store/database.ts'
+import { installationId, migrate, openDatabase } from './store/database.ts'
 import { Wakeups } from './store/wakeups.ts'
 import { WatchSource } from './watch/source.ts'
 import { Watcher } from './watch/watcher.ts'
 import type { Watching } from './watch/watching.ts'
+
+const ORPHAN_MS = 600_000
 
 export interface Server {
   /** `https://127.0.0.1:3232` */
@@ -57,10 +60,17 @@ async function start(
     serverName: config.vaultServerName || undefined,
   })
   closers.push(() => vault.close())
+  const installation = await installationId(db)
   const runtime = dockerRuntime({
     host: config.dockerHost,
     gateBinary: config.gateBinary,
     pullStallMs: config.pullStallSeconds * 1000,
+    slots: { count: config.networkSlots, network: config.jobNetwork, labels: ownLabels(node, installation) },
+    tidy: {
+      owner: [INSTALLATION_LABEL, installation],
+      preparedMs: config.preparedSeconds * 1000,
+      orphanMs: ORPHAN_MS,
+    },
     log,
   })
   closers.push(() => runtime.close())
@@ -68,7 +78,7 @@ async function start(
   closers.push(() => identity.close())
   const wakeups = new Wakeups(config.databaseUrl, report)
   closers.push(() => wakeups.close())
-  const parts = { node, settings: config, db, wakeups, vault, identity, runtime, log }
+  const parts = { node, installation, settings: config, db, wakeups, vault, identity, runtime, log }
   const watching: Watching = { engine: parts, settings: config }
   const engine: Engine = { ...parts, source: new WatchSource(watching) }
 

@@ -14,12 +14,12 @@ const settings = {
   allowedNetworks: [],
 }
 const engineWith = (more: Partial<typeof settings> = {}) =>
-  ({ node: 'n', settings: { ...settings, ...more } }) as unknown as Engine
+  ({ node: 'n', installation: 'inst', settings: { ...settings, ...more } }) as unknown as Engine
 const image: Image = { id: 'i', digest: 'd', entrypoint: ['/entry'], command: ['default'], metadata: null }
 const token = new Secret('job-token-canary')
 
 const specOf = async (job: object, engine = engineWith()) =>
-  containerSpec(engine, 'a'.repeat(24), 3, await makeOrder({ container_image: 'x', ...job }), image)
+  containerSpec(engine, 'a'.repeat(24), 3, await makeOrder({ container_image: 'x', ...job }), image, 'who')
 
 test.each([
   [{}, ['/entry', 'default']],
@@ -33,7 +33,13 @@ test.each([
 test('the name and the labels lead from the container to the job', async () => {
   const { name, labels } = await specOf({})
   expect(name).toBe(`writ-${'a'.repeat(24)}`)
-  expect(labels).toEqual({ 'writ.owner': 'writ', 'writ.job': 'a'.repeat(24), 'writ.attempt': '3', 'writ.node': 'n' })
+  expect(labels).toEqual({
+    'writ.owner': 'writ',
+    'writ.installation': 'inst',
+    'writ.job': 'a'.repeat(24),
+    'writ.attempt': '3',
+    'writ.node': 'n',
+  })
 })
 
 test('the environment says where Vault is, and after what the job sets itself', async () => {

@@ -12,6 +12,13 @@ import type { SourcedFiles } from './source.ts'
 
 /** Every container of ours carries it: what does not is never touched. */
 const OWNER_LABEL = 'writ.owner'
+/** Whose: several databases' servers may share one engine. */
+export const INSTALLATION_LABEL = 'writ.installation'
+
+/** On everything that we make on an engine. */
+export function ownLabels(node: string, installation: string): Record<string, string> {
+  return { [OWNER_LABEL]: 'writ', [INSTALLATION_LABEL]: installation, 'writ.node': node }
+}
 
 /** The name of a job's container: there can be only one of that name, so there can be only one. */
 export function containerName(jobId: string): string {
@@ -25,12 +32,13 @@ export function containerSpec(
   attempt: number,
   order: Order,
   image: Image,
+  tenant?: string,
 ): ContainerSpec {
   const { settings } = engine
   const gz = order.content ? Buffer.from(order.content, 'base64') : null
   return {
     name: containerName(jobId),
-    labels: { [OWNER_LABEL]: 'writ', 'writ.job': jobId, 'writ.attempt': String(attempt), 'writ.node': engine.node },
+    labels: { ...ownLabels(engine.node, engine.installation), 'writ.job': jobId, 'writ.attempt': String(attempt) },
     image,
     argv: commandOf(order, image),
     env: [
@@ -40,6 +48,7 @@ export function containerSpec(
     ],
     workingDirectory: order.workingDirectory || undefined,
     tty: order.tty,
+    ...(tenant ? { tenant } : {}),
     content: gz ? () => repackContent(gz) : undefined,
     limits: resolveLimits(settings, order.limits),
   }

@@ -43,6 +43,8 @@ export interface EngineSettings extends TimeBounds {
 /** The parts that the steps of a job work with; made once, in main.ts. */
 export interface Engine {
   readonly node: string
+  /** Of the database, and so the same for all nodes. */
+  readonly installation: string
   readonly settings: EngineSettings
   readonly db: Database
   readonly wakeups: Wakeups

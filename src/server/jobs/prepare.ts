@@ -44,7 +44,14 @@ export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: A
   await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, masks), image_digest: image.digest })
   const files = secretFiles(engine, order, secrets, given)
   return {
-    container: containerSpec(engine, hold.id, hold.attempt, order, image),
+    container: containerSpec(
+      engine,
+      hold.id,
+      hold.attempt,
+      order,
+      image,
+      job.submitter_entity || job.submitter_accessor_hash,
+    ),
     secrets: async () => ({ files, masks }),
     spoke,
   }

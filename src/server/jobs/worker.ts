@@ -6,6 +6,7 @@ import type { Engine } from './engine.ts'
 import { keepTokensAlive } from './keep-alive.ts'
 import { keepLeasesAlive } from './leases.ts'
 import { endOverdueJob } from './overdue.ts'
+import { reapContainers } from './reap.ts'
 import { removeExpired } from './retention.ts'
 import { runJob } from './run.ts'
 
@@ -19,6 +20,7 @@ const RETENTION_MS = 60_000
 /** Of what has ended already, so many are taken in one look: they come back when the node dies, and should not all be here then. */
 const RELEASED_AT_ONCE = 20
 const OVERDUE_AT_ONCE = 100
+const REAP_MS = 300_000
 
 interface Running {
   readonly attempt: number
@@ -51,8 +53,10 @@ export class Worker {
       setInterval(() => void this.#beat(), this.#engine.settings.leaseMs / 3),
       setInterval(() => void this.#keepAlive(), KEEP_ALIVE_MS),
       setInterval(() => void this.#removeExpired(), RETENTION_MS),
+      setInterval(() => void this.#reap(), REAP_MS),
     ]
     this.#look()
+    void this.#reap()
   }
 
   /** Claims no more; what runs here goes on to its end. */
@@ -166,6 +170,14 @@ export class Worker {
       }
     } catch (error) {
       this.#engine.log.warn({ err: error }, 'leases were not renewed')
+    }
+  }
+
+  async #reap(): Promise<void> {
+    try {
+      await reapContainers(this.#engine)
+    } catch (error) {
+      this.#engine.log.warn({ err: error }, 'what was left over on the container engine was not removed')
     }
   }
 

@@ -54,6 +54,9 @@ export interface Runtime {
   /** All containers that carry this label, whatever their state. */
   list(label: string, value: string): Promise<ContainerState[]>
 
+  /** Takes away what is of ours on the engine and of no use any more. Never a container of a job. */
+  tidy(): Promise<void>
+
   /** Closes idle connections. Streams in use end. */
   close(): Promise<void>
 }
@@ -113,6 +116,8 @@ export interface ContainerSpec {
   /** Absent: the image's own. */
   readonly workingDirectory?: string | undefined
   readonly tty: boolean
+  /** Whose job it is. Jobs of one may follow each other in the same network; left out: it gets one of its own. */
+  readonly tenant?: string
   /** A plain, checked tar to lay over `/`. */
   readonly content?: (() => AsyncIterable<Uint8Array>) | undefined
   readonly limits: Limits

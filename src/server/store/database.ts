@@ -59,6 +59,11 @@ export async function migrate(db: Database): Promise<void> {
   if (error) throw error
 }
 
+/** Made with the database: tells its servers' containers from those of others on the same engine. */
+export async function installationId(db: Database): Promise<string> {
+  return (await db.selectFrom('installation').select('id').executeTakeFirstOrThrow()).id
+}
+
 /** Is the database there? Throws `store_unavailable`. */
 export async function checkStore(db: Database): Promise<void> {
   try {

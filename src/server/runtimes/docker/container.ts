@@ -5,21 +5,28 @@ import type { Engine } from './engine.ts'
 import { EngineError, isGone, refusal } from './engine-error.ts'
 import { gateEntrypoint, IMAGE_SHELL, JOB_USER, SECRETS_TMPFS, STATE_DIRECTORY } from './gate.ts'
 import { inspect, phaseOf, stateOf } from './inspection.ts'
+import { SLOT_LABEL, SlotLost } from './slots.ts'
 
 const REMOVE_MS = 60_000
 
 export async function createContainer(
   engine: Engine,
   spec: ContainerSpec,
+  slot: string | null,
   signal?: AbortSignal,
 ): Promise<string | null> {
   if (spec.argv.length === 0) throw new WritError('container_refused', 'neither the job nor its image names a command')
   let id: string
   try {
     const query = { name: spec.name }
-    const created = await engine.json<{ Id: string }>('POST', '/containers/create', { query, body: body(spec), signal })
+    const created = await engine.json<{ Id: string }>('POST', '/containers/create', {
+      query,
+      body: body(spec, slot),
+      signal,
+    })
     id = created.Id
   } catch (error) {
+    if (slot && isOfAnother(error)) throw new SlotLost(slot)
     if (nameIsTaken(error)) return null
     throw refusal(error, isGone(error) ? 'image_not_found' : 'container_refused')
   }
@@ -33,12 +40,19 @@ export async function createContainer(
   }
 }
 
+/** A network to join that is not there, or whose owner does not run. */
+export function isOfAnother(error: unknown, id = ''): boolean {
+  if (!(error instanceof EngineError)) return false
+  const gone = error.status === 404 && /no such container/i.test(error.message) && (!id || !error.message.includes(id))
+  return gone || /cannot join network/i.test(error.message)
+}
+
 /** Podman answers a name that is taken with 500. */
 function nameIsTaken(error: unknown): boolean {
   return error instanceof EngineError && (error.status === 409 || /name .* is already in use/.test(error.message))
 }
 
-function body(spec: ContainerSpec) {
+function body(spec: ContainerSpec, slot: string | null) {
   const { tty, limits } = spec
   return {
     Image: spec.image.id,
@@ -47,7 +61,7 @@ function body(spec: ContainerSpec) {
     Env: spec.env.some(item => item.startsWith('HOME=')) ? spec.env : ['HOME=/tmp', ...spec.env],
     ...(spec.workingDirectory ? { WorkingDir: spec.workingDirectory } : {}),
     User: `${JOB_USER}:${JOB_USER}`,
-    Labels: spec.labels,
+    Labels: slot ? { ...spec.labels, [SLOT_LABEL]: slot } : spec.labels,
     Tty: tty,
     // StdinOnce: without it the end of our side never reaches the gate.
     ...(tty ? {} : { OpenStdin: true, StdinOnce: true, AttachStdin: true }),
@@ -68,7 +82,7 @@ function body(spec: ContainerSpec) {
       // The same as Memory: no swap, where the secrets in memory could reach a disk.
       MemorySwap: limits.memoryBytes,
       NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
-      NetworkMode: limits.network,
+      NetworkMode: slot ? `container:${slot}` : limits.network,
       // No rotation: following a log across it loses output.
       LogConfig: { Type: 'json-file', Config: {} },
     },

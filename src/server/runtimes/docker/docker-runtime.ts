@@ -1,3 +1,4 @@
+import { WritError } from '../../../protocol/errors.ts'
 import type { Runtime } from '../runtime.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
@@ -7,8 +8,10 @@ import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
 import { PreparedImages } from './prepared-image.ts'
 import { Pulls } from './pulls.ts'
+import { SlotLost, type SlotOptions, Slots } from './slots.ts'
 import { attachAgain, startContainer } from './start.ts'
 import { type RuntimeLog, stopContainer } from './stop.ts'
+import { type TidyOptions, tidy } from './tidy.ts'
 
 const PULL_STALL_MS = 300_000
 
@@ -23,6 +26,10 @@ export interface DockerOptions {
   readonly gateBinary?: string | null
   /** How long nothing may happen in a pull before it is given up; five minutes unless said. */
   readonly pullStallMs?: number
+  /** Networks that outlive jobs; left out: each job gets one of its own. */
+  readonly slots?: SlotOptions
+  /** What `tidy` takes for left over; left out: nothing. */
+  readonly tidy?: TidyOptions
   readonly log?: RuntimeLog
 }
 
@@ -32,28 +39,63 @@ export interface DockerOptions {
  */
 export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptions = {}): Runtime {
   const engine = new Engine(host, patienceMs)
-  let binary: GateBinary | null | undefined
-  const prepared = new PreparedImages(engine, () => {
-    if (binary === undefined) binary = options.gateBinary === null ? null : gateBinary(options.gateBinary ?? '')
-    return binary
-  })
+  let found: GateBinary | null | undefined
+  const binary = () => {
+    if (found === undefined) found = options.gateBinary === null ? null : gateBinary(options.gateBinary ?? '')
+    return found
+  }
+  const prepared = new PreparedImages(engine, binary)
   const images = { engine, prepared, pulls: new Pulls(), stallMs: options.pullStallMs ?? PULL_STALL_MS }
+  const slots = options.slots?.count ? new Slots(engine, binary, options.slots, log) : null
+  /** What a slot is to blame for is tried again by the caller, who then gets another one or none. */
+  const inSlots = async <T>(action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action()
+    } catch (error) {
+      if (!(error instanceof SlotLost)) throw error
+      slots?.discard(error.slot)
+      throw new WritError('runtime_unavailable', 'the network of the job was gone', { cause: error })
+    }
+  }
   return {
     async info(signal) {
       return await describeEngine(engine, signal)
     },
     image: (ref, policy, wanted) => resolveImage(images, ref, policy, wanted),
-    create: (spec, signal) => createContainer(engine, spec, signal),
-    start: (id, files, signal) => startContainer(engine, id, files, signal),
+    async create(spec, signal) {
+      const slot = (spec.tenant && slots?.take(spec.name, spec.tenant, spec.limits.network)) || null
+      let id: string | null = null
+      try {
+        id = await inSlots(() => createContainer(engine, spec, slot, signal))
+        return id
+      } finally {
+        // a container of another attempt has the name: it is not in this slot
+        if (slot && id === null) slots?.release(spec.name)
+      }
+    },
+    start: (id, files, signal) => inSlots(() => startContainer(engine, id, files, signal)),
     attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),
     async find(name, signal) {
-      const found = await inspect(engine, name, signal)
-      return found && stateOf(found)
+      const state = await inspect(engine, name, signal)
+      return state && stateOf(state)
     },
     stop: (name, graceSeconds) => stopContainer(engine, name, graceSeconds, log),
-    remove: name => removeContainer(engine, name),
-    removeUnstarted: name => removeUnstarted(engine, name),
+    async remove(name) {
+      await removeContainer(engine, name)
+      slots?.release(name)
+    },
+    async removeUnstarted(name) {
+      const removed = await removeUnstarted(engine, name)
+      if (removed) slots?.release(name)
+      return removed
+    },
     list: (label, value) => listContainers(engine, label, value),
-    close: () => engine.close(),
+    async tidy() {
+      if (options.tidy) await tidy(engine, slots, options.tidy)
+    },
+    async close() {
+      await slots?.close()
+      await engine.close()
+    },
   }
 }

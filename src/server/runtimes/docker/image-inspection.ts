@@ -5,6 +5,7 @@ import { isGone, refusal } from './engine-error.ts'
 export interface InspectedImage {
   readonly Id: string
   readonly Architecture: string
+  readonly Metadata?: { readonly LastTagTime?: string }
   readonly RepoDigests: readonly string[] | null
   readonly Config: {
     readonly Entrypoint?: readonly string[] | null

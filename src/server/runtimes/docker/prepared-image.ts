@@ -11,13 +11,13 @@ import { type InspectedImage, inspectImage } from './image-inspection.ts'
 import { withJobUser } from './passwd.ts'
 import { smallTar, type TarEntry } from './small-tar.ts'
 
-const REPOSITORY = 'writ-prepared'
+export const REPOSITORY = 'writ-prepared'
 /**
  * Raise it when the layer changes: what was prepared before is then prepared again. Part of the name too: two versions
  * of us may share an engine for the time of an upgrade.
  */
 const FORMAT = '2'
-const FORMAT_LABEL = 'writ.prepared'
+export const FORMAT_LABEL = 'writ.prepared'
 const BASE_LABEL = 'writ.base'
 const METADATA_LABEL = 'writ.metadata'
 
@@ -29,6 +29,8 @@ const METADATA_BYTES = 64 * 1024
 const PASSWD_BYTES = 1024 * 1024
 const COMMIT_MS = 120_000
 const OTHERS_MS = 30_000
+/** How exact it is known when a prepared image was last used. */
+const TOUCH_MS = 600_000
 const POLL_MS = 100
 
 export interface PreparedImage {
@@ -69,10 +71,19 @@ export class PreparedImages {
   }
 
   async #find(ref: string, signal?: AbortSignal): Promise<PreparedImage | null> {
-    const labels = (await inspectImage(this.#engine, ref, signal))?.Config?.Labels
+    const found = await inspectImage(this.#engine, ref, signal)
+    const labels = found?.Config?.Labels
     if (labels?.[FORMAT_LABEL] !== FORMAT) return null
+    await this.#touch(ref, found?.Metadata?.LastTagTime)
     const metadata = labels[METADATA_LABEL]
     return { ...this.#named(ref), metadata: metadata ? Buffer.from(metadata, 'base64').toString() : null }
+  }
+
+  /** The engine remembers when an image got its name, and nothing about its use: so a name that is used gets it anew. */
+  async #touch(ref: string, named: string | undefined): Promise<void> {
+    if (!named || Date.parse(named) + TOUCH_MS > Date.now()) return
+    const [repo = '', tag = ''] = ref.split(':')
+    await this.#engine.json('POST', `/images/${ref}/tag`, { query: { repo, tag } }).catch(() => {})
   }
 
   #named(ref: string): { id: string; shell: string } {

@@ -1,6 +1,7 @@
 import { addAbortSignal, type Duplex } from 'node:stream'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Attachment, Cursor, SecretFiles } from '../runtime.ts'
+import { isOfAnother } from './container.ts'
 import type { Engine } from './engine.ts'
 import { isGone, refusal } from './engine-error.ts'
 import { watchExit } from './exit-watch.ts'
@@ -9,6 +10,7 @@ import { type Inspected, inspect } from './inspection.ts'
 import { liveOutput } from './live-output.ts'
 import { logCopy } from './log-copy.ts'
 import { Rejoin } from './rejoin.ts'
+import { SLOT_LABEL, SlotLost } from './slots.ts'
 
 const START_MS = 120_000
 
@@ -33,6 +35,8 @@ export async function startContainer(
     else socket.end(tar)
   } catch (error) {
     socket?.destroy()
+    const slot = Config.Labels?.[SLOT_LABEL]
+    if (slot && isOfAnother(error, id)) throw new SlotLost(slot)
     // 404 also stands for a network that is missing.
     const lost = isGone(error) && /no such container/i.test((error as Error).message)
     throw refusal(error, lost ? 'container_lost' : 'container_refused')

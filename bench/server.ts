@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { prepareVault, serverSettings } from '../src/cli/dev/prepare-vault.ts'
+import { Client } from '../src/client/client.ts'
+import { startDevVault } from '../src/dev-vault/index.ts'
+import type { JobSpec } from '../src/protocol/job.ts'
+import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
+import { Vault } from '../src/vault/client.ts'
+import { Secret } from '../src/vault/secret.ts'
+import { RawContainers } from './raw-container.ts'
+
+export interface BenchServer {
+  readonly client: Client
+  /** The baseline on the same engine. */
+  readonly raw: RawContainers
+  /** Resident memory of the server. */
+  megabytes(): number
+  /** A sealed job from its sealing to its final state. `onOutput` hears of the first byte. */
+  job(spec: JobSpec, onOutput?: () => void): Promise<void>
+  close(): Promise<void>
+}
+
+/** The built server, as it is installed, on embedded parts. */
+export async function startBenchServer(settings: Readonly<Record<string, string>>): Promise<BenchServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'writ-bench-'))
+  const postgres = await startEmbeddedPostgres({ directory })
+  const devVault = await startDevVault()
+  const vault = new Vault({ address: devVault.address })
+  const identities = await prepareVault(vault, new Secret(devVault.rootToken))
+  const server = spawn(process.execPath, ['dist/cli/main.js', 'server'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: postgres.url,
+      VAULT_ADDR: devVault.address,
+      WRIT_PORT: '0',
+      ...serverSettings(identities),
+      ...settings,
+    },
+  })
+  const address = await new Promise<string>(resolve => {
+    createInterface(server.stdout).on('line', text => {
+      const found = /"address":"([^"]+)"/.exec(text)?.[1]
+      if (found) resolve(found)
+    })
+  })
+  const client = new Client({ server: address, vault, token: identities.requestorToken })
+  const raw = new RawContainers((process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', ''))
+  return {
+    client,
+    raw,
+    megabytes: () => residentMegabytes(server.pid ?? 0),
+    async job(spec, onOutput) {
+      const { _id } = await client.submit(spec)
+      let heard = onOutput
+      for await (const event of client.follow(_id)) {
+        if (event.kind === 'output') {
+          heard?.()
+          heard = undefined
+        } else if (event.kind === 'end' && event.status !== 'success') throw new Error(event.status)
+      }
+    },
+    async close() {
+      await client.close()
+      await raw.close()
+      server.kill('SIGTERM')
+      await once(server, 'close')
+      await vault.close()
+      await devVault.close()
+      await postgres.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function residentMegabytes(pid: number): number {
+  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Math.round(Number(kilobytes) / 1024)
+}

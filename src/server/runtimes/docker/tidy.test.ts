@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { busyboxEntries, ensureBusyboxImage, importImage, tarOf } from '../../../../test/busybox-image.ts'
+import { DockerFixture } from '../../../../test/docker-fixture.ts'
+import { dockerRuntime } from './docker-runtime.ts'
+import { EngineError } from './engine-error.ts'
+import { PAUSE_LABEL, SLOT_LABEL } from './slots.ts'
+import { tidy } from './tidy.ts'
+
+const docker = new DockerFixture()
+const owner = ['writ.test-tidy', randomBytes(6).toString('hex')] as const
+const HOUR = 3_600_000
+const options = { owner, preparedMs: 24 * HOUR, orphanMs: 0 }
+
+const exists = (path: string) =>
+  docker.engine.json('GET', path).then(
+    () => true,
+    error => {
+      if (error instanceof EngineError && error.status === 404) return false
+      throw error
+    },
+  )
+
+async function container(labels: Record<string, string>, start = true): Promise<string> {
+  const body = {
+    Image: await ensureBusyboxImage(),
+    Cmd: ['sleep', '300'],
+    Labels: { 'writ.test': docker.label, ...labels },
+    HostConfig: { NetworkMode: 'none', Init: true },
+  }
+  const { Id } = await docker.engine.json<{ Id: string }>('POST', '/containers/create', { body })
+  if (start) await docker.engine.json('POST', `/containers/${Id}/start`)
+  return Id
+}
+
+test('slots of processes that are gone are removed, but for those in use, those that are new and those of others', async () => {
+  const mine = { [owner[0]]: owner[1] }
+  const left = await container({ ...mine, [PAUSE_LABEL]: 'left' })
+  const used = await container({ ...mine, [PAUSE_LABEL]: 'used' })
+  const user = await container({ [SLOT_LABEL]: 'used' })
+  const waiting = await container({ ...mine, [PAUSE_LABEL]: 'waiting' })
+  const created = await container({ [SLOT_LABEL]: 'waiting' }, false)
+  const others = await container({ [owner[0]]: 'another', [PAUSE_LABEL]: 'theirs' })
+  const foreign = await container({})
+  const job = await container(mine)
+  await tidy(docker.engine, null, { ...options, orphanMs: HOUR })
+  expect(await exists(`/containers/${left}/json`)).toBe(true)
+  await tidy(docker.engine, null, options)
+  const there = await Promise.all(
+    [left, used, user, waiting, created, others, foreign, job].map(id => exists(`/containers/${id}/json`)),
+  )
+  expect(there).toEqual([false, true, true, true, true, true, true, true])
+  await docker.engine.json('POST', `/containers/${user}/kill`)
+  await docker.engine.json('POST', `/containers/${user}/wait`)
+  await tidy(docker.engine, null, options)
+  expect(await exists(`/containers/${used}/json`)).toBe(false)
+})
+
+async function fresh(): Promise<{ ref: string; prepared: string }> {
+  const entries = [...busyboxEntries(), { name: 'unique', data: randomBytes(8).toString('hex') }]
+  const ref = await importImage('writ-test/tidy', await tarOf(entries))
+  await docker.remember(ref)
+  return { ref, prepared: (await docker.runtime.image(ref, 'IfNotPresent', {})).id }
+}
+
+test('prepared images that nobody used for long are removed; images as they came never are', async () => {
+  const [idle, busy] = [await fresh(), await fresh()]
+  const image = await docker.runtime.image(busy.ref, 'IfNotPresent', {})
+  const { name } = await docker.create(['true'], { image })
+  // their own clock: only these two are old for it
+  const later = new Proxy(docker.engine, {
+    get: (engine, key) => {
+      if (key !== 'json') return Reflect.get(engine, key, engine)
+      return async (method: 'GET', path: string, rest: object) => {
+        const answer = await engine.json<unknown>(method, path, rest)
+        const ours = [idle.prepared, busy.prepared].map(id => id)
+        if (path !== '/images/json') return answer
+        return (answer as { RepoTags: string[] | null }[]).filter(each =>
+          each.RepoTags?.some(tag => ours.includes(tag)),
+        )
+      }
+    },
+  })
+  await tidy(later, null, { ...options, preparedMs: HOUR })
+  expect([await exists(`/images/${idle.prepared}/json`), await exists(`/images/${busy.prepared}/json`)]).toEqual([
+    true,
+    true,
+  ])
+  await tidy(later, null, { ...options, preparedMs: -1_000 })
+  expect(
+    await Promise.all([idle.prepared, busy.prepared, idle.ref, busy.ref].map(id => exists(`/images/${id}/json`))),
+  ).toEqual([false, true, true, true])
+  await docker.runtime.remove(name)
+  await tidy(later, null, { ...options, preparedMs: -1_000 })
+  expect([await exists(`/images/${busy.prepared}/json`), await exists(`/images/${busy.ref}/json`)]).toEqual([
+    false,
+    true,
+  ])
+  // and what is needed again is prepared again
+  expect((await docker.runtime.image(idle.ref, 'IfNotPresent', {})).id).toBe(idle.prepared)
+})
+
+test('a runtime that was not told what is its own tidies nothing', async () => {
+  const left = await container({ [PAUSE_LABEL]: 'left' })
+  const runtime = dockerRuntime()
+  await runtime.tidy()
+  await runtime.close()
+  expect(await exists(`/containers/${left}/json`)).toBe(true)
+})

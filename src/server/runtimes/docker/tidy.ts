@@ -1,0 +1,70 @@
+import { removeContainer } from './container.ts'
+import type { Engine } from './engine.ts'
+import { inspectImage } from './image-inspection.ts'
+import { inspect } from './inspection.ts'
+import { FORMAT_LABEL } from './prepared-image.ts'
+import { PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
+
+export interface TidyOptions {
+  /** Label and value of what is of our installation. */
+  readonly owner: readonly [label: string, value: string]
+  /** Prepared images that were not used for this long are removed. */
+  readonly preparedMs: number
+  /** What another process made and does not use for this long is taken for left over. It would be missed, not needed. */
+  readonly orphanMs: number
+}
+
+interface Listed {
+  readonly Id: string
+  readonly Names: readonly string[]
+  readonly State: string
+  /** Unix time, by the engine's clock. */
+  readonly Created: number
+  readonly Labels: Readonly<Record<string, string>>
+}
+
+/** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours. */
+export async function tidy(engine: Engine, slots: Slots | null, options: TidyOptions): Promise<void> {
+  await forgetUsers(engine, slots)
+  await removeSlots(engine, slots, options)
+  await removePrepared(engine, options.preparedMs)
+}
+
+/** A container that another node has removed holds no slot. */
+async function forgetUsers(engine: Engine, slots: Slots | null): Promise<void> {
+  for (const name of slots?.users ?? []) if (!(await inspect(engine, name))) slots?.release(name)
+}
+
+/** Of processes that ended without clearing up. A job in one of them needs it for as long as it runs. */
+async function removeSlots(engine: Engine, slots: Slots | null, { owner, orphanMs }: TidyOptions): Promise<void> {
+  const [label, value] = owner
+  const pauses = await list(engine, [PAUSE_LABEL, `${label}=${value}`])
+  for (const { Id, Labels, Created } of pauses) {
+    const name = Labels[PAUSE_LABEL] ?? ''
+    if (slots?.has(name) || Created * 1000 + orphanMs > Date.now()) continue
+    const users = await list(engine, [`${SLOT_LABEL}=${name}`])
+    if (users.every(({ State }) => State === 'exited' || State === 'dead')) await removeContainer(engine, Id)
+  }
+}
+
+async function list(engine: Engine, label: readonly string[]): Promise<Listed[]> {
+  const query = { all: 1, filters: JSON.stringify({ label }) }
+  return await engine.json<Listed[]>('GET', '/containers/json', { query })
+}
+
+/**
+ * Not forced: the engine itself refuses while a container stands on it. Without the parents, which are the images as they came
+ * and may have lost their name to a newer one.
+ */
+async function removePrepared(engine: Engine, preparedMs: number): Promise<void> {
+  const query = { filters: JSON.stringify({ label: [FORMAT_LABEL] }) }
+  const images = await engine.json<{ Id: string; RepoTags: string[] | null }[]>('GET', '/images/json', { query })
+  for (const { Id, RepoTags } of images) {
+    const used = (await inspectImage(engine, Id))?.Metadata?.LastTagTime
+    if (!used || Date.parse(used) + preparedMs > Date.now()) continue
+    const names = RepoTags?.filter(tag => tag !== '<none>:<none>') ?? []
+    for (const name of names.length > 0 ? names : [Id]) {
+      await engine.json('DELETE', `/images/${name}`, { query: { noprune: 1 } }).catch(() => {})
+    }
+  }
+}
