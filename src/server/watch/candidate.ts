@@ -16,21 +16,20 @@ export function baseOf(watch: Watch): string {
  */
 export async function nextCommit(watch: Watch, repository: Repository, tip: Tip): Promise<Candidate | null> {
   const head = await repository.commitOf(tip.object)
-  const base = await lineage(watch, repository, head)
+  const base = baseOf(watch)
   if (base === head) return null
   const every = optionsOf(watch.options).mode === 'every'
-  if (!every || base === '') return { commit: head, object: tip.object }
-  const [commit = head] = await repository.commitsBetween(base, head)
-  return { commit, object: commit === head ? tip.object : commit }
-}
-
-/** What the tip descends from. A commit that was accepted by hand counts as one without a base: it is the next to run. */
-async function lineage(watch: Watch, repository: Repository, head: string): Promise<string> {
-  const base = baseOf(watch)
-  if (base === '' || (await descends(repository, base, head))) return base
+  const asCandidate = (commit: string) => ({ commit, object: commit === head ? tip.object : commit })
+  if (base === '') return asCandidate(head)
+  if (await descends(repository, base, head)) {
+    const [oldest = head] = every ? await repository.commitsBetween(base, head) : []
+    return asCandidate(oldest)
+  }
   const { waived_commit } = watch
   // what was accepted is that commit; what came after it descends from it, and needs its own signatures
-  if (waived_commit !== '' && (await descends(repository, waived_commit, head))) return ''
+  if (waived_commit !== '' && (await descends(repository, waived_commit, head))) {
+    return asCandidate(every ? waived_commit : head)
+  }
   throw new WritError('commit_not_descendant', `${head} is not a descendant of ${base}`)
 }
 
