@@ -13,6 +13,7 @@ import { limitRates, type RateLimits } from './rate-limit.ts'
 import { readinessRoutes } from './ready.ts'
 import { withoutTrailingSlash } from './trailing-slash.ts'
 import { watchRoutes } from './watch/routes.ts'
+import { webhookRoute } from './watch/webhook.ts'
 
 export interface HttpSettings extends RateLimits {
   /** Bytes. */
@@ -73,6 +74,13 @@ export async function buildApp(
     { prefix: '/v1/api/job' },
   )
   if (watching) {
+    await app.register(
+      (scope, _options, done) => {
+        webhookRoute(scope, watching)
+        done()
+      },
+      { prefix: '/v1' },
+    )
     await app.register(
       (scope, _options, done) => {
         watchRoutes(scope, watching)
