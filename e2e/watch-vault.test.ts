@@ -87,7 +87,8 @@ sleep 2
 test.each(CLI ? ['http', 'cli'] : ['http'])(
   'the README of flant_gitops, by %s: configured, signed off, requests made, answers unwrapped',
   async how => {
-    const mount = how === 'cli' ? 'flant-gitops' : 'flant_gitops'
+    const mount = how === 'cli' ? 'of_cli' : 'flant_gitops'
+    const otherSpelling = mount.replace('_', '-')
     const terminal = await Terminal.open({ VAULT_ADDR: server.address, VAULT_TOKEN: w.stack.root.reveal() })
     const folder = terminal.folder
     const ca = selfSigned().cert
@@ -115,6 +116,12 @@ test.each(CLI ? ['http', 'cli'] : ['http'])(
       return ''
     }
 
+    if (how === 'cli') {
+      const cli = async (...args: string[]) => await terminal.run(resolve(CLI as string), args)
+      expect(await cli('secrets', 'enable', `-path=${otherSpelling}`, 'flant_gitops')).toMatchObject({ code: 0 })
+      expect((await cli('secrets', 'list')).stdout).toMatch(/^of-cli\/ +flant_gitops /m)
+      expect(await cli('list', `${mount}/configure/vault_request`)).toMatchObject({ code: 2 })
+    }
     await vault('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '1' } }).catch(() => {})
     for (const n of [1, 2]) await vault('POST', `kv/bucket${n}`, { [`key${n}`]: `value-of-key-${n}` })
     const role = `myrole-${how}`
@@ -157,7 +164,7 @@ test.each(CLI ? ['http', 'cli'] : ['http'])(
       `docker_image=${w.image}`,
       'commands=./flant_gitops.sh',
     )
-    expect(await run('path-help', `${mount}/configure/`)).toContain('DESCRIPTION')
+    expect(await run('path-help', `${otherSpelling}/configure/`)).toContain('DESCRIPTION')
     expect(await run('path-help', `${mount}/configure/vault_request/VAULT_REQUEST_NAME`)).toContain('wrap')
     expect(await run('read', `${mount}/configure`)).toContain('./flant_gitops.sh')
     expect(await run('read', `${mount}/configure/vault_request/get_bucket1`)).toContain('/v1/kv/bucket1')
@@ -179,7 +186,7 @@ test.each(CLI ? ['http', 'cli'] : ['http'])(
     expect(log).not.toMatch(/GET_BUCKET1 token \S{20,}/)
     const plain = log.replaceAll(/(.)_/g, '$1')
     for (const n of [1, 2]) expect(plain).toContain(`"key${n}":"value-of-key-${n}"`)
-    const token = /GET_BUCKET1 token.*\n(\S+)\n/.exec(plain)?.[1] ?? ''
+    const token = /GETBUCKET1 token.*\n(\S+)\n/.exec(plain)?.[1] ?? ''
     expect(token.length).toBeGreaterThan(20)
     const [stored] = await w.stack.db.selectFrom('jobs').selectAll().where('id', '=', job_id).execute()
     expect(stored).toMatchObject({ sealed_spec: null, sealed_masks: null })
@@ -190,9 +197,6 @@ test.each(CLI ? ['http', 'cli'] : ['http'])(
       const tasks = await w.stack.db.selectFrom('watch_tasks').select('sealed_vault_token').execute()
       return tasks.every(task => task.sealed_vault_token === null)
     })
-    await api.send('DELETE', `${mount}/configure`)
-    await api.send('DELETE', `sys/mounts/${mount}`)
-    await api.write(`sys/mounts/${how === 'http' ? 'flant-gitops' : 'flant_gitops'}`, { type: 'flant_gitops' })
     rmSync(folder, { recursive: true, force: true })
   },
 )
