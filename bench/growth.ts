@@ -9,6 +9,7 @@ import { newJobId } from '../src/protocol/job-id.ts'
 import { record } from '../src/server/audit/audit.ts'
 import { buildApp } from '../src/server/http/app.ts'
 import type { Engine } from '../src/server/jobs/engine.ts'
+import { Meters } from '../src/server/jobs/meters.ts'
 import { claimJobs } from '../src/server/store/claims.ts'
 import { type Database, migrate, openDatabase } from '../src/server/store/database.ts'
 import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
@@ -125,7 +126,14 @@ async function side(url: string, name: string, jobs: number, queues: number, vau
     )
   }
   await sql`vacuum analyze`.execute(db)
-  const engine = { db, vault, log: pino({ level: 'silent' }), settings: {}, identity: { state: { sealed: false } } }
+  const engine = {
+    db,
+    vault,
+    log: pino({ level: 'silent' }),
+    settings: {},
+    identity: { state: { sealed: false } },
+    meters: new Meters(),
+  }
   const settings = { bodyLimit: 1024, tlsCert: null, tlsKey: null, rateLimit: 0, rateLimitOpen: 0 }
   return { db, http: await buildApp(engine as unknown as Engine, settings, { draining: false }), cursor: '' }
 }

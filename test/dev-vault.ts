@@ -1,5 +1,5 @@
 import { Clock, type DevVault, startDevVault } from '../src/dev-vault/index.ts'
-import { Vault } from '../src/vault/client.ts'
+import { Vault, type VaultCall } from '../src/vault/client.ts'
 import { Secret } from '../src/vault/secret.ts'
 import { createToken, type TokenRequest } from '../src/vault/token.ts'
 
@@ -7,6 +7,8 @@ export interface TestVault {
   readonly dev: DevVault
   readonly vault: Vault
   readonly root: Secret
+  /** What the client has asked, in order. */
+  readonly calls: readonly string[]
   /** Writes with the root token. */
   write(path: string, body: unknown): Promise<void>
   /** A child of the root token. */
@@ -17,11 +19,14 @@ export interface TestVault {
 /** The embedded Vault with a clock that the test moves, and a client for it that does not wait long. */
 export async function startTestVault(): Promise<TestVault> {
   const dev = await startDevVault({ clock: new Clock() })
-  const vault = new Vault({ address: dev.address, retry: { retries: 1, firstDelayMs: 1 } })
+  const calls: string[] = []
+  const onCall = ({ method, path }: VaultCall) => calls.push(`${method} ${path}`)
+  const vault = new Vault({ address: dev.address, retry: { retries: 1, firstDelayMs: 1 }, onCall })
   const root = new Secret(dev.rootToken)
   return {
     dev,
     vault,
+    calls,
     root,
     write: async (path, body) => void (await vault.send({ method: 'POST', path, token: root, body })),
     token: async wanted => (await createToken(vault, root, wanted)).token,

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { Identity } from '../src/server/identity/identity.ts'
 import type { Engine } from '../src/server/jobs/engine.ts'
+import { Meters } from '../src/server/jobs/meters.ts'
 import type { Runtime } from '../src/server/runtimes/runtime.ts'
 import { claimJobs } from '../src/server/store/claims.ts'
 import { migrate, openDatabase } from '../src/server/store/database.ts'
@@ -65,6 +66,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
       vault: stack.vault,
       identity,
       runtime,
+      meters: new Meters(),
       log: logger,
     }) as unknown as Engine
   const engine = node('node-1')

@@ -7,6 +7,7 @@ import { buildApp } from './http/app.ts'
 import { Identity } from './identity/identity.ts'
 import { INSTALLATION_LABEL, ownLabels } from './jobs/container.ts'
 import type { Engine } from './jobs/engine.ts'
+import { Meters } from './jobs/meters.ts'
 import { Worker } from './jobs/worker.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
 import { installationId, migrate, openDatabase } from './store/database.ts'
@@ -53,11 +54,13 @@ async function start(
   const db = openDatabase(config.databaseUrl, report)
   closers.push(() => db.destroy())
   await migrate(db)
+  const meters = new Meters()
   const vault = new Vault({
     address: config.vaultAddr,
     namespace: config.vaultNamespace || undefined,
     ca: config.vaultCa ?? undefined,
     serverName: config.vaultServerName || undefined,
+    onCall: call => meters.vaultCall(call),
   })
   closers.push(() => vault.close())
   const installation = await installationId(db)
@@ -78,7 +81,7 @@ async function start(
   closers.push(() => identity.close())
   const wakeups = new Wakeups(config.databaseUrl, report)
   closers.push(() => wakeups.close())
-  const parts = { node, installation, settings: config, db, wakeups, vault, identity, runtime, log }
+  const parts = { node, installation, settings: config, db, wakeups, vault, identity, runtime, meters, log }
   const watching: Watching = { engine: parts, settings: config }
   const engine: Engine = { ...parts, source: new WatchSource(watching) }
 

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, request } from 'undici'
-import { VaultError } from './error.ts'
+import { VaultError, type VaultErrorKind } from './error.ts'
 import { urlPath } from './path.ts'
 import { parseResponse, texts, type VaultResponse } from './response.ts'
 import { type RetryPolicy, withRetry } from './retry.ts'
@@ -20,6 +20,18 @@ export interface VaultOptions {
   /** For the answer's headers and for each pause in its body; default 10 s. */
   readonly timeoutMs?: number | undefined
   readonly retry?: RetryPolicy | undefined
+  /** Hears of every call when it is over. */
+  readonly onCall?: ((call: VaultCall) => void) | undefined
+}
+
+/** A call that is over, with its repetitions. */
+export interface VaultCall {
+  readonly method: string
+  /** May name a secret. */
+  readonly path: string
+  /** `aborted`: nobody waits for it any more. */
+  readonly outcome: 'ok' | VaultErrorKind | 'aborted'
+  readonly ms: number
 }
 
 export interface VaultRequest {
@@ -47,9 +59,11 @@ export class Vault {
   readonly #agent: Agent
   readonly #headers: Record<string, string>
   readonly #retry: RetryPolicy
+  readonly #onCall: VaultOptions['onCall']
 
   constructor(options: VaultOptions) {
     this.address = options.address.replace(/\/+$/, '')
+    this.#onCall = options.onCall
     const timeout = options.timeoutMs ?? 10_000
     this.#retry = options.retry ?? { retries: 3, firstDelayMs: 100 }
     // X-Vault-Request: a Vault agent in front refuses requests without it
@@ -84,6 +98,19 @@ export class Vault {
 
   /** As `send`, for answers that are not in Vault's envelope (`sys/health` …). */
   async raw(call: VaultRequest): Promise<{ status: number; body: unknown }> {
+    const start = performance.now()
+    let outcome: VaultCall['outcome'] = 'ok'
+    try {
+      return await this.#exchange(call)
+    } catch (error) {
+      outcome = error instanceof VaultError ? error.kind : 'aborted'
+      throw error
+    } finally {
+      this.#onCall?.({ method: call.method, path: call.path, outcome, ms: performance.now() - start })
+    }
+  }
+
+  async #exchange(call: VaultRequest): Promise<{ status: number; body: unknown }> {
     const url = `${this.address}/v1/${urlPath(call.path)}${call.query ? `?${call.query}` : ''}`
     const headers: Record<string, string> = { ...this.#headers }
     if (call.token) headers['x-vault-token'] = headerText(call)

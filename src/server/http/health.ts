@@ -4,7 +4,7 @@ import { WritError } from '../../protocol/errors.ts'
 import { JOB_STATES } from '../../protocol/job.ts'
 import type { Engine } from '../jobs/engine.ts'
 import type { RuntimeInfo } from '../runtimes/runtime.ts'
-import { countByStatus } from '../store/jobs.ts'
+import { countsOf } from './counts.ts'
 import { describeRoute } from './describe.ts'
 
 /** How long the container engine may take; a slow one must not make a probe fail. */
@@ -57,7 +57,7 @@ export function healthRoutes(app: FastifyInstance, engine: Engine, node: NodeSta
 async function collectFacts(engine: Engine, node: NodeState): Promise<Record<string, string>> {
   const { sealed, reason } = engine.identity.state
   const [counts, info] = await Promise.all([
-    countByStatus(engine.db),
+    countsOf(engine.db),
     engine.runtime.info(AbortSignal.timeout(ENGINE_MS)).catch(() => null),
   ])
   const all = [...counts.values()].reduce((sum, count) => sum + count, 0)

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Histogram } from 'prom-client'
 import Type from 'typebox'
 import { JOB_STATES } from '../../protocol/job.ts'
 import type { Engine } from '../jobs/engine.ts'
-import { countByStatus } from '../store/jobs.ts'
+import { type Depth, waitingDepth } from '../store/jobs.ts'
+import { countsOf } from './counts.ts'
 import { describeRoute } from './describe.ts'
 
 /**
@@ -11,7 +12,7 @@ import { describeRoute } from './describe.ts'
  * (gostint.md BUG 30).
  */
 export function metricsRoutes(app: FastifyInstance, engine: Engine): void {
-  const registry = new Registry()
+  const { registry } = engine.meters
   collectDefaultMetrics({ register: registry })
   const requests = new Histogram({
     name: 'gostint_request_duration_seconds',
@@ -25,10 +26,33 @@ export function metricsRoutes(app: FastifyInstance, engine: Engine): void {
     labelNames: ['status'],
     registers: [registry],
     async collect() {
-      const counts = await countByStatus(engine.db).catch(() => new Map<string, number>())
-      for (const status of JOB_STATES) this.set({ status }, counts.get(status) ?? 0)
+      this.reset()
+      // what is not known is left out: a zero would say that nothing waits
+      const counts = await countsOf(engine.db).catch(() => null)
+      if (counts) for (const status of JOB_STATES) this.set({ status }, counts.get(status) ?? 0)
     },
   })
+  const depths = {
+    writ_queue_depth: ['Jobs that wait, in all queues.', 'waiting'],
+    writ_queues_waiting: ['Queues in which a job waits.', 'queues'],
+    writ_queue_oldest_seconds: ['How long the oldest job has waited.', 'oldestSeconds'],
+  } as const
+  let depth: Promise<Depth | null> = Promise.resolve(null)
+  const [first] = Object.keys(depths)
+  for (const [name, [help, field]] of Object.entries(depths)) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        // one query for the three of them, which are collected in this order
+        if (name === first) depth = waitingDepth(engine.db).catch(() => null)
+        const found = await depth
+        if (found) this.set(found[field])
+        else this.reset()
+      },
+    })
+  }
   new Gauge({
     name: 'writ_sealed',
     help: '1 while the server has no Vault identity.',

@@ -82,6 +82,7 @@ test('real answers are as it says', async () => {
     ['GET', '/v1/api/openapi.json', null],
   ] as const) {
     const answer = await t.ask(url, token, { method })
+    expect(answer.http, url).not.toBe(500)
     check(method, path, answer.http, answer.body)
   }
 })

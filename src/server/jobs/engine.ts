@@ -5,6 +5,7 @@ import type { Runtime } from '../runtimes/runtime.ts'
 import type { QueueWidth } from '../store/claims.ts'
 import type { Database } from '../store/database.ts'
 import type { Wakeups } from '../store/wakeups.ts'
+import type { Meters } from './meters.ts'
 import type { JobSource } from './source.ts'
 import type { TimeBounds } from './time-limits.ts'
 
@@ -51,6 +52,7 @@ export interface Engine {
   readonly vault: Vault
   readonly identity: Identity
   readonly runtime: Runtime
+  readonly meters: Meters
   readonly log: Logger
   /** Makes jobs of the form `watch`; absent where nothing does. */
   readonly source?: JobSource | undefined

@@ -11,7 +11,7 @@ import { sourceOf } from './sourced.ts'
 
 /** Records the one end of a job (DESIGN §5, step 6): state, exit code, totals and audit entry in one transaction. */
 export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): Promise<void> {
-  await engine.db.transaction().execute(async tx => {
+  const ended = await engine.db.transaction().execute(async tx => {
     await endRun(tx, hold, outcome)
     const job = await findJob(tx, hold.id)
     if (job) await sourceOf(engine, job)?.ended(tx, job, outcome)
@@ -28,7 +28,12 @@ export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): P
         masked: job?.masked,
       },
     })
+    return job
   })
+  if (!ended) return
+  const { submitted_at, started_at, ended_at } = ended
+  const times = { submitted: submitted_at, started: started_at, ended: ended_at ?? new Date() }
+  engine.meters.ended(outcome.status, outcome.errorCode, times)
 }
 
 /** First and longest pause between attempts to release. */

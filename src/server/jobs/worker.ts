@@ -100,7 +100,7 @@ export class Worker {
   }
 
   async #findWork(): Promise<void> {
-    const { db, node, settings, identity } = this.#engine
+    const { db, node, settings, identity, meters } = this.#engine
     for (const id of await findKilled(db, node)) this.#running.get(id)?.killed.abort()
     if (this.#draining) return
     for (let n = 0; n < OVERDUE_AT_ONCE; n += 1) {
@@ -111,16 +111,20 @@ export class Worker {
     // without an identity a claimed job could only wait here, and keep another node from it
     if (identity.state.sealed) return
     for (const job of await reclaimJobs(db, node, RELEASED_AT_ONCE, settings.leaseMs, 'ended')) this.#run(job)
-    for (const job of await reclaimJobs(db, node, this.#free(), settings.leaseMs, 'running')) this.#run(job)
+    for (const job of await reclaimJobs(db, node, this.#free(), settings.leaseMs, 'running')) {
+      meters.takenOver.inc()
+      this.#run(job)
+    }
     await this.#claim()
   }
 
   /** Until nothing is left: a wide queue gives one job at a time, so that its jobs start in their order. */
   async #claim(): Promise<void> {
-    const { db, node, settings } = this.#engine
+    const { db, node, settings, meters } = this.#engine
     const limits = { all: settings.clusterConcurrency, widths: settings.queueWidths }
     for (;;) {
       const jobs = await claimJobs(db, node, this.#free(), settings.leaseMs, limits)
+      meters.claimed.inc(jobs.length)
       for (const job of jobs) this.#run(job)
       if (jobs.length === 0 || settings.queueWidths.length === 0) return
     }

@@ -137,3 +137,18 @@ export async function deleteExpired(tx: Tx, retentionMs: number): Promise<string
     returning id`.execute(tx)
   return rows.map(row => row.id)
 }
+
+export interface Depth {
+  readonly waiting: number
+  readonly queues: number
+  readonly oldestSeconds: number
+}
+
+/** What waits, of all queues together. */
+export async function waitingDepth(db: Database): Promise<Depth> {
+  const { rows } = await sql<Depth>`
+    select count(*) as waiting, count(distinct qname) as queues,
+      coalesce(extract(epoch from now() - min(submitted_at)), 0)::float8 as "oldestSeconds"
+    from jobs where status = 'queued'`.execute(db)
+  return rows[0] ?? { waiting: 0, queues: 0, oldestSeconds: 0 }
+}
