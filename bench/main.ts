@@ -4,6 +4,8 @@ const BENCHES = {
   faster: './faster.ts',
   'dev-vault': './dev-vault.ts',
   growth: './growth.ts',
+  stream: './stream.ts',
+  masker: './masker.ts',
 } as const
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { Agent } from 'undici'
+import { FrameParser } from '../src/server/runtimes/docker/frames.ts'
 
 /** The baseline: the same container by the bare engine API, and nothing else. */
 export class RawContainers {
@@ -14,6 +15,36 @@ export class RawContainers {
 
   /** create, attach, start, wait: as hardened as a job's. Returns its name, to be removed when the time is taken. */
   async run(image: string, command: readonly string[], network: string): Promise<string> {
+    const name = await this.#create(image, command, network)
+    const output = await this.#attach(name)
+    await this.#call('POST', `/containers/${name}/start`)
+    await this.#call('POST', `/containers/${name}/wait`)
+    output.destroy()
+    return name
+  }
+
+  /** Runs it, follows its log to the end and removes it; ms from the creation to the last byte. */
+  async follow(image: string, command: readonly string[], wanted: number): Promise<number> {
+    const start = performance.now()
+    const name = await this.#create(image, command, 'none')
+    await this.#call('POST', `/containers/${name}/start`)
+    const query = 'follow=1&stdout=1&stderr=1'
+    const { body } = await this.#agent.request({
+      origin: 'http://engine',
+      method: 'GET',
+      path: `/containers/${name}/logs?${query}`,
+      bodyTimeout: 0,
+    })
+    const parser = new FrameParser()
+    let seen = 0
+    for await (const chunk of body) for (const { data } of parser.push(chunk)) seen += data.length
+    const ms = performance.now() - start
+    await this.remove(name)
+    if (seen !== wanted) throw new Error(`the log has ${seen} bytes instead of ${wanted}`)
+    return ms
+  }
+
+  async #create(image: string, command: readonly string[], network: string): Promise<string> {
     this.#made += 1
     const name = `writ-bench-${process.pid}-${this.#made}`
     await this.#call('POST', `/containers/create?name=${name}`, {
@@ -32,10 +63,6 @@ export class RawContainers {
         LogConfig: { Type: 'json-file', Config: {} },
       },
     })
-    const output = await this.#attach(name)
-    await this.#call('POST', `/containers/${name}/start`)
-    await this.#call('POST', `/containers/${name}/wait`)
-    output.destroy()
     return name
   }
 

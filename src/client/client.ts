@@ -12,6 +12,7 @@ import type {
   SubmitAnswer,
 } from '../protocol/job.ts'
 import { decodeEvents, type JobEvent, offsetBehind } from '../protocol/output-event.ts'
+import { decodeFrames, FRAMES_TYPE } from '../protocol/output-frames.ts'
 import type { Vault } from '../vault/client.ts'
 import { Secret } from '../vault/secret.ts'
 import { createToken, lookupSelf, renewSelf, revokeSelf } from '../vault/token.ts'
@@ -132,7 +133,9 @@ export class Client {
       let failure: unknown = null
       try {
         const path = `${jobPath(id)}/output?offset=${position}`
-        for await (const event of decodeEvents(await this.#transport.stream({ method: 'GET', path, token, signal }))) {
+        const headers = { accept: `${FRAMES_TYPE}, text/event-stream;q=0.5` }
+        const { type, pieces } = await this.#transport.stream({ method: 'GET', path, token, headers, signal })
+        for await (const event of type.startsWith(FRAMES_TYPE) ? decodeFrames(pieces) : decodeEvents(pieces)) {
           failures = 0
           yield event
           if (event.kind === 'end') return

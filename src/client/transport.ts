@@ -57,9 +57,10 @@ export class Transport {
   }
 
   /** Sends it and hands over the body as it comes. Throws `RequestError`. */
-  async stream(call: Call): Promise<AsyncIterable<Uint8Array>> {
+  async stream(call: Call): Promise<{ type: string; pieces: AsyncIterable<Uint8Array> }> {
     const response = await this.#send(call)
-    if (response.statusCode === 200) return this.#pieces(call, response.body)
+    const type = String(response.headers['content-type'] ?? '')
+    if (response.statusCode === 200) return { type, pieces: this.#pieces(call, response.body) }
     const body = await response.body.json().catch(() => null)
     throw RequestError.from(response.statusCode, body)
   }

@@ -2,8 +2,8 @@ import type { Database } from '../store/database.ts'
 import { readOutput, readState, type StoredChunk } from '../store/output.ts'
 import { Latest } from './latest.ts'
 
-/** So many pages of a job are remembered, of 512 KiB at most: those who keep up read the same ones at nearly the same time. */
-const PAGES = 2
+/** So much of a job is remembered: those who keep up read the same pages at nearly the same time. */
+const REMEMBERED_BYTES = 2 * 1024 * 1024
 /** Of the connections to the database, this many may be busy for followers: a crowd of them must not hold up who stores. */
 const READERS = 3
 
@@ -17,6 +17,9 @@ export class Feed {
   readonly #turns: Turns
   readonly #reading = new Map<number, Latest<StoredChunk[]>>()
   readonly #pages = new Map<number, StoredChunk[]>()
+  #bytes = 0
+  /** How far it is stored, where this is the node that stores it. */
+  #written: number | null = null
 
   constructor(db: Database, jobId: string, turns: Turns) {
     this.#db = db
@@ -29,6 +32,7 @@ export class Feed {
   async page(offset: number): Promise<StoredChunk[]> {
     const known = this.#pages.get(offset)
     if (known) return known
+    if (offset === this.#written) return []
     let reading = this.#reading.get(offset)
     if (!reading) {
       reading = new Latest(() => this.#turns.take(() => readOutput(this.#db, this.#jobId, offset)))
@@ -44,13 +48,27 @@ export class Feed {
     }
   }
 
+  /** What was just stored by this node, so that it need not be read again; null when it stores no more. */
+  offer(chunks: readonly StoredChunk[] | null): void {
+    const [first, last] = [chunks?.[0], chunks?.at(-1)]
+    this.#written = last ? last.start + last.data.byteLength : null
+    if (chunks && first) this.#remember(first.start, [...chunks])
+  }
+
   #remember(offset: number, page: StoredChunk[]): void {
+    if (this.#pages.has(offset)) return
     this.#pages.set(offset, page)
-    for (const oldest of this.#pages.keys()) {
-      if (this.#pages.size <= PAGES) break
+    this.#bytes += sizeOf(page)
+    for (const [oldest, old] of this.#pages) {
+      if (this.#bytes <= REMEMBERED_BYTES) break
+      this.#bytes -= sizeOf(old)
       this.#pages.delete(oldest)
     }
   }
+}
+
+function sizeOf(page: readonly StoredChunk[]): number {
+  return page.reduce((sum, chunk) => sum + chunk.data.byteLength, 0)
 }
 
 /** Lets so many work at once; the others wait in their order. */
@@ -82,6 +100,11 @@ interface Followed {
 
 /** For each database, that is for each server of this process. */
 const followed = new WeakMap<Database, Followed>()
+
+/** To those who follow a job here; `null`: this node stores no more of it. */
+export function offerToFollowers(db: Database, jobId: string, chunks: readonly StoredChunk[] | null): void {
+  followed.get(db)?.feeds.get(jobId)?.feed.offer(chunks)
+}
 
 /** The feed of a job, shared by all who follow it here. Close it when done. */
 export function openFeed(db: Database, jobId: string): { feed: Feed; close(): void } {

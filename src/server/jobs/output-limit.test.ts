@@ -129,7 +129,7 @@ describe('an output larger than its limit', () => {
 
   test('a follower who keeps up gets everything; one who does not is told what he missed, and nobody waits for him', async () => {
     const { hold, job } = await t.claim({ outputLimit: LIMIT })
-    const whole = Buffer.from(lines(20_000))
+    const whole = Buffer.from(lines(60_000))
     const follower = followJob(t.engine, hold.id, 0, never)
     const slow = followJob(t.engine, hold.id, 0, never)
     const got: Buffer[] = []

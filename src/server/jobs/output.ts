@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { record } from '../audit/audit.ts'
 import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
-import { appendOutput, type Batch, type Stored } from '../store/output.ts'
+import { appendOutput, type Batch, type Stored, type StoredChunk } from '../store/output.ts'
 import { type Hold, HoldLost, updateRun } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
+import { offerToFollowers } from './feed.ts'
 import { createMasker, type Masker } from './mask.ts'
 import { OutputPosition } from './output-position.ts'
 import type { Secrets } from './secrets.ts'
@@ -112,6 +113,7 @@ class OutputWriter {
     this.#pending = []
     this.#pendingBytes = 0
     await this.#flushing?.catch(() => {})
+    offerToFollowers(this.#engine.db, this.#hold.id, null)
   }
 
   #cancel(): void {
@@ -162,7 +164,9 @@ class OutputWriter {
   async #store(batch: Batch): Promise<void> {
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
       try {
+        const start = this.#stored.output_bytes
         this.#stored = await appendOutput(this.#engine.db, this.#hold, this.#stored, batch)
+        offerToFollowers(this.#engine.db, this.#hold.id, placed(batch.chunks, start))
         return
       } catch (error) {
         if (error instanceof HoldLost || this.#lost.aborted) throw error
@@ -178,6 +182,15 @@ class OutputWriter {
 interface Run {
   readonly stream: OutputStream
   readonly parts: Uint8Array[]
+}
+
+function placed(chunks: Batch['chunks'], start: number): StoredChunk[] {
+  let at = start
+  return chunks.map(chunk => {
+    const stored = { ...chunk, start: at }
+    at += chunk.data.byteLength
+    return stored
+  })
 }
 
 /** The same bytes in pieces of this size. */
