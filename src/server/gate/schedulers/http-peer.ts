@@ -9,7 +9,7 @@ export interface HttpPeerOptions {
 }
 
 export interface Ask {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'PUT'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
   /** Default 1 MiB. */
@@ -24,6 +24,7 @@ export interface HttpAnswer {
   readonly now: Date | undefined
   /** Parses the body. Throws `scheduler_lied` if it is not JSON. */
   json(): unknown
+  text(): string
 }
 
 const TIMEOUT_MS = 5_000
@@ -64,7 +65,13 @@ export class HttpPeer {
         ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
       })
       const bytes = await bounded(body, ask.maxBytes ?? MAX_BYTES)
-      return { status: statusCode, headers, now: clockOf(headers.date), json: () => parse(bytes) }
+      return {
+        status: statusCode,
+        headers,
+        now: clockOf(headers.date),
+        json: () => parse(bytes),
+        text: () => bytes.toString('utf8'),
+      }
     } catch (error) {
       if (error instanceof WritError) throw error
       throw unavailable(error, signal)
