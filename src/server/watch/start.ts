@@ -8,6 +8,7 @@ import { insertTask } from '../store/watch-tasks.ts'
 import { endLook, isAskedFor, lockWatch, type Watch } from '../store/watches.ts'
 import { digestOf, type Plan } from './plan.ts'
 import type { Candidate, Verdict } from './quorum.ts'
+import { DEFAULT_TASKS } from './tasks.ts'
 import type { Watching } from './watching.ts'
 
 /** Where the files of the commit are (gitops.md §10). */
@@ -16,7 +17,7 @@ const COMMIT_DIRECTORY = '/git'
 /** Each command in a shell of its own, as the steps of an image build were; the first that fails is the last, and its code the job's. */
 const RUN_EACH = 'for command in "$@"; do /bin/sh -c "$command" || exit $?; done'
 
-function orderOf(watch: Pick<Watch, 'name'>, plan: Plan, bounds: TimeBounds): Order {
+function orderOf(watch: Pick<Watch, 'name' | 'task_configuration'>, plan: Plan, bounds: TimeBounds): Order {
   return {
     qname: queueOf(watch.name),
     image: plan.image,
@@ -35,8 +36,14 @@ function orderOf(watch: Pick<Watch, 'name'>, plan: Plan, bounds: TimeBounds): Or
     vaultToken: { kind: 'none' },
     limits: {},
     // a commit waits for the one before it as long as that takes
-    timeLimits: { ...readTimeLimits({}, bounds), queue: null },
+    timeLimits: { ...readTimeLimits({ timeout: timeoutOf(watch, bounds) }, bounds), queue: null },
   }
+}
+
+/** `task_timeout`, within what the administrator allows at all. */
+function timeoutOf(watch: Pick<Watch, 'task_configuration'>, { timeoutMax }: TimeBounds): number {
+  const { task_timeout } = watch.task_configuration ?? DEFAULT_TASKS
+  return timeoutMax > 0 ? Math.min(task_timeout, timeoutMax) : task_timeout
 }
 
 /** The queue of a watch: its commits run one after another. */

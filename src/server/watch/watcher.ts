@@ -5,8 +5,6 @@ import { reconcile } from './reconcile.ts'
 import { maintainTokens } from './request-run.ts'
 import type { Watching } from './watching.ts'
 
-/** How long another node leaves a watch alone whose node says nothing. */
-const LEASE_MS = 30_000
 /** It looks for due watches this often even if nobody wakes it. */
 const LONGEST_SLEEP_MS = 5_000
 const MAINTENANCE_MS = 5_000
@@ -30,7 +28,7 @@ export class Watcher {
     this.#watching.engine.wakeups.onWatch(() => this.#wake())
     this.#timers = [
       setInterval(() => void this.#maintain(), MAINTENANCE_MS),
-      setInterval(() => void this.#extend(), LEASE_MS / 3),
+      setInterval(() => void this.#extend(), this.#watching.engine.settings.leaseMs / 3),
     ]
     this.#wake()
   }
@@ -61,7 +59,8 @@ export class Watcher {
         const free = settings.watchLooks - this.#looks.size
         // credentials are opened with it, and jobs are sealed with it
         if (!engine.identity.state.sealed) {
-          for (const watch of await claimWatches(engine.db, engine.node, free, LEASE_MS)) this.#look(watch)
+          for (const watch of await claimWatches(engine.db, engine.node, free, engine.settings.leaseMs))
+            this.#look(watch)
         }
         this.#sleep(free > 0 ? await untilDue(engine.db) : null)
       } catch (error) {
@@ -93,7 +92,7 @@ export class Watcher {
   async #extend(): Promise<void> {
     const { engine } = this.#watching
     for (const name of this.#looks.keys()) {
-      await extendLook(engine.db, name, engine.node, LEASE_MS).catch(error => {
+      await extendLook(engine.db, name, engine.node, engine.settings.leaseMs).catch(error => {
         engine.log.warn({ watch: name, err: error }, 'the lease of a look was not extended')
       })
     }

@@ -13,6 +13,7 @@ import { parseJson } from '../json-body.ts'
 import { answerVaultError, envelope, send } from './answer.ts'
 import { helpOf, mountHelp } from './help.ts'
 import { LIST_STAND_IN, ListVerb } from './list-verb.ts'
+import { MOUNT } from './mount-pattern.ts'
 import { mountRoutes } from './mounts.ts'
 import type { Path } from './path.ts'
 import { PATHS } from './paths.ts'
@@ -33,9 +34,6 @@ const HIDDEN = { hide: true }
 interface MountParams {
   Params: { mount: string; '*': string }
 }
-
-/** Our own interface is not a mount, also where it has no such path: what is asked of it is answered in its own form. */
-const MOUNT = ':mount(^(?!api$)[^/]+$)'
 
 /**
  * `/v1/<mount>/…` as Vault speaks it (gitops.md §3), beside our own `/v1/api/…`: the router prefers fixed parts of a path, and no
