@@ -87,6 +87,7 @@ export class Remote {
       await this.#cache.remove()
       throw new WritError('repository_unsupported', 'it is shallow')
     }
+    if (!(await this.#came())) throw new WritError('repository_unsupported', 'its history is cut off')
     if (tip.signatures === undefined) await this.#local(['update-ref', '-d', `${this.#slot}/signatures`])
     // Not gc: that takes objects that nothing names out of their packs, or away, such as the last accepted commit.
     if ((await this.#cache.packs()) > MANY_PACKS) await this.#local(['repack', '-a', '-d', '-k', '-l', '-q'])
@@ -95,6 +96,11 @@ export class Remote {
     const { code } = await this.#local(['cat-file', '-e', fetched.object])
     if (code !== 0) throw new WritError('repository_damaged', 'the tip is missing')
     return fetched
+  }
+
+  /** git fetches nothing from a shallow repository, and calls that a success. */
+  async #came(): Promise<boolean> {
+    return (await this.#local(['rev-parse', '--verify', '--quiet', `${this.#slot}/tip`])).code === 0
   }
 
   async #whileSmall(signal: AbortSignal | undefined, action: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
