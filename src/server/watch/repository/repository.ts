@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Evidence } from '../signatures/evidence.ts'
-import type { AcceptedCommit } from '../signatures/quorum.ts'
+import { AcceptedCommit } from '../signatures/quorum.ts'
 import { parseAddress } from './address.ts'
 import { Cache } from './cache.ts'
 import { type ChangedFile, History } from './history.ts'
@@ -120,7 +120,7 @@ export function openRepository(options: RepositoryOptions): Repository {
     isFastForward: (from, to) => history.isFastForward(from, to),
     commitsBetween: (from, to) => history.commitsBetween(from, to),
     changedFiles: (from, to) => history.changedFiles(from, to),
-    tarOf: (accepted, tarOptions) => treeTar(reader, accepted.commit, limits, tarOptions),
+    tarOf: (accepted, tarOptions) => treeTar(reader, AcceptedCommit.commitOf(accepted), limits, tarOptions),
     async readCommit(id) {
       const object = await read(id)
       if (object.type !== 'commit') throw new WritError('commit_unknown', id)

@@ -37,6 +37,12 @@ export class AcceptedCommit {
     this.#standing = standing
   }
 
+  /** Of an object that nobody but `checkQuorum` can have made: one that only looks like it is refused. */
+  static commitOf(accepted: AcceptedCommit): string {
+    if (!(#commit in accepted)) throw new WritError('quorum_not_met', 'not checked')
+    return accepted.commit
+  }
+
   /** The commit whose files may run. Throws for an accepted digest. */
   get commit(): string {
     if (this.#commit === undefined) throw new WritError('quorum_not_met', 'what was signed is not a commit')
