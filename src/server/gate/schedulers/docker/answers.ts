@@ -11,7 +11,7 @@ const Labels = Type.Union([Type.Record(Type.String(), Type.String()), Type.Null(
 const Container = Type.Object({
   Id,
   Name: text,
-  Image: text,
+  Image: Type.String({ pattern: '^(sha256:)?[0-9a-f]{64}$' }),
   Config: Type.Object({ Image: text, Labels }),
   State: Type.Object({
     Status: text,

@@ -205,7 +205,13 @@ describe('an engine that fails or lies', () => {
     Restarting: false,
     StartedAt: new Date().toISOString(),
   }
-  const good = { Id: ID, Name: '/x', Image: 'sha256:b2', Config: { Image: 'x', Labels: null }, State: running }
+  const good = {
+    Id: ID,
+    Name: '/x',
+    Image: `sha256:${'b2'.repeat(32)}`,
+    Config: { Image: 'x', Labels: null },
+    State: running,
+  }
   test.each<[string, object, string]>([
     ['another container', { ...good, Id: 'b2'.repeat(32) }, 'task_not_found'],
     ['an id that is none', { ...good, Id: '../x' }, 'scheduler_lied'],

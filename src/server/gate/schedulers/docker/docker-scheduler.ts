@@ -20,7 +20,7 @@ export interface DockerOptions {
 /** `self` is the container that the kernel names; else an id as `docker ps` or a host name shows it, in full, or a label. */
 const SELF = 'self'
 const CONTAINER_ID = /^(?:[0-9a-f]{12}|[0-9a-f]{64})$/
-const TASK_ID = /[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}/
+const TASK_ID = /[A-Za-z0-9][A-Za-z0-9_.:@-]{0,254}/
 const LABEL = 'writ.task'
 const TIMEOUT_MS = 5_000
 
