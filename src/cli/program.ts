@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander'
 import { PROFILES } from './doctor/check.ts'
+import { collect, exit } from './options.ts'
+import { watchCommands } from './watch/program.ts'
 
 /** All commands. Each imports its code when it is called: the start of the command stays short. */
 export function program(): Command {
@@ -59,6 +61,8 @@ export function program(): Command {
   remote(writ.command('rm').description('remove ended jobs, cancel waiting ones').argument('<id...>')).action(
     exit(async (ids, options) => await (await import('./commands/jobs.ts')).rm(ids, options)),
   )
+
+  watchCommands(writ)
 
   const audit = writ.command('audit').description('the audit trail, read from the database (DATABASE_URL)')
   audit
@@ -140,15 +144,4 @@ function job(command: Command): Command {
 
 function port(description: string, fallback: number): Option {
   return new Option('--port <port>', `${description}; 0 takes a free one`).argParser(Number).default(fallback)
-}
-
-function collect(value: string, before: string[]): string[] {
-  return [...before, value]
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: commander hands over arguments and options untyped; each command types its own
-function exit(action: (...args: any[]) => Promise<number>) {
-  return async (...args: unknown[]) => {
-    process.exitCode = await action(...args)
-  }
 }

@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Terminal } from './command.ts'
+import { type ServerProcess, until } from './stack.ts'
+import { startWatched, WatchApi, type Watched } from './watched.ts'
+
+let w: Watched
+let server: ServerProcess
+let api: WatchApi
+beforeAll(async () => {
+  w = await startWatched()
+  server = await w.startServer()
+  api = new WatchApi(() => server.address, w.stack.root.reveal())
+})
+afterAll(() => w?.close())
+
+/** Somebody at their desk: a clone, a key that git is configured for, and a token. */
+async function desk(name: string): Promise<{ terminal: Terminal; clone: string }> {
+  const { world, stack } = w
+  const terminal = await Terminal.open({
+    WRIT_ADDR: server.address,
+    VAULT_TOKEN: stack.root.reveal(),
+    GNUPGHOME: world.gpg.path,
+    GIT_CONFIG_NOSYSTEM: '1',
+  })
+  const clone = join(terminal.folder, 'clone')
+  const git = (...args: string[]) => execFileSync('git', args, { env: { ...process.env, HOME: terminal.folder } })
+  git('clone', '-q', world.repository.path, clone)
+  const key = `${world.pgp(name)}@example.com`
+  for (const [field, value] of Object.entries({ 'user.name': name, 'user.email': key, 'user.signingkey': key }))
+    git('-C', clone, 'config', field, value)
+  return { terminal, clone }
+}
+
+test.each(['commit', 'plan'])('people add a watch, see what is missing, and sign a %s', async what => {
+  const { repository } = w.world
+  const name = `by-${what}`
+  const commit = repository.commit(repository.tree({ data: `${what}\n` }))
+  repository.ref(`refs/heads/${name}`, commit)
+  const ann = await desk('ann')
+  const bob = await desk('bob')
+  for (const { name: person, key } of w.world.trust('ann', 'bob', 'cat'))
+    writeFileSync(join(ann.terminal.folder, `${person}.asc`), key)
+  const added = await ann.terminal.writ(
+    ...['watch', 'add', name, '--repo', repository.path, '--branch', name, '--image', w.image],
+    ...['--command', 'cat data', '--signatures', '2', '--poll', '1s'],
+    ...['--key', 'ann=ann.asc', '--key', 'bob=bob.asc', '--key', 'cat=cat.asc'],
+    ...(what === 'plan' ? ['--signed-plan'] : []),
+  )
+  expect(added, added.stderr).toMatchObject({ code: 0 })
+  expect(added.stdout).toContain('0 of 2, waiting for 2 of: ann, bob, cat')
+
+  const plan = await ann.terminal.writ('watch', 'plan', name)
+  for (const part of [commit, w.image, 'cat data', 'added        data', 'digest']) expect(plan.stdout).toContain(part)
+
+  const first = await ann.terminal.writ('watch', 'sign', name, '--clone', ann.clone)
+  expect(first, first.stderr).toMatchObject({ code: 0 })
+  expect(first.stderr).toContain('1 of 2 by ann, waiting for 1 of: bob, cat')
+  expect((await bob.terminal.writ('watch', 'status', name)).stdout).toContain('1 of 2 by ann')
+  // the same person again is the same person
+  expect((await ann.terminal.writ('watch', 'sign', name, '--clone', ann.clone)).stderr).toContain('1 of 2 by ann')
+  expect(await api.tasks(name).then(ids => Promise.all(ids.map(id => api.read(`${name}/task/${id}`))))).toEqual(
+    expect.not.arrayContaining([expect.objectContaining({ job_id: expect.stringMatching(/./) })]),
+  )
+
+  const second = await bob.terminal.writ('watch', 'sign', name, '--clone', bob.clone, '--json')
+  expect(JSON.parse(second.stdout)).toMatchObject({
+    subject: what === 'plan' ? expect.stringMatching(/^[0-9a-f]{64}$/) : commit,
+    standing: { signers: [{ name: 'ann' }, { name: 'bob' }] },
+  })
+  const task = await api.ended(name, commit)
+  expect(task).toMatchObject({ status: 'SUCCEEDED', signers: [{ name: 'ann' }, { name: 'bob' }] })
+  await until(async () => (await api.read(`${name}/status`)).state === 'watching')
+  expect((await ann.terminal.writ('watch', 'ls')).stdout).toMatch(new RegExp(`${name} +watching`))
+  if (what === 'plan') {
+    // the signatures are over one plan and no other: with another command, the next commit needs them anew
+    const next = repository.commit(repository.tree({ data: 'next\n' }), [commit])
+    w.world.note(next, w.world.line('ann', next), w.world.line('bob', next))
+    repository.ref(`refs/heads/${name}`, next)
+    await until(async () => (await api.read(`${name}/status`)).reason_code === 'quorum_not_met')
+  }
+  const removed = await ann.terminal.writ('watch', 'rm', name)
+  expect(removed).toMatchObject({ code: 0 })
+})
+
+test('what is missing or wrong is said, with what to do next', async () => {
+  const terminal = await Terminal.open({ VAULT_TOKEN: 'x' })
+  expect(await terminal.writ('watch', 'ls')).toMatchObject({ code: 2, stderr: expect.stringContaining('WRIT_ADDR') })
+  const known = await Terminal.open({ WRIT_ADDR: server.address, VAULT_TOKEN: w.stack.root.reveal() })
+  expect(await known.writ('watch', 'status', 'nobody')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no handler'),
+  })
+  expect((await known.writ('watch', 'status', 'flant_gitops')).stdout).toContain('unconfigured')
+})

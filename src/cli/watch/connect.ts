@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import type { VaultRequest } from '../../vault/client.ts'
+import { Vault } from '../../vault/client.ts'
+import { isVaultError, VaultError } from '../../vault/error.ts'
+import { findToken } from '../commands/connect.ts'
+import { UsageError } from '../failure.ts'
+
+/** Options that every command about watches takes. */
+export interface WatchOptions {
+  readonly server?: string
+  readonly json?: boolean
+}
+
+/** The server's paths of watches, which are spoken to as Vault is. */
+export class WatchServer {
+  readonly #vault: Vault
+  readonly #token: NonNullable<VaultRequest['token']>
+
+  private constructor(vault: Vault, token: NonNullable<VaultRequest['token']>) {
+    this.#vault = vault
+    this.#token = token
+  }
+
+  /** From flags and environment, and closed at the end. Throws `UsageError` with everything that is missing. */
+  static async with<T>(options: WatchOptions, action: (server: WatchServer) => Promise<T>): Promise<T> {
+    const address = options.server ?? process.env.WRIT_ADDR
+    const token = await findToken()
+    const missing = [
+      ...(address ? [] : ['WRIT_ADDR is not set: the address of the server (or --server)']),
+      ...(token ? [] : ['VAULT_TOKEN is not set and there is no ~/.vault-token: log in with `vault login`']),
+    ]
+    if (!address || !token) throw new UsageError(missing.join('\n'))
+    const ca = process.env.WRIT_CACERT ? await readFile(process.env.WRIT_CACERT, 'utf8') : undefined
+    // a look into a repository may take as long as fetching it does
+    const vault = new Vault({ address, ca, timeoutMs: 600_000, retry: { retries: 0, firstDelayMs: 1 } })
+    try {
+      return await action(new WatchServer(vault, token))
+    } catch (error) {
+      throw said(error)
+    } finally {
+      await vault.close()
+    }
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: each caller knows what its path answers
+  async read(path: string, query?: string): Promise<any> {
+    return (await this.#vault.send({ method: 'GET', path, query, token: this.#token }))?.data ?? null
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: each caller knows what its path answers
+  async write(path: string, body: object = {}): Promise<any> {
+    return (await this.#vault.send({ method: 'PUT', path, body, token: this.#token }))?.data ?? null
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#vault.send({ method: 'DELETE', path, token: this.#token })
+  }
+}
+
+/** It is not Vault that answered, although it was asked as Vault is. */
+function said(error: unknown): unknown {
+  if (!isVaultError(error)) return error
+  if (error.status === 0) return new Error(`no answer from the server: ${error.errors.join('; ')}`)
+  const reason = error.errors.join('; ') || (error.status === 404 ? 'nothing there' : `HTTP ${error.status}`)
+  return new Error(`${reason} (${error.path})`, { cause: error instanceof VaultError ? undefined : error })
+}
