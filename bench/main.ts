@@ -6,6 +6,8 @@ const BENCHES = {
   growth: './growth.ts',
   stream: './stream.ts',
   masker: './masker.ts',
+  queues: './queues.ts',
+  wake: './wake.ts',
 } as const
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -48,7 +48,7 @@ export async function releaseJob(engine: Engine, job: Job, hold: Hold, lost: Abo
     try {
       await takeAway(engine, job, hold)
       await engine.db.transaction().execute(async tx => {
-        await markReleased(tx, hold)
+        if (!(await markReleased(tx, hold))) return
         await record(tx, { action: 'job.container_removed', job: hold.id, actor: hold.node })
         if (job.token_accessor) await record(tx, { action: 'job.token_revoked', job: hold.id, actor: hold.node })
       })

@@ -90,15 +90,17 @@ export async function endRun(tx: Tx, hold: Hold, outcome: Outcome): Promise<void
   await notify(tx, 'job', hold.id)
 }
 
-/** Everything that the job held is gone. */
-export async function markReleased(tx: Tx, hold: Hold): Promise<void> {
-  await tx
+/** Everything that the job held is gone. False: another attempt has it, or said so already, and there is nothing to record. */
+export async function markReleased(tx: Tx, hold: Hold): Promise<boolean> {
+  const { numUpdatedRows } = await tx
     .updateTable('jobs')
     .set({ released_at: sql<Date>`clock_timestamp()`, token_accessor: null, token_renew_at: null })
     .where('id', '=', hold.id)
     .where('attempt', '=', hold.attempt)
-    .execute()
+    .where('released_at', 'is', null)
+    .executeTakeFirst()
   await notify(tx, 'job', hold.id)
+  return numUpdatedRows === 1n
 }
 
 /** Lets the leases of this node end now, so that the next node need not wait for them. */

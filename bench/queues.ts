@@ -1,0 +1,78 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { type Database, migrate, openDatabase } from '../src/server/store/database.ts'
+import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
+
+/**
+ * How fast three nodes take jobs out of many queues: each job claimed, ended with its audit entry and released, with a runtime that
+ * does nothing. The baseline is what PostgreSQL does at the same moment from as many connections: one UPDATE of one row for each
+ * transaction, two of them for a job. Then the history is checked: no two of one queue at once, none before an earlier one.
+ */
+export async function bench([jobs = '100000', queues = '10000', parallel = '10']: string[]): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'writ-bench-'))
+  const postgres = await startEmbeddedPostgres({ directory, maxConnections: 100 })
+  const db = openDatabase(postgres.url, () => {})
+  try {
+    await migrate(db)
+    await fill(db, Number(jobs), Number(queues))
+    const bare = await nodes(postgres.url, 'bare', String(Math.floor((2 * Number(jobs)) / 3)), parallel)
+    const ours = await nodes(postgres.url, 'queues', '0', parallel)
+    const text = [
+      `${jobs} jobs in ${queues} queues, 3 nodes with ${parallel} places each`,
+      `bare UPDATE transactions            ${rate(bare)} /s`,
+      `claimed, ended and released         ${rate(ours)} jobs/s in ${(ours.ms / 1000).toFixed(1)} s`,
+      `ratio to two bare UPDATEs a job     ${(ours.done / ours.ms / (bare.done / 2 / bare.ms)).toFixed(2)}`,
+      `jobs ended                          ${ours.done}`,
+      `overlaps or breaks of order         ${await violations(db)}`,
+    ]
+    process.stdout.write(`${text.join('\n')}\n`)
+  } finally {
+    await db.destroy()
+    await postgres.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+interface Measured {
+  readonly done: number
+  readonly ms: number
+}
+
+const rate = ({ done, ms }: Measured) => Math.round((done / ms) * 1000)
+
+async function fill(db: Database, jobs: number, queues: number): Promise<void> {
+  await sql`
+    insert into jobs (id, qname, form, image, tty, submitter_entity, submitter_accessor_hash)
+    select lpad(to_hex(n), 24, '0'), 'queue ' || (n % ${queues}), 'direct', 'image', false, 'entity', 'hash'
+    from generate_series(1, ${jobs}::int) n`.execute(db)
+  await sql`create table bare as select n::text as id, 'running' as status from generate_series(0, 99999) n`.execute(db)
+  await sql`create unique index on bare (id)`.execute(db)
+  await sql`vacuum analyze`.execute(db)
+}
+
+async function nodes(url: string, kind: string, amount: string, parallel: string): Promise<Measured> {
+  const script = join(import.meta.dirname, 'queue-node.ts')
+  const children = ['a', 'b', 'c'].map(name => fork(script, [url, name, kind, amount, parallel]))
+  await Promise.all(children.map(child => once(child, 'message')))
+  const start = performance.now()
+  const answers = children.map(async child => {
+    child.send('go')
+    const [{ done }] = (await once(child, 'message')) as [{ done: number }]
+    return done
+  })
+  const done = (await Promise.all(answers)).reduce((sum, one) => sum + one, 0)
+  return { done, ms: performance.now() - start }
+}
+
+async function violations(db: Database): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*) as count from (
+      select started_at, lag(ended_at) over (partition by qname order by seq) as before from jobs) as history
+    where started_at < before or started_at is null`.execute(db)
+  return rows[0]?.count ?? Number.NaN
+}
