@@ -1,6 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { type Identities, loginRequestor, prepareVault, serverSettings } from '../src/cli/dev/prepare-vault.ts'
 import { Client } from '../src/client/client.ts'
 import { type DevVault, startDevVault } from '../src/dev-vault/index.ts'
@@ -12,7 +9,9 @@ import { Vault } from '../src/vault/client.ts'
 import { Secret } from '../src/vault/secret.ts'
 import { ensureBusyboxImage } from '../test/busybox-image.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
-import { COMPILE_CACHE } from './compile-cache.ts'
+import { type ServerProcess, startServerProcess } from './server-process.ts'
+
+export type { ServerProcess } from './server-process.ts'
 
 /** A whole system for a test: embedded Vault, a database of its own, the real engine, and servers that are processes. */
 export interface Stack {
@@ -32,14 +31,6 @@ export interface Stack {
   /** A requestor with an identity of its own. */
   requestor(name: string): Promise<Secret>
   close(): Promise<void>
-}
-
-export interface ServerProcess {
-  readonly address: string
-  readonly pid: number
-  /** Everything that it logged so far. */
-  log(): string
-  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 export async function startStack(): Promise<Stack> {
@@ -102,38 +93,6 @@ export async function startStack(): Promise<Stack> {
 
 async function embeddedVault(): Promise<DevVault | null> {
   return process.env.WRIT_TEST_VAULT_ADDR ? null : await startDevVault()
-}
-
-async function startServerProcess(settings: Record<string, string>): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ['src/cli/main.ts', 'server'], {
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', ...COMPILE_CACHE, ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let log = ''
-  child.stderr.on('data', chunk => {
-    log += chunk
-  })
-  const address = await new Promise<string>((resolve, reject) => {
-    createInterface(child.stdout).on('line', line => {
-      log += `${line}\n`
-      const found = /"address":"([^"]+)"/.exec(line)?.[1]
-      if (found) resolve(found)
-    })
-    child.once('close', code => reject(new Error(`the server ended with ${code}: ${log.slice(-2_000)}`)))
-  })
-  return {
-    address,
-    pid: child.pid ?? 0,
-    log: () => log,
-    stop: (signal = 'SIGTERM') => endProcess(child, signal),
-  }
-}
-
-async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const closed = once(child, 'close')
-  child.kill(signal)
-  await closed
 }
 
 export interface Ended {

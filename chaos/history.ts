@@ -1,0 +1,81 @@
+import { sql } from 'kysely'
+import { isFinal } from '../src/protocol/job.ts'
+import { verifyAudit } from '../src/server/audit/verify.ts'
+import type { Database } from '../src/server/store/database.ts'
+import type { Job } from '../src/server/store/jobs.ts'
+import type { Expected } from './load.ts'
+import type { Starts } from './starts.ts'
+
+/** Ends that a crash at the wrong moment may give an honest job. Everything else is a defect. */
+const HONEST = new Set(['start_interrupted', 'container_lost', 'engine_lost'])
+
+/** Reads what is on record and what the engine saw, and says everything that breaks a promise, a line each. */
+export async function checkHistory(db: Database, accepted: readonly Expected[], starts: Starts): Promise<string[]> {
+  const jobs = await db.selectFrom('jobs').selectAll().orderBy('seq').execute()
+  const byId = new Map(jobs.map(job => [job.id, job]))
+  const ends = await endsOnRecord(db)
+  const found: string[] = []
+  for (const { id } of accepted) if (!byId.has(id)) found.push(`${id} was accepted and is not there`)
+  for (const job of jobs) {
+    const say = (text: string) => found.push(`${job.id} (${job.qname}, ${job.status} ${job.error_code}): ${text}`)
+    if (!isFinal(job.status)) say('has not ended')
+    if (ends.get(job.id) !== 1) say(`has ${ends.get(job.id) ?? 0} ends on record`)
+    if (starts.of(job.id) > 1) say(`its container was started ${starts.of(job.id)} times`)
+    if (job.status === 'success' && starts.of(job.id) !== 1) say('success, and no start was seen')
+    if (job.error_code === 'internal') say(job.error_text)
+  }
+  for (const expected of accepted) {
+    const job = byId.get(expected.id)
+    if (job) found.push(...(await wrongOutput(db, job, expected)))
+  }
+  found.push(...wrongOrder(jobs, starts))
+  const { brokenAt } = await verifyAudit(db)
+  if (brokenAt !== null) found.push(`the audit trail is broken at ${brokenAt}`)
+  return found
+}
+
+async function endsOnRecord(db: Database): Promise<Map<string, number>> {
+  const { rows } = await sql<{ job: string; ends: number }>`
+    select job_id as job, count(*) as ends from audit
+    where entry::jsonb->>'action' = 'job.ended' group by job_id`.execute(db)
+  return new Map(rows.map(row => [row.job, row.ends]))
+}
+
+async function wrongOutput(db: Database, job: Job, { id, lines, code, killed }: Expected): Promise<string[]> {
+  const chunks = await db
+    .selectFrom('output')
+    .select('data')
+    .where('job_id', '=', id)
+    .where('stream', '=', 'stdout')
+    .orderBy('start')
+    .execute()
+  const stdout = Buffer.concat(chunks.map(({ data }) => data)).toString()
+  const whole = Array.from({ length: lines }, (_, n) => `line ${n + 1}\n`).join('')
+  const label = `${id} (${job.status} ${job.error_code} ${job.return_code})`
+  if (!whole.startsWith(stdout)) return [`${label}: lines lost or doubled: ${JSON.stringify(stdout.slice(-80))}`]
+  if (job.error_code === 'job_killed' && killed) return []
+  if (HONEST.has(job.error_code)) return []
+  const good = job.error_code === '' && job.return_code === code && job.status === (code === 0 ? 'success' : 'failed')
+  if (!good) return [`${label}: should have ended with ${code}: ${job.error_text}`]
+  return stdout === whole ? [] : [`${label}: the output has ${stdout.split('\n').length - 1} of ${lines} lines`]
+}
+
+function wrongOrder(jobs: readonly Job[], starts: Starts): string[] {
+  const found: string[] = []
+  const seen = new Map(starts.order.map((id, index) => [id, index]))
+  for (const [qname, queue] of Map.groupBy(jobs, job => job.qname)) {
+    let before: Job | undefined
+    let startedLast = -1
+    for (const job of queue) {
+      if (before && job.started_at && before.ended_at && job.started_at < before.ended_at) {
+        found.push(`${qname}: ${job.id} began before ${before.id} ended`)
+      }
+      if (job.started_at) before = job
+      const index = seen.get(job.id)
+      if (index === undefined) continue
+      if (index < startedLast) found.push(`${qname}: the container of ${job.id} was started before an earlier one`)
+      startedLast = index
+    }
+  }
+  return found
+}
