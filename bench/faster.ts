@@ -18,7 +18,6 @@ export async function bench([rounds = '30', batches = '4']: string[]): Promise<v
     WRIT_JOB_NETWORK: NETWORK,
     WRIT_NETWORK_SLOTS: String(WIDTH),
     WRIT_CONCURRENCY: String(WIDTH),
-    WRIT_LOG_LEVEL: 'warn',
   })
   const job = (queue: number) => server.job({ container_image: image, run: ['true'], qname: `q${queue}` })
   const plain = () => run('docker', ['run', '--rm', image, 'true'])

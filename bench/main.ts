@@ -2,6 +2,7 @@
 const BENCHES = {
   overhead: './overhead.ts',
   faster: './faster.ts',
+  warm: './warm.ts',
   'dev-vault': './dev-vault.ts',
   growth: './growth.ts',
   stream: './stream.ts',

@@ -43,7 +43,8 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
       ...settings,
     },
   })
-  const address = await new Promise<string>(resolve => {
+  const address = await new Promise<string>((resolve, reject) => {
+    server.once('close', code => reject(new Error(`the server ended with ${code}`)))
     createInterface(server.stdout).on('line', text => {
       const found = /"address":"([^"]+)"/.exec(text)?.[1]
       if (found) resolve(found)

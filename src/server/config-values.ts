@@ -72,6 +72,21 @@ export function queueWidths(text: string): QueueWidth[] {
   })
 }
 
+/** `name=3,other=1`, with names as of images. */
+export function counts(text: string): ReadonlyMap<string, number> {
+  const items = text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
+  return new Map(
+    items.map(item => {
+      const [, name = '', count = ''] = /^([^=\s]+)=([1-9]\d?)$/.exec(item) ?? []
+      if (!name) throw new Error('is no list of image=number, with numbers from 1 to 99')
+      return [name, Number(count)] as const
+    }),
+  )
+}
+
 export function flag(text: string): boolean {
   if (!['0', '1'].includes(text)) throw new Error('is neither 0 nor 1')
   return text === '1'

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import {
   anyText,
   cacheFolder,
+  counts,
   decimal,
   duration,
   file,
@@ -151,6 +152,12 @@ export const SETTINGS = {
     integer(0, 1000),
     'Networks that are kept for jobs of the same submitter that follow each other; 0: each job gets a new one.',
     '0',
+  ),
+  warm: setting(
+    ['WRIT_WARM'],
+    counts,
+    'Containers that are started before there is a job for them: busybox=2,ansible:9=1. Jobs of that image with the default limits and without content take them.',
+    '',
   ),
   concurrency: setting(
     ['WRIT_CONCURRENCY'],

@@ -8,6 +8,7 @@ import { Identity } from './identity/identity.ts'
 import { INSTALLATION_LABEL, ownLabels } from './jobs/container.ts'
 import type { Engine } from './jobs/engine.ts'
 import { Meters } from './jobs/meters.ts'
+import { resolveLimits } from './jobs/limits.ts'
 import { Worker } from './jobs/worker.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
 import { installationId, migrate, openDatabase } from './store/database.ts'
@@ -69,6 +70,7 @@ async function start(
     gateBinary: config.gateBinary,
     pullStallMs: config.pullStallSeconds * 1000,
     slots: { count: config.networkSlots, network: config.jobNetwork, labels: ownLabels(node, installation) },
+    warm: { images: config.warm, limits: resolveLimits(config, {}), labels: ownLabels(node, installation) },
     tidy: {
       owner: [INSTALLATION_LABEL, installation],
       preparedMs: config.preparedSeconds * 1000,

@@ -67,3 +67,33 @@ test('a container that was to be started and is gone: unknown, and never a secon
   expect(started).toBe(1)
   expect(job).toMatchObject({ status: 'unknown', error_code: 'container_lost' })
 })
+
+test.each(['running', 'exited'] as const)(
+  'a container that was started in advance and got no job (%s) is not the end of it',
+  async phase => {
+    const image = { id: 'i', digest: 'd', entrypoint: [], command: [], metadata: null }
+    const removed: string[] = []
+    let [made, left] = [0, true]
+    const job = await run({
+      image: async () => image,
+      // as a node leaves it that took one and died: the first look finds the name taken
+      create: async () => {
+        made += 1
+        return left ? null : 'c1'
+      },
+      find: async name => (left ? { name, id: 'w', labels: {}, phase, exit: null } : null),
+      remove: async name => {
+        removed.push(name)
+        left = false
+      },
+      removeUnstarted: async () => false,
+      start: async () => ({
+        output: (async function* () {})(),
+        exit: Promise.resolve({ code: 0, outOfMemory: false }),
+      }),
+    })
+    expect(job).toMatchObject({ status: 'success', return_code: 0 })
+    // once before the job, once after it
+    expect([made, removed.length]).toEqual([2, 2])
+  },
+)

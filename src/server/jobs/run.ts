@@ -65,12 +65,19 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
   const job = await findJob(engine.db, hold.id)
   if (job?.node !== hold.node || job.attempt !== hold.attempt) throw new HoldLost(hold)
   const container = await engine.runtime.find(containerName(hold.id), control.lost)
-  if (container && container.phase !== 'created') return await resume(engine, hold, job, container.phase, control)
-  // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
-  if (!container && job.stage !== 'preparing') throw new WritError('container_lost')
-  // created by an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
-  if (container && !(await engine.runtime.removeUnstarted(containerName(hold.id)))) {
-    return await resume(engine, hold, job, 'running', control)
+  if (job.stage !== 'preparing') {
+    // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
+    if (!container) throw new WritError('container_lost')
+    if (container.phase !== 'created') return await resume(engine, hold, job, container.phase, control)
+  }
+  if (container?.phase === 'created') {
+    // of an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
+    if (!(await engine.runtime.removeUnstarted(container.name))) {
+      return await resume(engine, hold, job, 'running', control)
+    }
+  } else if (container) {
+    // started in advance, for a node that went away then: nobody gives it its job before `starting` is on record
+    await engine.runtime.remove(container.name)
   }
   return (await start(engine, hold, job, control)) ?? (await carryOut(engine, hold, control))
 }

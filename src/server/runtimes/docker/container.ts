@@ -21,7 +21,7 @@ export async function createContainer(
     const query = { name: spec.name }
     const created = await engine.json<{ Id: string }>('POST', '/containers/create', {
       query,
-      body: body(spec, slot),
+      body: createBody(spec, slot),
       signal,
     })
     id = created.Id
@@ -48,11 +48,12 @@ export function isOfAnother(error: unknown, id = ''): boolean {
 }
 
 /** Podman answers a name that is taken with 500. */
-function nameIsTaken(error: unknown): boolean {
+export function nameIsTaken(error: unknown): boolean {
   return error instanceof EngineError && (error.status === 409 || /name .* is already in use/.test(error.message))
 }
 
-function body(spec: ContainerSpec, slot: string | null) {
+/** How the engine is told about it. */
+export function createBody(spec: ContainerSpec, slot: string | null) {
   const { tty, limits } = spec
   return {
     Image: spec.image.id,

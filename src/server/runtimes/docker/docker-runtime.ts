@@ -3,15 +3,17 @@ import type { Runtime } from '../runtime.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
 import { Engine } from './engine.ts'
+import { secretTar } from './gate.ts'
 import { type GateBinary, gateBinary } from './gate-binary.ts'
 import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
 import { PreparedImages } from './prepared-image.ts'
 import { Pulls } from './pulls.ts'
 import { SlotLost, type SlotOptions, Slots } from './slots.ts'
-import { attachAgain, startContainer } from './start.ts'
+import { attachAgain, releaseGate, startContainer } from './start.ts'
 import { type RuntimeLog, stopContainer } from './stop.ts'
 import { type TidyOptions, tidy } from './tidy.ts'
+import { WarmGates, type WarmOptions } from './warm.ts'
 
 const PULL_STALL_MS = 300_000
 
@@ -28,6 +30,8 @@ export interface DockerOptions {
   readonly pullStallMs?: number
   /** Networks that outlive jobs; left out: each job gets one of its own. */
   readonly slots?: SlotOptions
+  /** Containers that are started before there is a job for them; left out: none. */
+  readonly warm?: WarmOptions
   /** What `tidy` takes for left over; left out: nothing. */
   readonly tidy?: TidyOptions
   readonly log?: RuntimeLog
@@ -47,6 +51,9 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
   const prepared = new PreparedImages(engine, binary)
   const images = { engine, prepared, pulls: new Pulls(), stallMs: options.pullStallMs ?? PULL_STALL_MS }
   const slots = options.slots?.count ? new Slots(engine, binary, options.slots, log) : null
+  const warm = options.warm?.images.size
+    ? new WarmGates(engine, ref => resolveImage(images, ref, 'IfNotPresent', {}), options.warm, log)
+    : null
   /** What a slot is to blame for is tried again by the caller, who then gets another one or none. */
   const inSlots = async <T>(action: () => Promise<T>): Promise<T> => {
     try {
@@ -63,6 +70,8 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     },
     image: (ref, policy, wanted) => resolveImage(images, ref, policy, wanted),
     async create(spec, signal) {
+      const gate = await warm?.take(spec)
+      if (gate !== undefined) return gate
       const slot = (spec.tenant && slots?.take(spec.name, spec.tenant, spec.limits.network)) || null
       let id: string | null = null
       try {
@@ -73,7 +82,11 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
         if (slot && id === null) slots?.release(spec.name)
       }
     },
-    start: (id, files, signal) => inSlots(() => startContainer(engine, id, files, signal)),
+    async start(id, files, signal) {
+      const gate = warm?.claim(id)
+      if (!gate) return await inSlots(() => startContainer(engine, id, files, signal))
+      return await releaseGate(engine, id, gate.socket, await secretTar(files, gate.spec), signal)
+    },
     attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),
     async find(name, signal) {
       const state = await inspect(engine, name, signal)
@@ -81,6 +94,7 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     },
     stop: (name, graceSeconds) => stopContainer(engine, name, graceSeconds, log),
     async remove(name) {
+      warm?.forget(name)
       await removeContainer(engine, name)
       slots?.release(name)
     },
@@ -91,10 +105,11 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     },
     list: (label, value) => listContainers(engine, label, value),
     async tidy() {
-      if (options.tidy) await tidy(engine, slots, options.tidy)
+      await warm?.refresh()
+      if (options.tidy) await tidy(engine, { slots, warm }, options.tidy)
     },
     async close() {
-      await slots?.close()
+      await Promise.all([slots?.close(), warm?.close()])
       await engine.close()
     },
   }

@@ -21,7 +21,7 @@ const STARTED_FILE = `${STATE_DIRECTORY}/started`
 
 const ENVIRONMENT = '.environment'
 const COMPLETE = '.complete'
-const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+export const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 const BEFORE = `
 refuse() { echo "writ: $1; the job was not run" >&2; exit 125; }
@@ -88,16 +88,31 @@ export const SECRETS_TMPFS = {
   [SECRETS_DIRECTORY]: `rw,noexec,nosuid,nodev,size=${TMPFS_BYTES},mode=0700,uid=${JOB_USER},gid=${JOB_USER}`,
 }
 
+/** What a gate that was started in advance is told with the secrets. */
+export interface LateOrder {
+  readonly argv: readonly string[]
+  /** `NAME=value` */
+  readonly env: readonly string[]
+}
+
 /** `secrets` as the gate wants them. The order matters: the proof of completeness comes last. */
-export async function secretTar({ files, env }: SecretFiles): Promise<Buffer> {
+export async function secretTar({ files, env }: SecretFiles, late?: LateOrder): Promise<Buffer> {
   const owned = { uid: JOB_USER, gid: JOB_USER, mode: 0o444 }
   const tar = await smallTar([
     ...Object.entries(files).map(([name, data]) => ({ ...owned, name, data })),
-    { ...owned, name: ENVIRONMENT, data: shellExports(env) },
+    { ...owned, name: ENVIRONMENT, data: `${lateOrder(late)}${shellExports(env)}` },
     { ...owned, name: COMPLETE },
   ])
   if (tar.length > SECRETS_BYTES) throw new WritError('container_refused', 'the secrets are larger than 4 MiB together')
   return tar
+}
+
+/** The variables of the job first: as in a container that was made for it, the secrets' come after them. */
+function lateOrder(late: LateOrder | undefined): string {
+  if (!late) return ''
+  const pairs = late.env.map(item => [item.slice(0, item.indexOf('=')), item.slice(item.indexOf('=') + 1)] as const)
+  if (late.argv.some(arg => arg.includes('\0'))) throw new WritError('container_refused', 'a command with a NUL byte')
+  return `${shellExports(Object.fromEntries(pairs))}set -- ${late.argv.map(quoted).join(' ')}\n`
 }
 
 /**
@@ -108,7 +123,11 @@ export function shellExports(env: Readonly<Record<string, string>>): string {
     .map(([name, value]) => {
       if (!ENVIRONMENT_NAME.test(name)) throw new WritError('env_var_invalid', 'a name that no shell can export')
       if (value.includes('\0')) throw new WritError('env_var_invalid', `${name} has a NUL byte`)
-      return `export ${name}='${value.replaceAll("'", "'\\''")}'\n`
+      return `export ${name}=${quoted(value)}\n`
     })
     .join('')
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -46,14 +46,44 @@ export async function startContainer(
   return { output: liveOutput({ engine, id, tty, socket, watch, signal }), exit: watch.exit }
 }
 
+/**
+ * Gives a gate that waits in a started container its job. It cannot be told whether the job began if this fails: the container
+ * says it by how it ends.
+ */
+export async function releaseGate(
+  engine: Engine,
+  id: string,
+  socket: Duplex,
+  tar: Buffer,
+  signal?: AbortSignal,
+): Promise<Attachment> {
+  socket.end(tar)
+  if (signal) addAbortSignal(signal, socket)
+  const watch = watchExit(engine, id, signal)
+  return { output: liveOutput({ engine, id, tty: false, socket, watch, signal }), exit: watch.exit }
+}
+
+/**
+ * A gate that still waits is told that nothing more comes. The attack on waiting for it instead: a node that was only stopped keeps
+ * its end open, for as long as it is stopped. A job has nothing there that could end.
+ */
+async function endInput(engine: Engine, id: string, signal?: AbortSignal): Promise<void> {
+  const socket = await engine
+    .hijack(`/containers/${id}/attach`, { query: { stream: 1, stdin: 1 }, signal })
+    .catch(() => null)
+  socket?.resume()
+  socket?.end()
+}
+
 export async function attachAgain(
   engine: Engine,
   name: string,
   cursor: Cursor,
   signal?: AbortSignal,
 ): Promise<Attachment> {
-  const { Id: id, State } = await existing(engine, name, signal)
+  const { Id: id, State, Config } = await existing(engine, name, signal)
   if (State.Status === 'created') throw new WritError('container_refused', 'it was never started')
+  if (State.Running && !Config.Tty) await endInput(engine, id, signal)
   const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }
   return { output: logCopy(engine, id, streams, signal), exit: watchExit(engine, id, signal).exit }
 }

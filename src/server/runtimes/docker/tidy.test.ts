@@ -10,6 +10,7 @@ import { tidy } from './tidy.ts'
 const docker = new DockerFixture()
 const owner = ['writ.test-tidy', randomBytes(6).toString('hex')] as const
 const HOUR = 3_600_000
+const NONE = { slots: null, warm: null }
 const options = { owner, preparedMs: 24 * HOUR, orphanMs: 0 }
 
 const exists = (path: string) =>
@@ -43,16 +44,16 @@ test('slots of processes that are gone are removed, but for those in use, those 
   const others = await container({ [owner[0]]: 'another', [PAUSE_LABEL]: 'theirs' })
   const foreign = await container({})
   const job = await container(mine)
-  await tidy(docker.engine, null, { ...options, orphanMs: HOUR })
+  await tidy(docker.engine, NONE, { ...options, orphanMs: HOUR })
   expect(await exists(`/containers/${left}/json`)).toBe(true)
-  await tidy(docker.engine, null, options)
+  await tidy(docker.engine, NONE, options)
   const there = await Promise.all(
     [left, used, user, waiting, created, others, foreign, job].map(id => exists(`/containers/${id}/json`)),
   )
   expect(there).toEqual([false, true, true, true, true, true, true, true])
   await docker.engine.json('POST', `/containers/${user}/kill`)
   await docker.engine.json('POST', `/containers/${user}/wait`)
-  await tidy(docker.engine, null, options)
+  await tidy(docker.engine, NONE, options)
   expect(await exists(`/containers/${used}/json`)).toBe(false)
 })
 
@@ -81,17 +82,17 @@ test('prepared images that nobody used for long are removed; images as they came
       }
     },
   })
-  await tidy(later, null, { ...options, preparedMs: HOUR })
+  await tidy(later, NONE, { ...options, preparedMs: HOUR })
   expect([await exists(`/images/${idle.prepared}/json`), await exists(`/images/${busy.prepared}/json`)]).toEqual([
     true,
     true,
   ])
-  await tidy(later, null, { ...options, preparedMs: -1_000 })
+  await tidy(later, NONE, { ...options, preparedMs: -1_000 })
   expect(
     await Promise.all([idle.prepared, busy.prepared, idle.ref, busy.ref].map(id => exists(`/images/${id}/json`))),
   ).toEqual([false, true, true, true])
   await docker.runtime.remove(name)
-  await tidy(later, null, { ...options, preparedMs: -1_000 })
+  await tidy(later, NONE, { ...options, preparedMs: -1_000 })
   expect([await exists(`/images/${busy.prepared}/json`), await exists(`/images/${busy.ref}/json`)]).toEqual([
     false,
     true,

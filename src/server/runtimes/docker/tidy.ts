@@ -4,6 +4,7 @@ import { inspectImage } from './image-inspection.ts'
 import { inspect } from './inspection.ts'
 import { FORMAT_LABEL } from './prepared-image.ts'
 import { PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
+import { WARM_LABEL, type WarmGates } from './warm.ts'
 
 export interface TidyOptions {
   /** Label and value of what is of our installation. */
@@ -23,10 +24,17 @@ interface Listed {
   readonly Labels: Readonly<Record<string, string>>
 }
 
+/** What this process uses. */
+export interface Ours {
+  readonly slots: Slots | null
+  readonly warm: WarmGates | null
+}
+
 /** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours. */
-export async function tidy(engine: Engine, slots: Slots | null, options: TidyOptions): Promise<void> {
+export async function tidy(engine: Engine, { slots, warm }: Ours, options: TidyOptions): Promise<void> {
   await forgetUsers(engine, slots)
   await removeSlots(engine, slots, options)
+  await removeGates(engine, warm, options)
   await removePrepared(engine, options.preparedMs)
 }
 
@@ -44,6 +52,17 @@ async function removeSlots(engine: Engine, slots: Slots | null, { owner, orphanM
     if (slots?.has(name) || Created * 1000 + orphanMs > Date.now()) continue
     const users = await list(engine, [`${SLOT_LABEL}=${name}`])
     if (users.every(({ State }) => State === 'exited' || State === 'dead')) await removeContainer(engine, Id)
+  }
+}
+
+/** Gates that ended with the process that held them. One that waits belongs to a process that is there, or only stopped. */
+async function removeGates(engine: Engine, warm: WarmGates | null, { owner, orphanMs }: TidyOptions): Promise<void> {
+  const [label, value] = owner
+  for (const { Id, Names, Labels, State, Created } of await list(engine, [WARM_LABEL, `${label}=${value}`])) {
+    const name = Labels[WARM_LABEL] ?? ''
+    // under another name it is the container of a job
+    const idle = Names.includes(`/${name}`) && State !== 'running'
+    if (idle && !warm?.has(name) && Created * 1000 + orphanMs <= Date.now()) await removeContainer(engine, Id)
   }
 }
 
