@@ -92,10 +92,10 @@ class Docker {
     return found
   }
 
-  async #get(path: string, signal: AbortSignal, query: Record<string, string | number> = {}): Promise<unknown> {
+  async #get(path: string, signal: AbortSignal, query?: Record<string, string | number>): Promise<unknown> {
     const deadlineMs = this.#options.timeoutMs ?? TIMEOUT_MS
     try {
-      return await this.#engine.json('GET', path, { query, signal, deadlineMs })
+      return await this.#engine.json('GET', path, { ...(query ? { query } : {}), signal, deadlineMs })
     } catch (error) {
       if (error instanceof EngineError && error.status === 404) throw new WritError('task_not_found')
       throw new WritError('scheduler_unavailable', undefined, { cause: error })
