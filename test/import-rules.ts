@@ -19,9 +19,14 @@ const MIDDLE = ['identity', 'runtimes', ...GROUND]
 
 /** The floors of the server: each may use those below it. */
 export const SERVER: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['config.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
+  'main.ts': ['config.ts', 'gate-main.ts', 'gate-config.ts', 'log.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
   'config.ts': ['config-values.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
   'config-values.ts': ['watch', ...MIDDLE],
+  'gate-main.ts': ['gate-config.ts', 'gate-schedulers.ts', 'http', 'gate', 'jobs', ...MIDDLE],
+  'gate-schedulers.ts': ['config.ts', 'gate-config.ts', 'gate', 'jobs', ...MIDDLE],
+  'gate-config.ts': ['config.ts', 'gate-settings.ts', 'http', 'gate', ...MIDDLE],
+  'gate-settings.ts': ['config-values.ts'],
+  'log.ts': [],
   http: ['watch', 'gate', 'jobs', ...MIDDLE],
   watch: ['jobs', ...MIDDLE],
   gate: ['jobs', ...MIDDLE],

@@ -27,6 +27,15 @@ export function program(): Command {
     .action(async () => await (await import('./commands/server.ts')).server())
 
   writ
+    .command('gate')
+    .description('the gate alone, in the place of vault-gatekeeper: its flags and environment (docs/gate.md)')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .argument('[flags...]', 'flags of vault-gatekeeper; `writ gate -help` lists them')
+    .action(async flags => await (await import('./commands/gate.ts')).gate(flags))
+
+  writ
     .command('dev-vault')
     .description('the embedded Vault alone: in memory, for trying and testing only')
     .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8200')

@@ -1,5 +1,4 @@
-import Type, { type Static } from 'typebox'
-
+import type { ErrorBody } from './error-body.ts'
 import {
   DENIED,
   type ErrorEntry,
@@ -376,15 +375,6 @@ export class WritError extends Error {
     return ERRORS[this.code]
   }
 }
-
-/** The body of an error answer (gostint.md §2.3, with our `code` and `remedy` added). */
-export const ErrorBody = Type.Object({
-  status: Type.String({ description: "In GoStint's words." }),
-  error: Type.String({ description: 'What happened.' }),
-  code: Type.String({ description: 'Stable; docs/errors.md lists all.' }),
-  remedy: Type.String({ description: 'What to do next.' }),
-})
-export type ErrorBody = Static<typeof ErrorBody>
 
 export function errorBody(error: WritError): ErrorBody {
   return { status: error.entry.status, error: error.message, code: error.code, remedy: error.entry.remedy }

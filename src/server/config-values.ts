@@ -95,7 +95,7 @@ export function flag(text: string): boolean {
 export function oneOf<T extends string>(...allowed: T[]) {
   return (text: string): T => {
     const found = allowed.find(candidate => candidate === text)
-    if (!found) throw new Error(`is none of ${allowed.join(', ')}`)
+    if (found === undefined) throw new Error(`is none of ${allowed.join(', ')}`)
     return found
   }
 }

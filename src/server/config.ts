@@ -342,6 +342,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return { ...rest, credentials }
 }
 
-function isLoopback(host: string | undefined): boolean {
+export function isLoopback(host: string | undefined): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host ?? '')
 }

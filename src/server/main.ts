@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
 import type { Config } from './config.ts'
 import { buildApp } from './http/app.ts'
@@ -109,17 +109,4 @@ async function start(
     log.info('draining: no more jobs are claimed')
   }
   return { address, node, drain, close }
-}
-
-/** The log: JSON lines. What could carry a token is taken out, although nothing of ours should put one in. */
-export function createLog(level: string, destination?: pino.DestinationStream): Logger {
-  const options: pino.LoggerOptions = {
-    level,
-    base: null,
-    redact: {
-      paths: ['req.headers', 'headers', '*.headers', '*.token', '*.secret_id', '*.wrap_secret_id', '*.cubby_token'],
-      censor: '[secret]',
-    },
-  }
-  return destination ? pino(options, destination) : pino(options)
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { createLog } from '../../server/main.ts'
+import { createLog } from '../../server/log.ts'
 import { startDevStack } from '../dev/dev-stack.ts'
 import { printJson, progress } from '../print.ts'
 

@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig } from '../../server/config.ts'
-import { createLog, type Server, startServer } from '../../server/main.ts'
+import { createLog } from '../../server/log.ts'
+import { type Server, startServer } from '../../server/main.ts'
 import { UsageError } from '../failure.ts'
 
 /** Runs a server until it is told to stop. Configured by environment only (docs/configuration.md). */

@@ -1,7 +1,8 @@
 import type { FastifySchema } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
 import Type from 'typebox'
-import { ERRORS, ErrorBody, type ErrorCode } from '../../protocol/errors.ts'
+import { ErrorBody } from '../../protocol/error-body.ts'
+import { ERRORS, type ErrorCode } from '../../protocol/errors.ts'
 
 /** What a route is, for the OpenAPI document; and how its answers are serialised. */
 export interface Description {

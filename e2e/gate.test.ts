@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { selfSigned } from '../test/certificate.ts'
+import { startTestVault, type TestVault } from '../test/dev-vault.ts'
+import { COMPILE_CACHE } from './compile-cache.ts'
+
+let stack: TestVault
+const folder = mkdtempSync(join(tmpdir(), 'writ-gate-'))
+beforeAll(async () => {
+  stack = await startTestVault()
+  await stack.write('secret/data/gatekeeper', { data: { '*': { policies: ['default'], ttl: 600 } } })
+})
+afterAll(async () => {
+  await stack.close()
+  rmSync(folder, { recursive: true })
+})
+
+const running: ChildProcess[] = []
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await new Promise(done => child.once('close', done))
+  }
+})
+
+interface Started {
+  readonly child: ChildProcess
+  readonly address: string
+  readonly lines: () => string
+}
+
+function spawnGate(args: string[], env: Record<string, string>): ChildProcess {
+  const child = spawn(process.execPath, ['src/cli/main.ts', 'gate', ...args], {
+    env: { ...COMPILE_CACHE, PATH: process.env.PATH, VAULT_ADDR: stack.vault.address, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.push(child)
+  return child
+}
+
+async function start(args: string[], env: Record<string, string> = {}): Promise<Started> {
+  const child = spawnGate(args, env)
+  let lines = ''
+  const address = await new Promise<string>((done, failed) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        lines += chunk
+        const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
+        if (found) done(JSON.parse(found).address)
+      })
+    }
+    child.once('exit', () => failed(new Error(lines)))
+  })
+  return { child, address, lines: () => lines }
+}
+
+async function refused(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const child = spawnGate(args, env)
+  const [code, output] = await Promise.all([
+    new Promise(done => child.once('exit', done)),
+    text(child.stderr ?? expect.fail()),
+  ])
+  expect(code).toBe(2)
+  return output
+}
+
+const root = () => stack.root.reveal()
+const token = (address: string, id: string) =>
+  fetch(`${address}/token`, { method: 'POST', body: JSON.stringify({ task_id: id }) })
+
+test.each([
+  ['the environment of version 1', [], { LISTEN_ADDR: '127.0.0.1:0', DOCKER_PROVIDER: 'test' }],
+  ["the seed's name of the provider", [], { LISTEN_ADDR: '127.0.0.1:0', PROVIDER: 'test' }],
+  ['flags of version 1', ['-listen', '127.0.0.1:0', '-provider=test', '-task-life', '1m'], {}],
+  [
+    'flags of version 2',
+    ['--listen-addr', '127.0.0.1:0', '--schedulers', 'test', '--policy-path=secret/data/gatekeeper'],
+    {},
+  ],
+])('unsealed at start, by %s', async (_, args, env) => {
+  const gate = await start(args, { ...env, VAULT_TOKEN: root() } as Record<string, string>)
+  const answer = await token(gate.address, 't1')
+  expect(answer.status).toBe(200)
+  expect((await token(gate.address, 't1')).ok).toBe(false)
+  expect(gate.lines()).not.toContain(root())
+  expect(gate.lines()).not.toContain(((await answer.json()) as { token: string }).token)
+  gate.child.kill('SIGTERM')
+  expect(await new Promise(done => gate.child.once('exit', done))).toBe(0)
+})
+
+test('the status while sealed comes from the environment too', async () => {
+  const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { SEAL_HTTP_STATUS: '429' })
+  const answer = await fetch(`${gate.address}/status.json`)
+  expect(answer.status).toBe(429)
+  expect(await answer.json()).toMatchObject({ status: 'Sealed', reason: expect.stringContaining('nothing to log in') })
+})
+
+test('a bad credential at start: it serves, sealed, and says why', async () => {
+  const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { WRAPPED_TOKEN_AUTH: 'canary' })
+  const status = (await (await fetch(`${gate.address}/status.json`)).json()) as { phase: string; reason: string }
+  expect(status).toMatchObject({ phase: 'sealed', reason: expect.stringContaining('wrapped-token failed') })
+  expect(JSON.stringify(status) + gate.lines()).not.toContain('canary')
+})
+
+test('every mistake at once, without any value', async () => {
+  const output = await refused(['-nonsense', 'x', '-task-life', 'canary'], {
+    PEERS: 'canary',
+    TLS_CERT: '/nowhere',
+    USAGE_STORE: 'vault',
+    SEAL_HTTP_STATUS: 'canary',
+  })
+  for (const name of ['-nonsense', '-task-life', 'PEERS', 'TLS_CERT', 'USAGE_STORE', 'SEAL_HTTP_STATUS']) {
+    expect(output).toContain(`- ${name} `)
+  }
+  expect(output).not.toContain('canary')
+  expect(await refused(['-provider', 'bogus', '-listen', '127.0.0.1:0'])).toContain('"bogus" is not one of')
+})
+
+test('help shows every flag and no credential of the environment', async () => {
+  const child = spawnGate(['--help'], { VAULT_TOKEN: 'canary', MESOS_MASTER: 'x' })
+  const output = await text(child.stdout ?? expect.fail())
+  for (const flag of ['-listen', '-auth-appid', '-task-grace', '-self-recreate-token', 'DOCKER_PROVIDER']) {
+    expect(output).toContain(flag)
+  }
+  expect(output).not.toContain('canary')
+})
+
+test('TLS only, and another certificate after SIGHUP; one that is none leaves the old', async () => {
+  const [first, second] = [selfSigned(), selfSigned()]
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const put = (pair: { cert: string; key: string }) => {
+    writeFileSync(cert, pair.cert)
+    writeFileSync(key, pair.key)
+  }
+  put(first)
+  const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test', '-tls-cert', cert, '-tls-key', key])
+  const { port } = new URL(gate.address)
+  const shown = async () =>
+    await new Promise<string>((done, failed) => {
+      const socket = connectTls({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false }, () => {
+        done(socket.getPeerX509Certificate()?.toString().trim() ?? '')
+        socket.destroy()
+      }).once('error', failed)
+    })
+  expect(await shown()).toBe(first.cert.trim())
+  put(second)
+  gate.child.kill('SIGHUP')
+  await expect.poll(shown).toBe(second.cert.trim())
+  put({ cert: 'none', key: 'none' })
+  gate.child.kill('SIGHUP')
+  await expect.poll(() => gate.lines()).toContain('the old certificate stays')
+  expect(await shown()).toBe(second.cert.trim())
+  expect(gate.address).toMatch(/^https:/)
+})
+
+test('over a Unix socket too', async () => {
+  const socket = join(folder, 'gate.sock')
+  const gate = await start(['-listen', socket, '-provider', 'test'], { VAULT_TOKEN: root() })
+  expect(gate.address).toBe('')
+  const client = connect(socket)
+  const body = '{"task_id":"t1"}'
+  client.write(`POST /token HTTP/1.0\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  expect(await text(client)).toContain('"ok":true')
+})
+
+test('who is slow to send is not waited for for ever', async () => {
+  const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { VAULT_TOKEN: root() })
+  const { port } = new URL(gate.address)
+  const sockets = Array.from({ length: 50 }, () => connect(Number(port), '127.0.0.1'))
+  for (const socket of sockets)
+    socket.on('error', () => {}).write('POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{')
+  expect((await token(gate.address, 't1')).status).toBe(200)
+  for (const socket of sockets) socket.destroy()
+})
+
+test('idle, it is small', async () => {
+  const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { VAULT_TOKEN: root() })
+  expect((await token(gate.address, 't1')).status).toBe(200)
+  const status = readFileSync(`/proc/${gate.child.pid}/status`, 'utf8')
+  // run from source, with the compiler of types inside; the built one is measured by the benchmark
+  expect(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1])).toBeLessThan(200_000)
+})

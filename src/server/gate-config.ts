@@ -1,0 +1,175 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Secret } from '../vault/secret.ts'
+import { ConfigError, isLoopback } from './config.ts'
+import type { GateSettings } from './gate/settings.ts'
+import { GATE_SETTINGS, type GateSetting } from './gate-settings.ts'
+import type { Wire } from './http/gate/settings.ts'
+import type { Credentials } from './identity/credentials.ts'
+import type { UserIdSource } from './identity/methods/user-id.ts'
+
+type Values = { [K in keyof typeof GATE_SETTINGS]: (typeof GATE_SETTINGS)[K] extends GateSetting<infer T> ? T : never }
+
+export interface Listen {
+  /** Of TCP; empty host is every address. */
+  readonly host: string
+  readonly port: number
+}
+
+/** All that a gate is started with. */
+export interface GateConfig {
+  readonly values: Values
+  /** Null: only the Unix socket. */
+  readonly listen: Listen | null
+  readonly socket: string | null
+  readonly wire: Wire
+  readonly gate: GateSettings
+  readonly credentials: Credentials | null
+  readonly userId: UserIdSource | null
+  readonly vaultCa: string | undefined
+  /** Worth a line of the log at start. */
+  readonly warnings: readonly string[]
+}
+
+/** Settings that only version 2 of vault-gatekeeper has: who uses one expects its answers. */
+const OF_V2 = new Set(['SCHEDULERS', 'POLICY_PATH', 'TASK_GRACE', 'HOST_CHECK', 'USE_IMAGE_NAME', 'AUTH_APP_ROLE'])
+const OF_V2_FLAGS = [
+  'schedulers',
+  'policy-path',
+  'task-grace',
+  'host-check',
+  'use-image-name',
+  'auth-app-role',
+  'listen-addr',
+  'vault-addr',
+  'mesos-master',
+]
+
+/**
+ * Reads flags and environment, a flag before the environment; throws `ConfigError` with every problem. Takes secrets out of the
+ * environment: it is open to children and to whoever may read /proc.
+ */
+export function readGateConfig(env: NodeJS.ProcessEnv, flags: ReadonlyMap<string, string>): GateConfig {
+  const problems: string[] = []
+  const known = new Set(Object.values(GATE_SETTINGS).flatMap(setting => setting.flags as readonly string[]))
+  for (const flag of flags.keys()) if (!known.has(flag)) problems.push(`-${flag} is not a flag of the gate`)
+  const found: Record<string, unknown> = {}
+  for (const [key, setting] of Object.entries(GATE_SETTINGS) as [string, GateSetting<unknown>][]) {
+    const flag = setting.flags.find(name => flags.has(name))
+    const name = setting.env.find(candidate => env[candidate] !== undefined && env[candidate] !== '')
+    const text = flag !== undefined ? flags.get(flag) : name !== undefined ? env[name] : undefined
+    try {
+      found[key] = setting.parse(text ?? setting.fallback)
+    } catch (error) {
+      problems.push(`${flag !== undefined ? `-${flag}` : (name ?? setting.env[0])} ${(error as Error).message}`)
+    }
+    if (setting.secret) for (const one of setting.env) delete env[one]
+  }
+  const values = found as unknown as Values
+  const v2 = [...OF_V2].some(name => env[name]) || OF_V2_FLAGS.some(flag => flags.has(flag))
+  const config = problems.length === 0 ? complete(values, v2, problems) : null
+  if (problems.length > 0 || !config) throw new ConfigError(problems)
+  return config
+}
+
+function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
+  const warnings: string[] = []
+  if (Boolean(values.tlsCert) !== Boolean(values.tlsKey)) problems.push('TLS_CERT and TLS_KEY belong together')
+  if (Boolean(values.vaultCert) !== Boolean(values.vaultKey))
+    problems.push('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together')
+  const { listen, socket } = listeners(values, problems, warnings)
+  if (values.legacyAdmin)
+    warnings.push('WRIT_GATE_LEGACY_ADMIN: anybody who reaches this gate may seal it and reload its policies')
+  if (values.skipVerify)
+    warnings.push('VAULT_SKIP_VERIFY: whoever stands between this gate and Vault reads every token')
+  if (values.schedulers.some(name => name === 'test' || name === 'mesos_test')) {
+    warnings.push('the scheduler "test" vouches for everything: never in production')
+  }
+  const wrapMs = Math.min(values.wrapTtl ?? Math.min(600_000, values.taskLife), values.taskLife)
+  if (values.wrapTtl !== null && values.wrapTtl > values.taskLife)
+    problems.push('WRIT_GATE_WRAP_TTL is longer than TASK_LIFE')
+  const userId: UserIdSource | null = values.userIdMethod
+    ? {
+        method: values.userIdMethod,
+        interface: values.userIdInterface,
+        path: values.userIdPath,
+        hash: values.userIdHash,
+        salt: values.userIdSalt?.reveal() ?? '',
+      }
+    : null
+  return {
+    values,
+    listen,
+    socket,
+    wire: values.wire || (v2 ? 'v2' : 'v1'),
+    gate: {
+      policies: {
+        path: values.policyPath || `secret/${values.policies}`,
+        nested: values.nested || values.policyPath !== '',
+        lastWins: values.policyPath !== '',
+        renewable: values.renewable,
+      },
+      taskLifeMs: values.taskLife,
+      clockSkewMs: values.clockSkew,
+      wrapTtlSeconds: Math.max(1, Math.floor(wrapMs / 1000)),
+      approleMount: values.approleMount,
+      hostCheck: values.hostCheck,
+      useImageName: values.useImageName,
+    },
+    credentials: credentialsOf(values, userId, problems),
+    userId,
+    vaultCa: values.vaultCaPath ? authorities(values.vaultCaPath, problems) : (values.vaultCa ?? undefined),
+    warnings,
+  }
+}
+
+function listeners(values: Values, problems: string[], warnings: string[]) {
+  const text = values.listen || (values.tlsCert ? ':9201' : '127.0.0.1:9201')
+  if (text.startsWith('/')) return { listen: null, socket: text }
+  const [, bracketed, bare = '', port] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d+)$/.exec(text) ?? []
+  const host = bracketed ?? bare
+  if (port === undefined || Number(port) > 65_535)
+    problems.push('LISTEN_ADDR is neither host:port nor the path of a socket')
+  if (!values.tlsCert && !isLoopback(host)) {
+    warnings.push('listening without TLS on more than loopback: credentials that unseal, and tokens, travel in clear')
+  }
+  return { listen: { host, port: Number(port) }, socket: values.socket || null }
+}
+
+/** The first that is there, in the order of both versions (gatekeeper.md §4.1, §12). */
+function credentialsOf(values: Values, userId: UserIdSource | null, problems: string[]): Credentials | null {
+  const { token, tokenFile, cubbyToken, wrappedToken, appId, roleId, kubernetesRole, jwtFile, certRole } = values
+  if (token) return { kind: 'token', token }
+  if (tokenFile) return { kind: 'token', token: tokenFile }
+  if (cubbyToken) return { kind: 'cubby', cubbyToken, path: values.cubbyPath }
+  if (wrappedToken) return { kind: 'wrapped-token', wrap: wrappedToken }
+  if (appId) {
+    if (!userId) problems.push('USER_ID_METHOD is not set: APP_ID needs mac or file')
+    return { kind: 'app-id', appId, userId: userId ?? { method: '' } }
+  }
+  if (roleId) {
+    const secretId = values.wrappedSecretId ?? values.secretIdFile ?? values.secretId
+    if (!secretId) problems.push('WRIT_SECRET_ID_FILE is not set: the AppRole needs a SecretID')
+    return { kind: 'approle', roleId, secretId: secretId ?? new Secret(''), wrapped: values.wrappedSecretId !== null }
+  }
+  if (values.awsLogin) return { kind: 'aws-ec2', role: values.awsRole, nonce: values.awsNonce ?? new Secret('') }
+  if (kubernetesRole) return { kind: 'kubernetes', role: kubernetesRole, tokenFile: SERVICE_ACCOUNT_TOKEN }
+  if (jwtFile) return { kind: 'jwt', role: values.jwtRole, jwt: { file: jwtFile } }
+  if (certRole) return { kind: 'cert', name: certRole }
+  return null
+}
+
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token'
+
+/** All PEM files of a folder and those below it; one that is none is a mistake, as in vault-gatekeeper. */
+function authorities(folder: string, problems: string[]): string {
+  try {
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+    const texts = files.map(entry => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+    if (texts.length > 0 && texts.every(text => text.includes('-----BEGIN CERTIFICATE-----'))) return texts.join('\n')
+    problems.push('VAULT_CAPATH holds a file that is no certificate, or none at all')
+  } catch (error) {
+    problems.push(`VAULT_CAPATH cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+  }
+  return ''
+}

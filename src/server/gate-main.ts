@@ -1,0 +1,168 @@
+import { chmod, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { Vault } from '../vault/client.ts'
+import { Alarms } from './gate/alarms.ts'
+import { Gate } from './gate/gate.ts'
+import { MemoryUses } from './gate/uses/memory.ts'
+import type { Uses } from './gate/uses/uses.ts'
+import type { GateConfig } from './gate-config.ts'
+import { createSchedulers } from './gate-schedulers.ts'
+import { Identity } from './identity/identity.ts'
+import type { Database } from './store/database.ts'
+
+export interface RunningGate {
+  /** `http://127.0.0.1:9201`; empty when it listens on a Unix socket only. */
+  readonly address: string
+  readonly gate: Gate
+  /** Takes another certificate, for connections that come from now on. Throws when it is none. */
+  renewTls(tls: { cert: string; key: string }): void
+  close(): Promise<void>
+}
+
+/** What a gate that is a part of a server shares with it. */
+export interface Shared {
+  readonly vault: Vault
+  readonly identity: Identity
+  readonly db: Database
+}
+
+/** Puts a gate together and listens. Alone it has its own identity, and a database only if one is configured. */
+export async function startGate(
+  config: GateConfig,
+  log: Logger,
+  version: string,
+  shared?: Shared,
+): Promise<RunningGate> {
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer()
+  }
+  try {
+    for (const warning of config.warnings) log.warn(warning)
+    const vault = shared?.vault ?? vaultOf(config)
+    if (!shared) closers.push(() => vault.close())
+    const db = shared?.db ?? (await openStore(config, log, closers))
+    const identity =
+      shared?.identity ?? new Identity(vault, config.credentials, log, { recreate: config.values.recreate })
+    if (!shared) closers.push(() => identity.close())
+    const schedulers = await createSchedulers(config, db)
+    closers.push(async () => await Promise.all([...schedulers.values()].map(scheduler => scheduler.close())))
+    const uses = await usesOf(db, log)
+    closers.push(() => uses.close())
+    const alarms = await alarmsOf(config, db, log)
+    closers.push(() => alarms.close())
+    const gate = new Gate({ vault, identity, schedulers, uses, alarms, settings: config.gate, log })
+    const apps = await listen(config, gate, version, closers)
+    if (!shared) await identity.start()
+    await gate.start()
+    const [app] = apps
+    const address = app ? addressOf(app, config) : ''
+    log.info(
+      { address, socket: config.socket, schedulers: [...schedulers.keys()], wire: config.wire },
+      'gate listening',
+    )
+    return {
+      address,
+      gate,
+      renewTls: tls => {
+        for (const { server } of apps) if ('setSecureContext' in server) (server as TlsServer).setSecureContext(tls)
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+interface TlsServer {
+  setSecureContext(tls: { cert: string; key: string }): void
+}
+
+function vaultOf({ values, vaultCa }: GateConfig): Vault {
+  return new Vault({
+    address: values.vaultAddr,
+    namespace: values.vaultNamespace || undefined,
+    ca: vaultCa,
+    serverName: values.vaultServerName || undefined,
+    cert: values.vaultCert ?? undefined,
+    key: values.vaultKey ?? undefined,
+    skipVerify: values.skipVerify,
+  })
+}
+
+/** Loaded only where there is a database: a gate without one is small. */
+async function openStore(
+  { values }: GateConfig,
+  log: Logger,
+  closers: (() => Promise<unknown>)[],
+): Promise<Database | null> {
+  if (!values.databaseUrl) return null
+  const { migrate, openDatabase } = await import('./store/database.ts')
+  const db = openDatabase(values.databaseUrl, error => log.warn({ err: error }, 'a database connection broke'))
+  closers.push(() => db.destroy())
+  await migrate(db)
+  return db
+}
+
+async function usesOf(db: Database | null, log: Logger): Promise<Uses> {
+  if (!db) return new MemoryUses()
+  const { PostgresUses } = await import('./gate/uses/postgres.ts')
+  return new PostgresUses(db, log)
+}
+
+async function alarmsOf({ values }: GateConfig, db: Database | null, log: Logger): Promise<Alarms> {
+  if (!db) return new Alarms(log, values.alarmUrl)
+  const { record } = await import('./audit/audit.ts')
+  return new Alarms(log, values.alarmUrl, async ({ address, ...detail }) => {
+    await record(db, { action: 'gate.alarm', actor: address || 'a local process', detail })
+  })
+}
+
+async function listen(
+  config: GateConfig,
+  gate: Gate,
+  version: string,
+  closers: (() => Promise<unknown>)[],
+): Promise<FastifyInstance[]> {
+  const { buildGateApp } = await import('./http/gate/app.ts')
+  const { values } = config
+  const settings = {
+    wire: config.wire,
+    version,
+    sealedStatus: values.sealStatus,
+    vaultAddress: (values.vaultPublicAddr || values.vaultAddr).replace(/\/*$/, '/'),
+    legacyAdmin: values.legacyAdmin,
+    userId: config.userId,
+    tokenRate: values.tokenRate,
+    unsealRate: values.unsealRate,
+    tlsCert: values.tlsCert,
+    tlsKey: values.tlsKey,
+  }
+  const apps: FastifyInstance[] = []
+  if (config.listen) {
+    const app = await buildGateApp(gate, settings)
+    closers.push(() => app.close())
+    await app.listen({ host: config.listen.host || '::', port: config.listen.port })
+    apps.push(app)
+  }
+  if (config.socket) {
+    const path = config.socket
+    // the kernel vouches for who is at the other end; what a certificate would add is nothing
+    const app = await buildGateApp(gate, { ...settings, tlsCert: null, tlsKey: null })
+    closers.push(() => app.close())
+    // one that a killed gate has left; a living one would not answer any more either, so one socket belongs to one gate
+    await rm(path, { force: true })
+    await app.listen({ path })
+    await chmod(path, 0o666)
+  }
+  return apps
+}
+
+function addressOf(app: FastifyInstance, { listen: asked, values }: GateConfig): string {
+  const { port } = app.server.address() as AddressInfo
+  const host = asked?.host || 'localhost'
+  return `${values.tlsCert ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,64 @@
+import { ConfigError } from './config.ts'
+import type { Scheduler } from './gate/schedulers/scheduler.ts'
+import type { JobTask } from './gate/schedulers/writ/writ-scheduler.ts'
+import type { GateConfig } from './gate-config.ts'
+import type { Database } from './store/database.ts'
+
+/** Makes the schedulers that are configured, in their order. Each is loaded only where it is used. Throws `ConfigError`. */
+export async function createSchedulers(config: GateConfig, db: Database | null): Promise<Map<string, Scheduler>> {
+  const made = new Map<string, Scheduler>()
+  const problems: string[] = []
+  for (const name of config.values.schedulers) {
+    try {
+      made.set(name, await create(name, config, db))
+    } catch (error) {
+      problems.push(`the scheduler ${JSON.stringify(name)} ${(error as Error).message}`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return made
+}
+
+async function create(name: string, { values }: GateConfig, db: Database | null): Promise<Scheduler> {
+  switch (name) {
+    case 'mesos': {
+      const [{ mesosScheduler }, { parseMesosAddress }] = await Promise.all([
+        import('./gate/schedulers/mesos/mesos-scheduler.ts'),
+        import('./gate/schedulers/mesos/address.ts'),
+      ])
+      return mesosScheduler({ address: parseMesosAddress(values.mesos), ca: values.mesosCa ?? undefined })
+    }
+    case 'docker': {
+      const { dockerScheduler } = await import('./gate/schedulers/docker/docker-scheduler.ts')
+      return dockerScheduler({ host: values.dockerHost, peerOnly: values.dockerPeerOnly })
+    }
+    case 'kubernetes': {
+      const [{ kubernetesScheduler }, { findCluster }] = await Promise.all([
+        import('./gate/schedulers/kubernetes/kubernetes-scheduler.ts'),
+        import('./gate/schedulers/kubernetes/cluster.ts'),
+      ])
+      const cluster = findCluster({ server: values.kubernetesServer || undefined })
+      return kubernetesScheduler({ cluster, audience: values.kubernetesAudience })
+    }
+    case 'writ': {
+      if (!db) throw new Error('needs DATABASE_URL: its tasks are the jobs that are recorded there')
+      const { writScheduler } = await import('./gate/schedulers/writ/writ-scheduler.ts')
+      return writScheduler(async id => await findTask(db, id))
+    }
+    case 'test':
+    case 'mesos_test': {
+      const { testScheduler } = await import('./gate/schedulers/test-scheduler.ts')
+      return testScheduler(name)
+    }
+    default:
+      throw new Error('is not one of mesos, docker, kubernetes, writ, test, mesos_test')
+  }
+}
+
+async function findTask(db: Database, id: string): Promise<JobTask | null> {
+  const columns = ['id', 'status', 'qname', 'image', 'started_at', 'kill_requested', 'container_id'] as const
+  const job = await db.selectFrom('jobs').select(columns).where('id', '=', id).executeTakeFirst()
+  if (!job) return null
+  const { status, qname, image, started_at: startedAt, kill_requested: killed, container_id: container } = job
+  return { id, status, qname, image, startedAt, killed, container: container || null }
+}

@@ -1,0 +1,14 @@
+import { type Logger, pino } from 'pino'
+
+/** The log: JSON lines. What could carry a token is taken out, although nothing of ours should put one in. */
+export function createLog(level: string, destination?: pino.DestinationStream): Logger {
+  const options: pino.LoggerOptions = {
+    level,
+    base: null,
+    redact: {
+      paths: ['req.headers', 'headers', '*.headers', '*.token', '*.secret_id', '*.wrap_secret_id', '*.cubby_token'],
+      censor: '[secret]',
+    },
+  }
+  return destination ? pino(options, destination) : pino(options)
+}
