@@ -1,6 +1,16 @@
 import { parseDuration } from '../protocol/go-time.ts'
 import type { Secret } from '../vault/secret.ts'
-import { anyText, file, httpUrl, integer, oneOf, postgresUrl, roleName, secretFile, secretText } from './config-values.ts'
+import {
+  anyText,
+  file,
+  httpUrl,
+  integer,
+  oneOf,
+  postgresUrl,
+  roleName,
+  secretFile,
+  secretText,
+} from './config-values.ts'
 
 /** One setting of the gate: names of the environment, first ours, and flags of both versions of vault-gatekeeper. */
 export interface GateSetting<T> {
