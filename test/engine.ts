@@ -76,7 +76,16 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     const id = count.toString(16).padStart(24, '0')
     const fields = { form: 'direct', image: 'busybox', tty: false, submitterEntity: 'entity' } as const
     const sealed = { submitterAccessorHash: 'hash', sealedSpec: '', sealedToken: '', tokenAccessor: '' }
-    const row = { id, qname: `queue ${count}`, ...fields, ...sealed, tokenRenewAt: null, outputLimit: 64 << 20, ...job }
+    const row = {
+      id,
+      qname: `queue ${count}`,
+      ...fields,
+      ...sealed,
+      tokenRenewAt: null,
+      outputLimit: 64 << 20,
+      resultKey: '',
+      ...job,
+    }
     await db.transaction().execute(tx => insertJob(tx, row))
     return row.id
   }

@@ -15,8 +15,8 @@ export const EXIT = {
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly next: string
-  constructor(message: string, next = '') {
-    super(message)
+  constructor(message: string, next = '', options?: ErrorOptions) {
+    super(message, options)
     this.next = next
   }
 }

@@ -57,6 +57,7 @@ export function program(): Command {
   remote(writ.command('logs').description('the output of a job').argument('<id>'))
     .option('-f, --follow', 'until its end, then exit with its code')
     .option('--offset <bytes>', 'from this byte on', Number)
+    .option('--identity <file>', 'age identities that open an output which is encrypted')
     .action(exit(async (id, options) => await (await import('./commands/logs.ts')).logs(id, options)))
   remote(writ.command('get').description('one job').argument('<id>')).action(
     exit(async (id, options) => await (await import('./commands/jobs.ts')).get(id, options)),
@@ -145,6 +146,14 @@ function job(command: Command): Command {
     .option('--network <name>', 'none, bridge or a network of the engine')
     .option('--read-only', 'no writing but to /tmp, which is in memory')
     .option('--output-limit <bytes>', 'keep so much of the output, from its beginning and its end', Number)
+    .option(
+      '--result-key <age1...|auto>',
+      'encrypt the output to these age recipients, by commas; auto: to a key of its own',
+    )
+    .option(
+      '--identity <file>',
+      'age identities that open the output; with --result-key auto, the key is written there',
+    )
     .option('--direct', 'do not seal: for a connection that is trusted from end to end')
     .option('--job-role <name>', "the server's job role (default: WRIT_JOB_ROLE or writ-job)")
     .argument('[command...]', 'the command, after --')

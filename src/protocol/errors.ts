@@ -127,6 +127,11 @@ export const ERRORS = {
     remedy: 'Write NAME@path.key, for a KV version 2 mount NAME@mount/data/path.key.',
   },
   env_var_invalid: { ...INVALID_JOB, cause: 'An item of env_vars is not NAME=value', remedy: 'Write NAME=value.' },
+  result_key_invalid: {
+    ...INVALID_JOB,
+    cause: 'result_key is not a list of age recipients',
+    remedy: 'Give up to eight public keys (age1…), separated by commas: age-keygen -y shows that of an identity.',
+  },
   duration_invalid: {
     ...INVALID_JOB,
     cause: 'This is no duration',

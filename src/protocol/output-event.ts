@@ -5,6 +5,8 @@ export interface OutputEvent {
   /** `system`: not the job, but the server says it: lines about the pull of its image. */
   readonly stream: 'stdout' | 'stderr' | 'system'
   readonly data: Uint8Array
+  /** Of output that was sealed and is open now: how many bytes are stored for it. */
+  readonly sealedBytes?: number
 }
 
 /** Here `bytes` of the output are missing: there was more than is kept, or than a slow follower kept up with. */
@@ -26,7 +28,7 @@ export type JobEvent = OutputEvent | CutEvent | EndEvent
 
 /** Where to go on after it. */
 export function offsetBehind(event: JobEvent): number {
-  if (event.kind === 'output') return event.offset + event.data.byteLength
+  if (event.kind === 'output') return event.offset + (event.sealedBytes ?? event.data.byteLength)
   return event.kind === 'cut' ? event.offset + event.bytes : event.offset
 }
 

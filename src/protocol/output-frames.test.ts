@@ -28,7 +28,7 @@ async function* cutInto(whole: Buffer, sizes: readonly number[]) {
   yield whole.subarray(at)
 }
 
-test('there and back, however it is cut: the same events, or the same bytes at the same offsets', async () => {
+test('there and back, however it is cut: the same events', async () => {
   const noise = fc.constantFrom('', '\n', '{"kind":"other"}\n')
   await fc.assert(
     fc.asyncProperty(
@@ -37,16 +37,8 @@ test('there and back, however it is cut: the same events, or the same bytes at t
       async (events, sizes) => {
         const bytes = Buffer.concat(events.flatMap(([before, one]) => [Buffer.from(before), ...encodeFrame(one)]))
         const whole: JobEvent[] = []
-        for await (const one of decodeFrames(cutInto(bytes, sizes), true)) whole.push(one)
+        for await (const one of decodeFrames(cutInto(bytes, sizes))) whole.push(one)
         expect(whole).toEqual(events.map(([, one]) => one))
-
-        const bytewise = (list: JobEvent[]) =>
-          list.flatMap((one): unknown[] =>
-            one.kind === 'output' ? [...one.data].map((byte, n) => [one.stream, one.offset + n, byte]) : [one],
-          )
-        const pieces: JobEvent[] = []
-        for await (const one of decodeFrames(cutInto(bytes, sizes))) pieces.push(one)
-        expect(bytewise(pieces)).toEqual(bytewise(whole))
       },
     ),
     { numRuns: 200 },

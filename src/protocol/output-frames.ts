@@ -6,7 +6,7 @@ export const FRAMES_TYPE = 'application/vnd.writ.frames'
 const NEWLINE = 10
 /** Output of which some is still to come. */
 interface Begun {
-  offset: number
+  readonly offset: number
   readonly stream: OutputEvent['stream']
   readonly bytes: number
 }
@@ -25,10 +25,9 @@ export function encodeFrame(event: JobEvent): Uint8Array[] {
 }
 
 /**
- * Reads what `encodeFrame` wrote, in any pieces. Output may come in more and smaller events than were written, unless `whole`. Empty
- * lines (which only say that somebody is there) and unknown kinds are skipped.
+ * Reads what `encodeFrame` wrote, in any pieces. Empty lines (which only say that somebody is there) and unknown kinds are skipped.
  */
-export async function* decodeFrames(pieces: AsyncIterable<Uint8Array>, whole = false): AsyncGenerator<JobEvent> {
+export async function* decodeFrames(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<JobEvent> {
   let header: Buffer = Buffer.alloc(0)
   let output: Begun | null = null
   let gathered: Buffer[] = []
@@ -39,15 +38,10 @@ export async function* decodeFrames(pieces: AsyncIterable<Uint8Array>, whole = f
         rest = rest.subarray(data.length)
         const { offset, stream, bytes }: Begun = output
         output = bytes > data.length ? { offset, stream, bytes: bytes - data.length } : null
-        if (whole) {
-          gathered.push(data)
-          if (output) continue
-          yield { kind: 'output', offset, stream, data: Buffer.concat(gathered) }
-          gathered = []
-        } else {
-          yield { kind: 'output', offset, stream, data }
-          if (output) output.offset += data.length
-        }
+        gathered.push(data)
+        if (output) continue
+        yield { kind: 'output', offset, stream, data: gathered.length === 1 ? data : Buffer.concat(gathered) }
+        gathered = []
         continue
       }
       const end = rest.indexOf(NEWLINE)

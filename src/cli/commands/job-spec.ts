@@ -28,6 +28,8 @@ export interface JobOptions extends ConnectOptions {
   readonly vaultTokenPolicy: readonly string[]
   readonly direct?: boolean
   readonly outputLimit?: number
+  readonly resultKey?: string
+  readonly identity?: string
 }
 
 /** The job that the flags describe. What is not given is left out, so that the server's defaults and gostint.yml count. */

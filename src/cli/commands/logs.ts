@@ -2,26 +2,31 @@ import { once } from 'node:events'
 import type { Client } from '../../client/client.ts'
 import type { JobAnswer } from '../../protocol/job.ts'
 import { type JobEvent, type OutputEvent, offsetBehind } from '../../protocol/output-event.ts'
-import { EXIT } from '../failure.ts'
+import { openSealed } from '../../protocol/sealed-output.ts'
+import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { type ConnectOptions, connect } from './connect.ts'
+import { readIdentities } from './result-key.ts'
 
 export interface LogsOptions extends ConnectOptions {
   readonly follow?: boolean
   readonly offset?: number
+  readonly identity?: string
 }
 
 /** Prints the output of a job; with --follow until its end, and then exits with its code. */
 export async function logs(id: string, options: LogsOptions): Promise<number> {
   const client = await connect(options)
   try {
-    if (options.follow) return await followToEnd(client, id, options.offset ?? 0, options.json ?? false)
-    const { status, output_bytes } = await client.get(id)
+    const { status, output_bytes, result_key } = await client.get(id)
+    const identities = result_key ? await identitiesFor(options) : null
+    if (options.follow) return await followToEnd(client, id, options.offset ?? 0, options.json ?? false, identities)
     const stop = new AbortController()
     const live = ['queued', 'running', 'stopping'].includes(status)
     // of a job that still runs: what there is at this moment, and no more
     if (live && output_bytes <= (options.offset ?? 0)) return EXIT.ok
-    for await (const event of client.follow(id, options.offset ?? 0, stop.signal)) {
+    const events = opened(client.follow(id, options.offset ?? 0, stop.signal), identities)
+    for await (const event of events) {
       if (event.kind === 'end') break
       await show(event)
       if (live && offsetBehind(event) >= output_bytes) break
@@ -34,14 +39,33 @@ export async function logs(id: string, options: LogsOptions): Promise<number> {
 }
 
 /** Copies the output of a job to our own streams until its end. Returns the exit code for the command. */
-export async function followToEnd(client: Client, id: string, offset: number, json: boolean): Promise<number> {
-  for await (const event of client.follow(id, offset)) {
-    if (!json) await show(event)
+export async function followToEnd(
+  client: Client,
+  id: string,
+  offset: number,
+  json: boolean,
+  /** Null: the output is not encrypted. None: nobody here can read it. */
+  identities: readonly string[] | null,
+): Promise<number> {
+  const hidden = identities?.length === 0
+  if (hidden && !json) progress(`the output is encrypted: \`writ logs --identity FILE ${id}\` opens it`)
+  for await (const event of opened(client.follow(id, offset), identities)) {
+    if (!json && !(hidden && event.kind === 'output' && event.stream !== 'system')) await show(event)
   }
   const job = await client.get(id)
   if (json) printJson(job)
   else sayHowItEnded(job)
   return exitCodeOf(job)
+}
+
+function opened(events: AsyncIterable<JobEvent>, identities: readonly string[] | null): AsyncIterable<JobEvent> {
+  return identities && identities.length > 0 ? openSealed(events, identities) : events
+}
+
+async function identitiesFor({ identity, json }: LogsOptions): Promise<string[]> {
+  if (identity) return await readIdentities(identity)
+  if (json) return []
+  throw new UsageError('the output of this job is encrypted', 'Name the file with your age identity: --identity FILE')
 }
 
 function sayHowItEnded(job: JobAnswer): void {

@@ -1,20 +1,22 @@
 import type { Client } from '../../client/client.ts'
 import type { SubmitAnswer } from '../../protocol/job.ts'
-import { EXIT } from '../failure.ts'
+import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { connect } from './connect.ts'
 import { type JobOptions, jobSpecOf } from './job-spec.ts'
 import { followToEnd } from './logs.ts'
+import { type ResultKey, resultKeyOf } from './result-key.ts'
 
 /** Submits sealed, follows, exits with the job's code. Ctrl-C kills the job; a second one only leaves. */
 export async function run(command: readonly string[], options: JobOptions): Promise<number> {
   const client = await connect(options)
   try {
-    const { _id } = await submitWith(client, command, options)
+    const key = await resultKeyOf(options)
+    const { _id } = await submitWith(client, command, options, key)
     progress(`job ${_id} queued${options.queue ? ` in ${options.queue}` : ''}`)
     const leave = killOnInterrupt(client, _id)
     try {
-      return await followToEnd(client, _id, 0, options.json ?? false)
+      return await followToEnd(client, _id, 0, options.json ?? false, key.recipients ? key.identities : null)
     } finally {
       leave()
     }
@@ -27,7 +29,12 @@ export async function run(command: readonly string[], options: JobOptions): Prom
 export async function submit(command: readonly string[], options: JobOptions): Promise<number> {
   const client = await connect(options)
   try {
-    const answer = await submitWith(client, command, options)
+    if (options.resultKey === 'auto' && !options.identity)
+      throw new UsageError(
+        '--result-key auto without --identity: nobody could read the output',
+        'Name a file for the key: --identity FILE',
+      )
+    const answer = await submitWith(client, command, options, await resultKeyOf(options))
     if (options.json) printJson(answer)
     else process.stdout.write(`${answer._id}\n`)
     return EXIT.ok
@@ -36,8 +43,13 @@ export async function submit(command: readonly string[], options: JobOptions): P
   }
 }
 
-async function submitWith(client: Client, command: readonly string[], options: JobOptions): Promise<SubmitAnswer> {
-  const spec = await jobSpecOf(command, options)
+async function submitWith(
+  client: Client,
+  command: readonly string[],
+  options: JobOptions,
+  { recipients }: ResultKey,
+): Promise<SubmitAnswer> {
+  const spec = { ...(await jobSpecOf(command, options)), ...(recipients ? { result_key: recipients } : {}) }
   const answer = options.direct ? await client.submitDirect(spec) : await client.submit(spec)
   // somebody on the way added fields to the submission; the server has not honoured them
   if (answer.ignored_fields.length > 0)

@@ -90,21 +90,22 @@ async function readableQueues(engine: Engine, caller: Caller, qnames: readonly s
 }
 
 async function beginnings(engine: Engine, jobs: readonly ListedJob[]): Promise<Map<string, ShownOutput>> {
-  const ended = jobs.filter(job => isFinal(job.status) && job.output_bytes > 0)
+  // the beginning of an age file is of no use to anybody
+  const ended = jobs.filter(job => isFinal(job.status) && job.output_bytes > 0 && !job.result_key)
   if (ended.length === 0) return new Map()
   const ids = ended.map(job => job.id)
   const chunks = Map.groupBy(await collectBeginnings(engine.db, ids, SHOWN_BYTES), chunk => chunk.job_id)
-  return new Map(
-    ended.map(({ id, output_bytes }) => {
-      let room = SHOWN_BYTES
-      const head = (chunks.get(id) ?? []).map(({ stream, data }) => {
-        const shownData = data.subarray(0, room)
-        room -= shownData.byteLength
-        return { stream, data: shownData }
-      })
-      return [id, shown({ head, tail: [], missing: Math.max(0, output_bytes - SHOWN_BYTES) })]
-    }),
-  )
+  const outputs = new Map<string, ShownOutput>()
+  for (const job of ended) {
+    let room = SHOWN_BYTES
+    const head = (chunks.get(job.id) ?? []).map(({ stream, data }) => {
+      const beginning = data.subarray(0, room)
+      room -= beginning.byteLength
+      return { stream, data: beginning }
+    })
+    outputs.set(job.id, await shown(job, { head, tail: [], missing: Math.max(0, job.output_bytes - SHOWN_BYTES) }))
+  }
+  return outputs
 }
 
 function encodeCursor({ micros, seq }: Position): string {

@@ -1,6 +1,7 @@
 import { parse } from 'yaml'
 import { WritError } from '../../protocol/errors.ts'
 import type { JobSpec } from '../../protocol/job.ts'
+import { readRecipients } from '../../protocol/sealed-output.ts'
 import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
 import { isRecord } from '../../vault/response.ts'
 import { checkContent, parseContent } from './content.ts'
@@ -32,6 +33,8 @@ export interface Order {
   readonly continueOnWarnings: boolean
   readonly vaultToken: VaultTokenChoice
   readonly limits: AskedLimits
+  /** age recipients that the output is for; absent: it is not encrypted. */
+  readonly resultKey?: string
   /** Bytes; absent: as much as the server keeps. */
   readonly outputLimit?: number
   readonly timeLimits: TimeLimits
@@ -77,6 +80,7 @@ export async function makeOrder(spec: JobSpec, bounds: TimeBounds = UNBOUNDED): 
     continueOnWarnings: spec.cont_on_warnings ?? false,
     vaultToken: readVaultToken(spec),
     limits: askedLimits(spec),
+    ...(spec.result_key ? { resultKey: (await readRecipients(spec.result_key)).join(',') } : {}),
     ...(spec.output_limit ? { outputLimit: spec.output_limit } : {}),
     timeLimits: readTimeLimits(spec, bounds),
   }

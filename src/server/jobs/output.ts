@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sealPiece } from '../../protocol/sealed-output.ts'
 import { record } from '../audit/audit.ts'
 import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
@@ -18,7 +19,7 @@ const FLUSH_BYTES = 256 * 1024
 const FLUSH_RUNS = 4_000
 
 /** What is known of the output of a job that is taken up. */
-type Known = Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_limit' | 'masked'> & Stored
+type Known = Pick<Job, 'stdout_raw' | 'stderr_raw' | 'output_limit' | 'masked' | 'result_key'> & Stored
 
 /**
  * Masks and stores a job's output while it happens (DESIGN §5, step 5), from where `job` says that the last attempt got to.
@@ -58,6 +59,8 @@ class OutputWriter {
   readonly #positions: Record<OutputStream, OutputPosition>
   readonly #maskedBefore: Record<string, number>
   readonly #limit: number
+  /** Who may read it; empty: it is stored as it is. */
+  readonly #recipients: readonly string[]
   readonly #flushBytes: number
   #stored: Stored
   #pending: Run[] = []
@@ -75,6 +78,7 @@ class OutputWriter {
     this.#maskers = { stdout: createMasker(list), stderr: createMasker(list) }
     this.#positions = { stdout: new OutputPosition(job.stdout_raw), stderr: new OutputPosition(job.stderr_raw) }
     this.#limit = job.output_limit
+    this.#recipients = job.result_key ? job.result_key.split(',') : []
     this.#flushBytes = Math.min(FLUSH_BYTES, Math.floor(job.output_limit / 8))
     this.#stored = job
     this.#maskedBefore = job.masked
@@ -161,7 +165,15 @@ class OutputWriter {
     }
   }
 
-  async #store(batch: Batch): Promise<void> {
+  /** Once, and before it is tried to be stored: a repetition must be the same bytes. */
+  async #seal(batch: Batch): Promise<Batch> {
+    if (this.#recipients.length === 0) return batch
+    const sealed = batch.chunks.map(async chunk => ({ ...chunk, data: await sealPiece(this.#recipients, chunk.data) }))
+    return { ...batch, chunks: await Promise.all(sealed) }
+  }
+
+  async #store(open: Batch): Promise<void> {
+    const batch = await this.#seal(open)
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
       try {
         const start = this.#stored.output_bytes

@@ -1,7 +1,8 @@
 import { isFinal, type JobAnswer } from '../../protocol/job.ts'
+import { armored } from '../../protocol/sealed-output.ts'
 import { wireTime } from '../../protocol/wire-time.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { type OutputEnds, outputEnds } from '../store/output.ts'
+import { type Chunk, type OutputEnds, outputEnds } from '../store/output.ts'
 import { type Caller, type JobPower, requirePower } from './caller.ts'
 import type { Engine } from './engine.ts'
 
@@ -21,7 +22,7 @@ export function cutMark(bytes: number): string {
 export async function readJob(engine: Engine, caller: Caller, id: string): Promise<JobAnswer> {
   const job = await requireJob(engine, caller, id, 'read')
   // output is there when the job has ended; who wants it earlier follows it
-  return answerOf(job, isFinal(job.status) ? shown(await outputEnds(engine.db, job, ANSWER_BYTES)) : NOTHING)
+  return answerOf(job, isFinal(job.status) ? await shown(job, await outputEnds(engine.db, job, ANSWER_BYTES)) : NOTHING)
 }
 
 /** As much of a job's output as an answer holds, as text. */
@@ -32,15 +33,21 @@ export interface ShownOutput {
 
 export const NOTHING: ShownOutput = { stdout: '', stderr: '' }
 
-/** Both streams as text. The mark of what is missing stands in each that has text: it may be of either. */
-export function shown({ head, tail, missing }: OutputEnds): ShownOutput {
-  const text = (stream: 'stdout' | 'stderr') => {
-    const [begin = '', end = ''] = [head, tail].map(chunks =>
-      Buffer.concat(chunks.filter(chunk => chunk.stream === stream).map(chunk => chunk.data)).toString('utf8'),
-    )
-    return missing > 0 && begin + end !== '' ? begin + cutMark(missing) + end : begin + end
+/**
+ * Both streams as text, sealed ones as a row of armored age files. The mark of what is missing stands in each that has text: it may be
+ * of either.
+ */
+export async function shown({ result_key }: Pick<Job, 'result_key'>, ends: OutputEnds): Promise<ShownOutput> {
+  const join = async (chunks: readonly Chunk[]) => {
+    if (result_key) return (await Promise.all(chunks.map(chunk => armored(chunk.data)))).join('')
+    return Buffer.concat(chunks.map(chunk => chunk.data)).toString('utf8')
   }
-  return { stdout: text('stdout'), stderr: text('stderr') }
+  const text = async (stream: 'stdout' | 'stderr') => {
+    const of = (chunks: readonly Chunk[]) => join(chunks.filter(chunk => chunk.stream === stream))
+    const [begin, end] = [await of(ends.head), await of(ends.tail)]
+    return ends.missing > 0 && begin + end !== '' ? begin + cutMark(ends.missing) + end : begin + end
+  }
+  return { stdout: await text('stdout'), stderr: await text('stderr') }
 }
 
 /** The job as clients see it (gostint.md §2.6). */
@@ -62,6 +69,7 @@ export function answerOf(job: Job, { stdout, stderr }: ShownOutput): JobAnswer {
     error_text: job.error_text,
     image_digest: job.image_digest,
     output_bytes: job.output_bytes,
+    result_key: job.result_key,
     output_left_out: (job.tail_start ?? 0) - (job.head_end ?? 0),
     masked: job.masked,
     unmasked: job.unmasked,

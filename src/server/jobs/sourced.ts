@@ -41,6 +41,7 @@ export async function insertSourcedJob(tx: Tx, job: SourcedJob): Promise<void> {
     sealedToken: null,
     tokenAccessor: null,
     tokenRenewAt: null,
+    resultKey: '',
     outputLimit: job.outputLimit,
     limits: job.timeLimits,
     origin: job.origin,

@@ -245,6 +245,7 @@ async function store(
         sealedToken,
         tokenAccessor: authority.accessor,
         tokenRenewAt: renewalDue(authority.leaseSeconds),
+        resultKey: order.resultKey ?? '',
         outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
         limits: order.timeLimits,
       })
