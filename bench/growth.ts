@@ -154,7 +154,6 @@ async function submit(db: Database): Promise<void> {
       tokenAccessor: 'accessor',
       tokenRenewAt: null,
       outputLimit: 65_536,
-      resultKey: '',
     })
     await record(tx, { action: 'job.submitted', job: id, actor: 'bench' })
   })

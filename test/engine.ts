@@ -83,7 +83,6 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
       ...sealed,
       tokenRenewAt: null,
       outputLimit: 64 << 20,
-      resultKey: '',
       ...job,
     }
     await db.transaction().execute(tx => insertJob(tx, row))

@@ -41,7 +41,6 @@ export async function insertSourcedJob(tx: Tx, job: SourcedJob): Promise<void> {
     sealedToken: null,
     tokenAccessor: null,
     tokenRenewAt: null,
-    resultKey: '',
     outputLimit: job.outputLimit,
     limits: job.timeLimits,
     origin: job.origin,

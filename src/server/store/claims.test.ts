@@ -37,7 +37,6 @@ async function queue(qname: string, limits?: NewJob['limits']): Promise<string> 
       tokenAccessor: 'accessor',
       tokenRenewAt: null,
       outputLimit: 65_536,
-      resultKey: '',
       ...(limits && { limits }),
     }),
   )

@@ -20,8 +20,8 @@ export interface NewJob {
   readonly sealedToken: string | null
   readonly tokenAccessor: string | null
   readonly tokenRenewAt: Date | null
-  /** age recipients of its output, by commas; empty for none. */
-  readonly resultKey: string
+  /** age recipients of its output, by commas; absent: none. */
+  readonly resultKey?: string
   /** Bytes of output that are kept. */
   readonly outputLimit: number
   readonly origin?: JobOrigin
@@ -46,7 +46,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
       token_accessor: job.tokenAccessor,
       token_renew_at: job.tokenRenewAt,
       output_limit: job.outputLimit,
-      result_key: job.resultKey,
+      result_key: job.resultKey ?? '',
       origin: job.origin ? JSON.stringify(job.origin) : null,
       run_seconds: job.limits?.run ?? null,
       keep_seconds: job.limits?.keep ?? null,
