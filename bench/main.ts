@@ -9,6 +9,7 @@ const BENCHES = {
   masker: './masker.ts',
   queues: './queues.ts',
   wake: './wake.ts',
+  signatures: './signatures.ts',
 } as const
 
 const [name = '', ...args] = process.argv.slice(2)

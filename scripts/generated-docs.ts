@@ -2,10 +2,20 @@ import type { Command, Option } from 'commander'
 import { program } from '../src/cli/program.ts'
 import { ERRORS } from '../src/protocol/errors.ts'
 import { SETTINGS } from '../src/server/config.ts'
+import { GOOD } from '../test/repositories/good.ts'
+import { HOSTILE_COMMITS } from '../test/repositories/hostile-commits.ts'
+import { HOSTILE_KEYS } from '../test/repositories/hostile-keys.ts'
+import { HOSTILE_NOTES } from '../test/repositories/hostile-notes.ts'
+import { HOSTILE_REPOSITORIES } from '../test/repositories/hostile-repositories.ts'
 
 /** The documents that are made from the code, by their path. A test fails when one of them is not up to date. */
 export function generatedDocs(): Record<string, string> {
-  return { 'docs/errors.md': errors(), 'docs/configuration.md': configuration(), 'docs/cli.md': cli() }
+  return {
+    'docs/errors.md': errors(),
+    'docs/configuration.md': configuration(),
+    'docs/cli.md': cli(),
+    'docs/watch-cases.md': watchCases(),
+  }
 }
 
 const NOTE = '<!-- made by `npm run docs`; do not edit -->\n\n'
@@ -85,4 +95,19 @@ function describeOption(option: Option): string {
 
 function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function watchCases(): string {
+  const list = (title: string, cases: readonly { readonly name: string }[]) =>
+    `## ${title} (${cases.length})\n\n${cases.map(({ name }) => `- ${name.replaceAll(/[<*_`\\]/g, '\\$&')}`).join('\n')}\n`
+  return `${NOTE}# What the watch is tried with
+
+Repositories, commits, notes and keys, made by the real git, gpg and ssh-keygen in every run of the tests. What they are about is in
+[what the watch checks and why](watch-threats.md).
+
+${list('Must be accepted', GOOD)}
+${list('Must be refused: commits', HOSTILE_COMMITS)}
+${list('Must be refused: keys', HOSTILE_KEYS)}
+${list('Must be refused: notes and counting', HOSTILE_NOTES)}
+${list('Must be refused: whole repositories', HOSTILE_REPOSITORIES)}`
 }

@@ -68,12 +68,22 @@ interface KeyOptions {
   readonly at?: string
 }
 
-/** As gpg writes it around the bytes of a signature. */
+/** As gpg and ssh-keygen write it around the bytes of a signature. */
 export function armored(bytes: Uint8Array, kind = 'PGP SIGNATURE'): string {
   const lines =
     Buffer.from(bytes)
       .toString('base64')
       .match(/.{1,64}/g) ?? []
-  const blank = kind.startsWith('PGP') ? '\n' : ''
-  return `-----BEGIN ${kind}-----\n${blank}${lines.join('\n')}\n-----END ${kind}-----\n`
+  const body = kind.startsWith('PGP') ? ['', ...lines, checksum(bytes)] : lines
+  return `-----BEGIN ${kind}-----\n${body.join('\n')}\n-----END ${kind}-----\n`
+}
+
+/** CRC-24 (RFC 4880 §6.1): without it, gpg 2.2 does not find the end of some signatures. */
+function checksum(bytes: Uint8Array): string {
+  let crc = 0xb704ce
+  for (const byte of bytes) {
+    crc ^= byte << 16
+    for (let bit = 0; bit < 8; bit++) crc = (crc << 1) ^ ((crc & 0x800000) === 0 ? 0 : 0x1864cfb)
+  }
+  return `=${Buffer.from([crc >> 16, crc >> 8, crc]).toString('base64')}`
 }
