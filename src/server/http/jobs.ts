@@ -41,6 +41,8 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
     errors: SUBMIT_ERRORS,
   })
   app.post('', { schema: submit }, async request => {
+    // GoStint answers an empty body with this very word (gostint.md §2.1)
+    if (request.body === undefined) throw new WritError('body_not_json', 'EOF')
     const key = request.headers['idempotency-key'] as string | undefined
     const answer = await submitJob(engine, callerOf(request), request.body, { key })
     request.submitted = answer._id

@@ -1,0 +1,42 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+/** The tables of what GoStint does wrong, and of its own tests: each line names tests that are there. */
+const TEXT = readFileSync('docs/compatibility.md', 'utf8')
+const rows = (heading: string) =>
+  (TEXT.split(`### ${heading}\n`)[1]?.split('\n#')[0] ?? '')
+    .split('\n')
+    .filter(line => /^\| [`\d]/.test(line))
+    .map(line => line.split('|').map(cell => cell.trim()))
+    .map(cells => ({ name: cells[1]?.replaceAll('`', '') ?? '', shown: cells.at(-2) ?? '' }))
+
+const named = (shown: string) =>
+  [...shown.matchAll(/`([^`]+\.test\.ts)`: (.*?)(?:<br>|$)/g)].map(([, file = '', title = '']) => ({ file, title }))
+
+test('every defect has a line, from 1 to 34 and from 40 to 50', () => {
+  const numbers = rows('Its defects, one by one').map(({ name }) => Number(name))
+  const all = [...Array.from({ length: 34 }, (_, i) => i + 1), ...Array.from({ length: 11 }, (_, i) => i + 40)]
+  expect(numbers).toEqual(all)
+})
+
+test('every file of its tests has a line', () => {
+  const files = rows('Its shell tests, told anew').map(({ name }) => name.slice(0, 4))
+  const numbers = [10, ...Array.from({ length: 11 }, (_, i) => 100 + i * 10), 1100, 1110]
+  expect(files).toEqual(numbers.map(number => String(number).padStart(4, '0')))
+})
+
+const lines = [...rows('Its defects, one by one'), ...rows('Its shell tests, told anew')]
+test.each(lines.map(({ name, shown }) => [name, shown] as const))('%s is shown by tests that there are', (_, shown) => {
+  if (shown === '*open*') return
+  const tests = named(shown)
+  expect(tests.length).toBeGreaterThan(0)
+  for (const { file, title } of tests) {
+    expect(existsSync(file), file).toBe(true)
+    // as a title is written: between quotes
+    const source = readFileSync(file, 'utf8')
+    expect(
+      [`'${title}'`, `"${title}"`, `\`${title}\``].some(text => source.includes(text)),
+      title,
+    ).toBe(true)
+  }
+})
