@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import type { ErrorCode } from '../../protocol/errors.ts'
+import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { JobAnswer, JobList, KillAnswer, ListQuery, Submission, SubmitAnswer } from '../../protocol/job.ts'
 import { parseJobId } from '../../protocol/job-id.ts'
 import type { Engine } from '../jobs/engine.ts'
