@@ -228,7 +228,10 @@ test('0160: secrets as JSON, deleted afterwards', async () => {
 describe('an image for kubectl', () => {
   /** Its entry point takes the configuration out of the secrets and runs what RUNCMD names (gostint.md §8.4). */
   const KUBECTL = [
-    script('bin/entry', 'grep -q "^KUBECONFIG_BASE64: " /secrets.yml || exit 9\nexec ${RUNCMD:-/bin/kubectl} "$@"'),
+    script(
+      'bin/entry',
+      'grep -q "^KUBECONFIG_BASE64: " /secrets.yml || exit 9\n[ -n "$RUNCMD" ] || RUNCMD=/bin/kubectl\nexec $RUNCMD "$@"',
+    ),
     script('bin/kubectl', '[ "$1" = help ] && echo "kubectl controls the Kubernetes cluster manager"'),
     script('bin/helm', '[ "$1" = help ] && echo "To begin working with Helm, run the \'helm init\' command"'),
     { name: 'gostint_image.yml', data: 'secret_refs: ["image_meta_secret_1@secret/data/my-secret.my-value"]\n' },
