@@ -36,16 +36,26 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const starts = new Starts('/var/run/docker.sock')
   const world = await World.open(options.nodes)
   try {
+    let kills = 0
     const until = performance.now() + options.seconds * 1000
     const extra = options.restartEngine ? [engineRestart(options.restartEngine)] : []
     const [accepted] = await Promise.all([
       submitUntil(world, new Random(options.seed), until),
-      strikeUntil(world, new Random(options.seed + 1), until, extra, report),
+      strikeUntil(world, new Random(options.seed + 1), until, extra, text => {
+        if (text.startsWith('kill') || text.startsWith('a node is told')) kills += 1
+        report(text)
+      }),
     ])
     report(`${accepted.length} jobs accepted; everything is whole again`)
     await settled(world)
     const left = await untilNone(() => leftovers(world), RELEASE_MS)
-    const found = [...(await checkHistory(world.db, accepted, starts)), ...left]
+    // a node that dies between Vault's answer to a login and its own record of it leaves a token that only Vault knows, for minutes
+    const [tokens, rest] = [left.filter(isToken), left.filter(text => !isToken(text))]
+    const found = [
+      ...(await checkHistory(world.db, accepted, starts)),
+      ...rest,
+      ...(tokens.length > kills ? tokens : []),
+    ]
     const { rows } = await sql<{ end: string; count: number }>`
       select status || ' ' || error_code as end, count(*) as count from jobs group by 1 order by 2 desc`.execute(
       world.db,
@@ -58,6 +68,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await world.close()
   }
 }
+
+const isToken = (text: string) => text.startsWith('a token of a job')
 
 async function settled(world: World): Promise<void> {
   const open = async () => {

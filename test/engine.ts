@@ -51,6 +51,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     queueTimeoutMax: 0,
     retentionMax: 0,
     killGraceSeconds: 1,
+    enginePatience: 300,
     jobNetwork: 'none',
     allowedNetworks: [],
     outputLimit: 64 << 20,

@@ -301,6 +301,13 @@ export const ERRORS = {
     cause: 'The container of this job is gone, so how it ended cannot be known',
     remedy: 'Look at the container engine; writ does not run the job again by itself.',
   },
+  engine_lost: {
+    ...INTERNAL,
+    cause:
+      'The container engine on which this job was started has been away for too long, so how it ended cannot be known',
+    remedy:
+      'Look at that engine; when it is back the container is removed. How long it is waited for is WRIT_ENGINE_PATIENCE.',
+  },
   start_interrupted: {
     ...INTERNAL,
     cause:

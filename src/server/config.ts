@@ -209,6 +209,18 @@ export const SETTINGS = {
     'How long a job may have its record kept at most; 0 for no maximum.',
     '0',
   ),
+  enginePatience: setting(
+    ['WRIT_ENGINE_PATIENCE'],
+    duration(1),
+    'How long a started job waits for an engine that does not answer; then its end is unknown, and its queue goes on.',
+    '5m',
+  ),
+  drainTimeout: setting(
+    ['WRIT_DRAIN_TIMEOUT'],
+    duration(),
+    'How long a server that is told to end (SIGTERM) or to drain (SIGINT) finishes what runs; then it hands over and ends. 0: SIGTERM hands over at once, and SIGINT drains without an end.',
+    '0',
+  ),
   killGraceSeconds: setting(
     ['WRIT_KILL_GRACE'],
     integer(0, 600),

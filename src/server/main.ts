@@ -25,6 +25,8 @@ export interface Server {
   readonly node: string
   /** Claims no more jobs; those that run go on, and requests are answered. There is no way back (gostint.md §11.4). */
   drain(): void
+  /** Resolves when no job runs here. */
+  idle(): Promise<void>
   /** Stops claiming, hands running jobs over, closes everything. Containers go on. */
   close(): Promise<void>
 }
@@ -108,5 +110,5 @@ async function start(
     worker.drain()
     log.info('draining: no more jobs are claimed')
   }
-  return { address, node, drain, close }
+  return { address, node, drain, idle: () => worker.idle(), close }
 }

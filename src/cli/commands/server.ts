@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig } from '../../server/config.ts'
 import { createLog } from '../../server/log.ts'
@@ -9,20 +10,29 @@ export async function server(): Promise<void> {
   const config = configOrUsage(process.env)
   const log = createLog(config.logLevel)
   const running = await startServer(config, log)
-  closeWithGrace({ delay: 20_000, logger: log, skip: ['SIGINT'] }, async () => {
+  const drainMs = config.drainTimeout * 1000
+  let drained: Promise<unknown> | undefined
+  const drain = () => {
+    running.drain()
+    drained ??= Promise.race([running.idle(), sleep(drainMs, undefined, { ref: false })])
+    return drained
+  }
+  closeWithGrace({ delay: 20_000 + drainMs, logger: log, skip: ['SIGINT'] }, async ({ signal }) => {
+    if (signal && drainMs > 0) await drain()
     await running.close()
   })
-  process.on('SIGINT', drainFirst(running))
+  process.on('SIGINT', drainFirst(running, drainMs > 0 ? drain : null))
 }
 
 /**
  * SIGINT drains and SIGTERM ends, as GoStint's scripts for a rolling update expect (gostint.md §11.4). At a terminal, or the second
- * time, SIGINT ends as well: who presses Ctrl-C wants that.
+ * time, SIGINT ends as well: who presses Ctrl-C wants that. With WRIT_DRAIN_TIMEOUT it ends by itself when nothing runs any more.
  */
-function drainFirst(running: Server): () => void {
+function drainFirst(running: Server, drain: (() => Promise<unknown>) | null): () => void {
   let drained = false
   return () => {
     if (drained || process.stdin.isTTY) process.kill(process.pid, 'SIGTERM')
+    else if (drain) void drain().then(() => process.kill(process.pid, 'SIGTERM'))
     else running.drain()
     drained = true
   }

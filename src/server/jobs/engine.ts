@@ -27,6 +27,8 @@ export interface EngineSettings extends TimeBounds {
   readonly leaseMs: number
   readonly retentionSeconds: number
   readonly killGraceSeconds: number
+  /** Seconds. */
+  readonly enginePatience: number
   readonly jobMemory: number
   /** 0: what jobs get by default. */
   readonly maxJobMemory: number

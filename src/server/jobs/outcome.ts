@@ -1,13 +1,17 @@
-import { WritError } from '../../protocol/errors.ts'
+import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import type { Exit } from '../runtimes/runtime.ts'
 import type { Outcome } from '../store/runs.ts'
 import type { StopCode } from '../store/schema.ts'
 
+const STATUS: { readonly [K in ErrorCode]?: Outcome['status'] } = {
+  container_lost: 'unknown',
+  engine_lost: 'unknown',
+  authority_refused: 'notauthorised',
+}
+
 /** How a job ends that an error of ours ended. What cannot be known is `unknown`, and a refused authority `notauthorised`. */
 export function failure(error: WritError, returnCode = 0): Outcome {
-  const status =
-    error.code === 'container_lost' ? 'unknown' : error.code === 'authority_refused' ? 'notauthorised' : 'failed'
-  return { status, returnCode, errorCode: error.code, errorText: error.message }
+  return { status: STATUS[error.code] ?? 'failed', returnCode, errorCode: error.code, errorText: error.message }
 }
 
 /** How a job ends whose container has ended; `stopped`: why we stopped it, if we did. */

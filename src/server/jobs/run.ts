@@ -38,6 +38,7 @@ const TRANSIENT = new Set<ErrorCode>([
 async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control): Promise<Outcome> {
   // a job that was never claimed before has left nothing behind to look for
   let untouched = job.attempt === 1
+  let awaySince: number | null = null
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, 10_000)) {
     try {
       return (untouched && (await start(engine, hold, job, control))) || (await carryOut(engine, hold, control))
@@ -49,11 +50,24 @@ async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control
         engine.log.error({ job: hold.id, err: error }, 'a defect of the server ended a job')
         return failure(new WritError('internal', `job ${hold.id}`, { cause: error }))
       }
+      const engineAway = error instanceof WritError && error.code === 'runtime_unavailable'
+      awaySince = engineAway ? (awaySince ?? performance.now()) : null
+      if (awaySince !== null && (await isLost(engine, hold, awaySince))) return failure(new WritError('engine_lost'))
       engine.log.warn({ job: hold.id, err: error }, 'a job waits: something it needs is away')
       await sleep(pauseMs, undefined, { signal: control.lost })
       untouched = false
     }
   }
+}
+
+/**
+ * Whether an engine that holds a container of ours has been away for so long that others should not wait for it any more. A job
+ * that was not started waits on: of that one everything is known.
+ */
+async function isLost(engine: Engine, hold: Hold, awaySince: number): Promise<boolean> {
+  if (performance.now() - awaySince < engine.settings.enginePatience * 1000) return false
+  const job = await findJob(engine.db, hold.id).catch(() => undefined)
+  return job !== undefined && job.attempt === hold.attempt && job.stage !== 'preparing'
 }
 
 /** A defect of our own will be there the next time too: waiting for it to go away would block the queue for ever. */

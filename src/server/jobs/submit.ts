@@ -5,7 +5,6 @@ import { Envelope, JobSpec, ROUTING_FIELDS, Submission, type SubmitAnswer } from
 import { newJobId } from '../../protocol/job-id.ts'
 import type { VaultAuth } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
-import { revokeSelf } from '../../vault/token.ts'
 import { record } from '../audit/audit.ts'
 import { checkStore } from '../store/database.ts'
 import { completeKey } from '../store/idempotency.ts'
@@ -20,6 +19,7 @@ import { renewalDue } from './keep-alive.ts'
 import { resolveLimits } from './limits.ts'
 import { makeOrder, type Order } from './order.ts'
 import { seal } from './sealed.ts'
+import { endUnwantedToken } from './unwanted-token.ts'
 import { checkVaultToken } from './vault-token.ts'
 
 /**
@@ -146,9 +146,7 @@ async function accept(
     return answerTo(body, { id, qname: order.qname, form: sealed ? 'sealed' : 'direct', authoritySha256 })
   } catch (error) {
     // what was redeemed for a job that is not kept must not live on
-    await revokeSelf(engine.vault, authority.token).catch(reason => {
-      engine.log.error({ err: reason }, 'the token of a refused job was not revoked')
-    })
+    await endUnwantedToken(engine, authority.token)
     throw error
   }
 }

@@ -64,6 +64,11 @@ export class Worker {
     this.#draining = true
   }
 
+  /** Resolves when nothing runs here any more and all of it is released; after `drain` it stays so. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.race([...this.#running.values()].map(run => run.done))
+  }
+
   /** Claims no more, leaves running containers alone and hands their jobs to whoever comes next. */
   async stop(): Promise<void> {
     this.#stopped = true
