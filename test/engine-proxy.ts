@@ -17,6 +17,8 @@ export class EngineProxy {
   readonly path = join(mkdtempSync(join(tmpdir(), 'writ-proxy-')), 'engine.sock')
   readonly host = `unix://${this.path}`
   readonly #sockets = new Set<Socket>()
+  /** What each client asked last, and where it was passed on to. */
+  readonly #requests = new Map<Socket, { line: string; engine: Socket }>()
   #server: Server | undefined
   readonly #halfOpen: boolean
   #frozen = false
@@ -39,6 +41,17 @@ export class EngineProxy {
   /** As when the engine restarts: every connection ends, and new ones are taken at once. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Ends connections whose request matches, to the client only and in all form, as a proxy may; answers how many. */
+  endCleanly(pattern: RegExp): number {
+    const found = [...this.#requests].filter(([, { line }]) => pattern.test(line))
+    for (const [client, { engine }] of found) {
+      engine.unpipe(client)
+      engine.resume()
+      client.end()
+    }
+    return found.length
   }
 
   /** As when the engine is gone. */
@@ -76,6 +89,7 @@ export class EngineProxy {
   /** Looks at what a client sends; true if the trap is for it, and it is not to be passed on. */
   #springs(chunk: Buffer, client: Socket, engine: Socket): boolean {
     const line = chunk.subarray(0, 300).toString('latin1').split('\r\n')[0] ?? ''
+    if (/ HTTP\/1\.1$/.test(line)) this.#requests.set(client, { line, engine })
     if (!this.#trap?.pattern.test(line)) return false
     const { where, sprung } = this.#trap
     this.#trap = undefined
@@ -98,6 +112,7 @@ export class EngineProxy {
       from.on('error', () => to.destroy())
       from.on('close', () => {
         this.#sockets.delete(from)
+        this.#requests.delete(from)
         to.destroy()
       })
     }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OutputFrame, OutputStream } from '../runtime.ts'
+import { endsAlike } from './ends-alike.ts'
 import type { Engine } from './engine.ts'
 import type { ExitWatch } from './exit-watch.ts'
 import { FrameParser } from './frames.ts'
@@ -14,7 +15,7 @@ import { Rejoin } from './rejoin.ts'
  */
 const EXIT_FOLLOWS_MS = 2_000
 /**
- * Up to here the end is compared with the recovery copy, which costs 2 ms. A proxy in between that takes the end of the
+ * Up to here all is compared with the recovery copy, which costs 2 ms, beyond it the end alone. A proxy in between that takes the end of the
  * job's input for the end of everything cuts the line at the very start, and of a short job nothing would be left.
  */
 const COMPARED_BYTES = 64 * 1024
@@ -57,7 +58,14 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
       whole = false
     }
     const ended = whole && parser.complete && (await seenToTheEnd(watch))
-    if (ended && delivered.stdout + delivered.stderr > COMPARED_BYTES) {
+    const given = (stream: OutputStream) => ({
+      bytes: delivered[stream] + texts[stream].held.copy.length,
+      tail: Buffer.concat([texts[stream].tail, texts[stream].held.copy]),
+    })
+    const much = delivered.stdout + delivered.stderr > COMPARED_BYTES
+    const ends = async () =>
+      endsAlike(engine, { id, tty }, { stdout: given('stdout'), stderr: given('stderr') }, signal)
+    if (ended && much && (await ends().catch(() => false))) {
       yield* counted('stdout', texts.stdout.end())
       yield* counted('stderr', texts.stderr.end())
     } else {
