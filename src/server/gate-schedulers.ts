@@ -28,6 +28,10 @@ async function create(name: string, { values }: GateConfig, db: Database | null)
       ])
       return mesosScheduler({ address: parseMesosAddress(values.mesos), ca: values.mesosCa ?? undefined })
     }
+    case 'ecs': {
+      const { ecsScheduler } = await import('./gate/schedulers/ecs/ecs-scheduler.ts')
+      return ecsScheduler({ clusters: values.ecsClusters, region: values.awsRegion || undefined })
+    }
     case 'docker': {
       const { dockerScheduler } = await import('./gate/schedulers/docker/docker-scheduler.ts')
       return dockerScheduler({ host: values.dockerHost, peerOnly: values.dockerPeerOnly })
@@ -51,7 +55,7 @@ async function create(name: string, { values }: GateConfig, db: Database | null)
       return testScheduler(name)
     }
     default:
-      throw new Error('is not one of mesos, docker, kubernetes, writ, test, mesos_test')
+      throw new Error('is not one of mesos, ecs, docker, kubernetes, writ, test, mesos_test')
   }
 }
 

@@ -90,6 +90,14 @@ export const GATE_SETTINGS = {
     file,
     "PEM file of the authorities that sign the masters' certificates.",
   ),
+  ecsClusters: setting(
+    'WRIT_ECS_CLUSTERS',
+    'ecs-clusters',
+    '',
+    clusters,
+    'ECS clusters, by name or ARN, all of one region; without, the one that the gate runs in.',
+  ),
+  awsRegion: setting('AWS_REGION', '', '', anyText, 'Their region, if their ARNs do not say it.'),
   dockerHost: setting('DOCKER_HOST', '', 'unix:///var/run/docker.sock', anyText, 'Engine of the scheduler `docker`.'),
   dockerPeerOnly: yes('WRIT_GATE_DOCKER_PEER_ONLY', 'docker-peer-only', 'Containers must ask over the Unix socket.'),
   kubernetesServer: setting(
@@ -313,6 +321,13 @@ function isYes(text: string): boolean {
   if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true
   if (['', '0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false
   throw new Error('is neither true nor false')
+}
+
+function clusters(text: string): string[] {
+  return text
+    .split(',')
+    .map(one => one.trim())
+    .filter(Boolean)
 }
 
 function names(text: string): string[] {

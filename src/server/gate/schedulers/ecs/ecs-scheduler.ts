@@ -34,7 +34,7 @@ export function ecsScheduler(options: EcsOptions): Scheduler {
   const regions = new Set(
     [options.region, ...clusters.map(({ region }) => region)].filter(region => region !== undefined),
   )
-  if (regions.size > 1) throw new Error('the ECS clusters are of several regions: one gate asks one')
+  if (regions.size > 1) throw new Error('has clusters of several regions: one gate asks one')
   const ecs = new EcsTasks(options, regions.values().next().value)
   return {
     name: 'ecs',

@@ -26,6 +26,6 @@ const CLUSTER = new RegExp(`^(?:arn:aws[a-z-]*:ecs:([a-z0-9-]{1,32}):\\d{12}:clu
 /** A cluster by its name or its ARN. Throws an Error for the configuration. */
 export function parseCluster(text: string): { readonly name: string; readonly region: string | undefined } {
   const [, region, name] = CLUSTER.exec(text) ?? []
-  if (!name) throw new Error('an ECS cluster is neither a name nor an ARN')
+  if (!name) throw new Error('has a cluster that is neither a name nor an ARN')
   return { name, region }
 }

@@ -29,10 +29,10 @@ export function findCluster(options: ClusterOptions, env: NodeJS.ProcessEnv = pr
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   const inside = host && `https://${host.includes(':') ? `[${host}]` : host}:${port}`
   const server = options.server || inside
-  if (!server) throw new Error('no Kubernetes API server: outside of a cluster it has to be named')
+  if (!server) throw new Error('finds no Kubernetes API server: outside of a cluster it has to be named')
   const url = URL.canParse(server) ? new URL(server) : undefined
   if (url?.protocol !== 'https:' || url.username || url.pathname !== '/' || url.search) {
-    throw new Error('the Kubernetes API server is not https://host:port')
+    throw new Error('has a Kubernetes API server that is not https://host:port')
   }
   const tokenFile = options.tokenFile || join(ACCOUNT_FOLDER, 'token')
   const caFile = options.caFile || (options.server ? undefined : join(ACCOUNT_FOLDER, 'ca.crt'))
