@@ -77,6 +77,10 @@ export async function importImage(repo: string, tar: Buffer, changes: readonly s
     const imported = await agent.request({ origin, method: 'POST', path: `/images/create?${query}`, body: tar })
     const answer = await imported.body.text()
     if (imported.statusCode !== 200 || answer.includes('"error"')) throw new Error(`import of ${ref}: ${answer}`)
+    // Podman 4.3 imports without the name
+    const id = /"status":"(?:sha256:)?([0-9a-f]{64})/.exec(answer)?.[1]
+    const named = await agent.request({ origin, method: 'POST', path: `/images/${id}/tag?repo=${repo}&tag=${tag}` })
+    await named.body.dump()
     return ref
   } finally {
     await agent.close()

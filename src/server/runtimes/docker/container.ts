@@ -2,8 +2,8 @@ import { WritError } from '../../../protocol/errors.ts'
 import type { ContainerSpec, ContainerState } from '../runtime.ts'
 import { layOver } from './archive.ts'
 import type { Engine } from './engine.ts'
-import { EngineError, isGone, refusal } from './engine-error.ts'
-import { gateEntrypoint, IMAGE_SHELL, JOB_USER, SECRETS_TMPFS, STATE_DIRECTORY } from './gate.ts'
+import { EngineError, isGone, nameIsTaken, refusal } from './engine-error.ts'
+import { gateEntrypoint, IMAGE_SHELL, JOB_USER, OPEN_SECRETS_TMPFS, SECRETS_TMPFS, STATE_DIRECTORY } from './gate.ts'
 import { inspect, phaseOf, stateOf } from './inspection.ts'
 import { SLOT_LABEL, SlotLost } from './slots.ts'
 
@@ -19,10 +19,10 @@ export async function createContainer(
   let id: string
   try {
     const query = { name: spec.name }
-    const created = await engine.json<{ Id: string }>('POST', '/containers/create', {
-      query,
-      body: createBody(spec, slot),
-      signal,
+    const create = (body: object) => engine.json<{ Id: string }>('POST', '/containers/create', { query, body, signal })
+    const created = await create(createBody(spec, slot)).catch(error => {
+      if (!isOwnerUnknown(error)) throw error
+      return create(createBody(spec, slot, OPEN_SECRETS_TMPFS))
     })
     id = created.Id
   } catch (error) {
@@ -47,13 +47,13 @@ export function isOfAnother(error: unknown, id = ''): boolean {
   return gone || /cannot join network/i.test(error.message)
 }
 
-/** Podman answers a name that is taken with 500. */
-export function nameIsTaken(error: unknown): boolean {
-  return error instanceof EngineError && (error.status === 409 || /name .* is already in use/.test(error.message))
+/** Podman 4.3 knows no owner of files in memory. */
+function isOwnerUnknown(error: unknown): boolean {
+  return error instanceof EngineError && error.message.includes('unknown mount option "uid=')
 }
 
 /** How the engine is told about it. */
-export function createBody(spec: ContainerSpec, slot: string | null) {
+export function createBody(spec: ContainerSpec, slot: string | null, secrets: Record<string, string> = SECRETS_TMPFS) {
   const { tty, limits } = spec
   return {
     Image: spec.image.id,
@@ -74,7 +74,7 @@ export function createBody(spec: ContainerSpec, slot: string | null) {
     HostConfig: {
       // A process 1 of its own: most programs ignore SIGTERM as process 1.
       Init: true,
-      Tmpfs: limits.readOnly ? { ...SECRETS_TMPFS, '/tmp': temporary(limits.memoryBytes) } : SECRETS_TMPFS,
+      Tmpfs: limits.readOnly ? { ...secrets, '/tmp': temporary(limits.memoryBytes) } : secrets,
       ReadonlyRootfs: limits.readOnly ?? false,
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],

@@ -24,6 +24,11 @@ export function isGone(error: unknown): boolean {
   return error instanceof EngineError && error.status === 404
 }
 
+/** Podman answers a name that is taken with 500. */
+export function nameIsTaken(error: unknown): boolean {
+  return error instanceof EngineError && (error.status === 409 || /name .* is already in use/.test(error.message))
+}
+
 /** One printable line: the engine repeats text of images and registries, which may hold escape codes for terminals. */
 export function engineText(text: string): string {
   return text

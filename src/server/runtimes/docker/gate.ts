@@ -84,9 +84,10 @@ function unpack(tar: string): string {
   return `${tar} -x -f - -C ${SECRETS_DIRECTORY}`
 }
 
-export const SECRETS_TMPFS = {
-  [SECRETS_DIRECTORY]: `rw,noexec,nosuid,nodev,size=${TMPFS_BYTES},mode=0700,uid=${JOB_USER},gid=${JOB_USER}`,
-}
+const TMPFS = `rw,noexec,nosuid,nodev,size=${TMPFS_BYTES}`
+export const SECRETS_TMPFS = { [SECRETS_DIRECTORY]: `${TMPFS},mode=0700,uid=${JOB_USER},gid=${JOB_USER}` }
+/** For Podman 4.3, which cannot say whose it is. Nobody but the job's user runs in the container. */
+export const OPEN_SECRETS_TMPFS = { [SECRETS_DIRECTORY]: `${TMPFS},mode=1777` }
 
 /** What a gate that was started in advance is told with the secrets. */
 export interface LateOrder {

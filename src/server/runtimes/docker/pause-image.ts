@@ -19,6 +19,11 @@ export async function pauseImage(engine: Engine, gate: GateBinary): Promise<stri
   const body = await smallTar([{ name: 'busybox', mode: 0o755, data: await readFile(gate.path) }])
   const query = { fromSrc: '-', repo: REPOSITORY, tag, changes: `LABEL ${FORMAT_LABEL}=pause` }
   const answer = await engine.stream('POST', '/images/create', { query, body, deadlineMs: IMPORT_MS })
-  if ((await text(answer.body)).includes('"error"')) throw new WritError('runtime_unavailable', 'no image to wait with')
+  const said = await text(answer.body)
+  if (said.includes('"error"')) throw new WritError('runtime_unavailable', 'no image to wait with')
+  if (await inspectImage(engine, ref)) return ref
+  // Podman 4.3 imports without the name
+  const id = /"status":"(?:sha256:)?([0-9a-f]{64})/.exec(said)?.[1]
+  await engine.json('POST', `/images/${id}/tag`, { query: { repo: REPOSITORY, tag } })
   return ref
 }

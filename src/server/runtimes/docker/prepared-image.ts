@@ -4,7 +4,7 @@ import { WritError } from '../../../protocol/errors.ts'
 import { SECRETS_DIRECTORY } from '../runtime.ts'
 import { fileKind, layOver, readPlainFile } from './archive.ts'
 import type { Engine } from './engine.ts'
-import { EngineError, refusal } from './engine-error.ts'
+import { EngineError, nameIsTaken, refusal } from './engine-error.ts'
 import { GATE_DIRECTORY, GATE_SHELL, IMAGE_SHELL, JOB_USER, STATE_DIRECTORY } from './gate.ts'
 import type { GateBinary } from './gate-binary.ts'
 import { type InspectedImage, inspectImage } from './image-inspection.ts'
@@ -128,7 +128,7 @@ export class PreparedImages {
       const { Id } = await this.#engine.json<{ Id: string }>('POST', '/containers/create', { query: { name }, body })
       return Id
     } catch (error) {
-      if (error instanceof EngineError && error.status === 409) return null
+      if (nameIsTaken(error)) return null
       throw refusal(error, 'container_refused')
     }
   }
@@ -146,11 +146,20 @@ export class PreparedImages {
       const labels = [`${FORMAT_LABEL}=${FORMAT}`, `${BASE_LABEL}=${base.Id}`, `${METADATA_LABEL}="${encoded}"`]
       const changes = `LABEL ${labels.join(' ')}`
       const query = { container, repo, tag, pause: 0, changes }
-      await this.#engine.json('POST', '/commit', { query, deadlineMs: COMMIT_MS })
+      await this.#commitAs(query)
       return { ...this.#named(ref), metadata }
     } catch (error) {
       throw refusal(error, 'container_refused')
     }
+  }
+
+  /** Podman wants a body, and Docker would take an empty one for a configuration that lacks some of the image's. */
+  async #commitAs(query: Readonly<Record<string, string | number>>): Promise<void> {
+    const commit = (body?: object) => this.#engine.json('POST', '/commit', { query, body, deadlineMs: COMMIT_MS })
+    await commit().catch(error => {
+      if (error instanceof EngineError && error.message.includes('Decode(): EOF')) return commit({})
+      throw error
+    })
   }
 
   async #check(base: InspectedImage, container: string, ownShell: boolean): Promise<void> {
