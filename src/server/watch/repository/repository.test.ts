@@ -140,7 +140,8 @@ test('many fetches leave few packs, and all that was fetched', async () => {
   const packs = readdirSync(join(cacheDirectory, cache as string, 'objects', 'pack'))
   expect(packs.filter(name => name.endsWith('.pack')).length).toBeLessThan(10)
   for (const commit of commits) expect((await repository.readCommit(commit)).id).toBe(commit)
-})
+  // some 200 processes
+}, 90_000)
 
 test('too large: refused, and nothing stays behind', async () => {
   const cacheDirectory = join(folder, 'small')
