@@ -42,23 +42,33 @@ describe('docs/submit.md: every command works', () => {
   })
 })
 
-test('docs/submit.md: the examples in TypeScript pass the compiler and run', async () => {
-  const [example = ''] = blocks('docs/submit.md', 'ts')
-  const folder = '.writ/docs-example'
-  mkdirSync(folder, { recursive: true })
-  try {
-    writeFileSync(`${folder}/example.ts`, example.replace("'writ/client'", "'../../src/client/index.ts'"))
-    writeFileSync(
-      `${folder}/tsconfig.json`,
-      JSON.stringify({ extends: '../../tsconfig.json', include: ['example.ts'] }),
-    )
-    await run('node_modules/.bin/tsc', ['-p', folder])
-    const { stdout } = await run(process.execPath, [`${folder}/example.ts`], { env: environment })
-    expect(stdout).toBe('hello\n0\n')
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-})
+test.each([
+  ['docs/submit.md', ['hello\n0\n']],
+  ['docs/client.md', ['hello\nsuccess 0\n', 'for my eyes\n']],
+])(
+  '%s: the examples in TypeScript pass the compiler and run',
+  async (path, outputs) => {
+    const examples = blocks(path, 'ts')
+    expect(examples).toHaveLength(outputs.length)
+    const folder = '.writ/docs-example'
+    mkdirSync(folder, { recursive: true })
+    try {
+      const names = examples.map((example, n) => {
+        writeFileSync(`${folder}/example-${n}.ts`, example.replace("'writ/client'", "'../../src/client/index.ts'"))
+        return `example-${n}.ts`
+      })
+      writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ extends: '../../tsconfig.json', include: names }))
+      await run('node_modules/.bin/tsc', ['-p', folder])
+      const got: string[] = []
+      for (const name of names)
+        got.push((await run(process.execPath, [`${folder}/${name}`], { env: environment })).stdout)
+      expect(got).toEqual(outputs)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+  90_000,
+)
 
 test('README: the two commands are scripts of the package, with a set-up each', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))

@@ -9,6 +9,7 @@ export type {
   SubmitAnswer,
 } from '../protocol/job.ts'
 export type { CutEvent, EndEvent, JobEvent, OutputEvent } from '../protocol/output-event.ts'
+export { offsetBehind } from '../protocol/output-event.ts'
 export { openSealed } from '../protocol/sealed-output.ts'
 export { Vault, type VaultOptions } from '../vault/client.ts'
 export { VaultError } from '../vault/error.ts'
