@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { cpuTime } from '../../test/cpu-time.ts'
 import { readBody, setKeys } from './body.ts'
 import { WritError } from './errors.ts'
 import { JobSpec, Submission } from './job.ts'
@@ -73,10 +74,11 @@ test('whatever JSON comes: a body of the right types, or a refusal', () => {
 })
 
 test('a million wrong items are refused in little time, wherever they are', () => {
-  const start = performance.now()
-  expect(() => read({ run: Array(1_000_000).fill(1) })).toThrow('run.0 must be string')
-  expect(() => read({ run: [...Array(1_000_000).fill('a'), 1] })).toThrow('a long list')
-  expect(performance.now() - start).toBeLessThan(500)
+  const spent = cpuTime(() => {
+    expect(() => read({ run: Array(1_000_000).fill(1) })).toThrow('run.0 must be string')
+    expect(() => read({ run: [...Array(1_000_000).fill('a'), 1] })).toThrow('a long list')
+  })
+  expect(spent).toBeLessThan(1_000)
 })
 
 test('what is set: in the spelling of the schema, and nothing that says nothing', () => {

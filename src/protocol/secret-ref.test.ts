@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { cpuTime } from '../../test/cpu-time.ts'
 import { parseSecretRef } from './secret-ref.ts'
 
 const NAME = 'ABCXYZabcxyz0189_'
@@ -49,9 +50,10 @@ test('no text makes a path that climbs or an empty part', () => {
 })
 
 test('a long text that almost is one is refused in little time, and quoted in part', () => {
-  const start = performance.now()
-  for (const text of [`a@${'b/'.repeat(500_000)}`, `${'a'.repeat(1_000_000)}`, `a@b.${'c'.repeat(1_000_000)} `]) {
-    expect(() => parseSecretRef(text)).toThrow(expect.objectContaining({ code: 'secret_ref_invalid' }))
-  }
-  expect(performance.now() - start).toBeLessThan(1_000)
+  const spent = cpuTime(() => {
+    for (const text of [`a@${'b/'.repeat(500_000)}`, `${'a'.repeat(1_000_000)}`, `a@b.${'c'.repeat(1_000_000)} `]) {
+      expect(() => parseSecretRef(text)).toThrow(expect.objectContaining({ code: 'secret_ref_invalid' }))
+    }
+  })
+  expect(spent).toBeLessThan(1_000)
 })

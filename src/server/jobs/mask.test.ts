@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { cpuTime } from '../../../test/cpu-time.ts'
 import { createMasker } from './mask.ts'
 import { formsOf } from './mask-forms.ts'
 
@@ -156,11 +157,12 @@ describe('the stream', () => {
 
   test('time does not depend on how nearly the text is a secret', () => {
     const secrets = named(`${'a'.repeat(5000)}b`, 'aaaac')
-    const started = performance.now()
     const masker = createMasker(secrets)
-    for (let round = 0; round < 32; round++) masker.push(Buffer.alloc(65_536, 'a'))
+    const spent = cpuTime(() => {
+      for (let round = 0; round < 32; round++) masker.push(Buffer.alloc(65_536, 'a'))
+    })
     // 2 MB times 5000 would take minutes
-    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(spent).toBeLessThan(5_000)
   })
 })
 

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { describe, expect, test } from 'vitest'
+import { cpuTime } from '../../../test/cpu-time.ts'
 import { makeOrder, readMetadata } from './order.ts'
 
 const code = (name: string) => expect.objectContaining({ name: 'WritError', code: name })
@@ -156,11 +157,12 @@ describe('metadata', () => {
           .fill(n ? `*b${n - 1}` : '*a')
           .join(',')}]`,
       )
-    const start = performance.now()
-    expect(() => readMetadata(`${bomb.join('\n')}\nsecret_refs: *b19\n`, 'f')).toThrow(code('image_metadata_invalid'))
-    expect(() => readMetadata('x: &x A@kv/a.k\nsecret_refs: [*x]', 'f')).toThrow(code('image_metadata_invalid'))
-    expect(() => readMetadata('a: &a\n  b: *a\n', 'f')).toThrow(code('image_metadata_invalid'))
-    expect(performance.now() - start).toBeLessThan(1_000)
+    const spent = cpuTime(() => {
+      expect(() => readMetadata(`${bomb.join('\n')}\nsecret_refs: *b19\n`, 'f')).toThrow(code('image_metadata_invalid'))
+      expect(() => readMetadata('x: &x A@kv/a.k\nsecret_refs: [*x]', 'f')).toThrow(code('image_metadata_invalid'))
+      expect(() => readMetadata('a: &a\n  b: *a\n', 'f')).toThrow(code('image_metadata_invalid'))
+    })
+    expect(spent).toBeLessThan(1_000)
   })
 
   test.each<[string, string]>([
@@ -169,9 +171,8 @@ describe('metadata', () => {
     ['dashes', '- '.repeat(30_000)],
     ['questions', '? '.repeat(30_000)],
   ])('64 kB of %s are refused in little time', (_what, text) => {
-    const start = performance.now()
-    expect(() => readMetadata(text, 'f')).toThrow(code('image_metadata_invalid'))
-    expect(performance.now() - start).toBeLessThan(2_000)
+    const read = () => expect(() => readMetadata(text, 'f')).toThrow(code('image_metadata_invalid'))
+    expect(cpuTime(read)).toBeLessThan(2_000)
   })
 
   test('keys that objects have already do nothing', () => {

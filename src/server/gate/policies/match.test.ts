@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { cpuTime } from '../../../../test/cpu-time.ts'
 import { globMatches } from './glob.ts'
 import { chooseRole, match, type Names } from './match.ts'
 import type { PolicySet } from './policy.ts'
@@ -46,9 +47,8 @@ describe('globs (gatekeeper.md §7.3)', () => {
   })
 
   test('a long hostile name takes no time', () => {
-    const began = performance.now()
-    expect(globMatches(`${'a*'.repeat(200)}b`, 'a'.repeat(500))).toBe(false)
-    expect(performance.now() - began).toBeLessThan(200)
+    const spent = cpuTime(() => expect(globMatches(`${'a*'.repeat(200)}b`, 'a'.repeat(500))).toBe(false))
+    expect(spent).toBeLessThan(200)
   })
 })
 
@@ -119,9 +119,8 @@ describe('policies of version 2 (gatekeeper.md §14.2)', () => {
 
   test('an expression that never ends does not match, soon', () => {
     const slow = setOf({ 'mesos:*': { roles: ['r'], regexp: '(a+)+$' } })
-    const began = performance.now()
-    expect(() => match(slow, named(`${'a'.repeat(60)}!`))).toThrow()
-    expect(performance.now() - began).toBeLessThan(2_000)
+    const spent = cpuTime(() => expect(() => match(slow, named(`${'a'.repeat(60)}!`))).toThrow())
+    expect(spent).toBeLessThan(2_000)
   })
 
   test('by image', () => {
