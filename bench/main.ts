@@ -10,6 +10,7 @@ const BENCHES = {
   queues: './queues.ts',
   wake: './wake.ts',
   signatures: './signatures.ts',
+  watch: './watch.ts',
 } as const
 
 const [name = '', ...args] = process.argv.slice(2)

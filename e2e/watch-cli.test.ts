@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Terminal } from './command.ts'
@@ -83,6 +83,26 @@ test.each(['commit', 'plan'])('people add a watch, see what is missing, and sign
   }
   const removed = await ann.terminal.writ('watch', 'rm', name)
   expect(removed).toMatchObject({ code: 0 })
+})
+
+test('docs/watch.md: the commands of the five minutes work', async () => {
+  const [script = ''] = /^```sh\n(.*?)^```$/ms.exec(readFileSync('docs/watch.md', 'utf8'))?.slice(1) ?? []
+  expect(script).toContain('writ watch add')
+  const { repository } = w.world
+  const commit = repository.commit(repository.tree({ 'run.sh': 'echo hi\n' }))
+  repository.ref('refs/heads/main', commit)
+  const { terminal } = await desk('ann')
+  for (const { name, key } of w.world.trust('ann')) writeFileSync(join(terminal.folder, `${name}.asc`), key)
+  const { code, stdout, stderr } = await terminal.shell(
+    `export REPOSITORY='${repository.path}' IMAGE='${w.image}'\n${script}`,
+  )
+  expect(code, stderr).toBe(0)
+  expect(stdout).toContain('1 of 1 by ann')
+  await api.write('deploy/retry')
+  expect(await api.ended('deploy', commit)).toMatchObject({
+    status: 'SUCCEEDED',
+    log: expect.stringContaining('echo hi'),
+  })
 })
 
 test('what is missing or wrong is said, with what to do next', async () => {
