@@ -4,7 +4,7 @@ import { EngineError } from '../../../runtimes/docker/engine-error.ts'
 import { patiently } from '../patience.ts'
 import type { Caller, Peer, Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
-import { type Container, containersOf, inspected, labelsOfImage } from './answers.ts'
+import type { Container } from './answers.ts'
 import { taskOf } from './task.ts'
 
 export interface DockerOptions {
@@ -16,6 +16,9 @@ export interface DockerOptions {
   readonly peerOnly: boolean
   readonly timeoutMs?: number | undefined
 }
+
+/** With the first answer: schemas and their compiler take 14 MB, which a gate that waits need not hold. */
+const answers = () => import('./answers.ts')
 
 /** `self` is the container that the kernel names; else an id as `docker ps` or a host name shows it, in full, or a label. */
 const SELF = 'self'
@@ -54,6 +57,7 @@ class Docker {
       throw new WritError('task_foreign', 'it does not ask from inside of the container')
     }
     const container = await this.#inspect(wanted, signal)
+    const { labelsOfImage } = await answers()
     const image = labelsOfImage(await this.#get(`/images/${encodeURIComponent(container.Image)}/json`, signal))
     return taskOf(container, image)
   }
@@ -78,6 +82,7 @@ class Docker {
     }
     if (CONTAINER_ID.test(id)) return (await this.#inspect(id, signal)).Id
     const filters = JSON.stringify({ label: [`${this.#options.label ?? LABEL}=${id}`] })
+    const { containersOf } = await answers()
     const found = containersOf(await this.#get('/containers/json', signal, { all: 0, limit: 10, filters }))
     if (found.length > 1) throw new WritError('task_foreign', 'several containers carry this label')
     const [one] = found
@@ -86,6 +91,7 @@ class Docker {
   }
 
   async #inspect(id: string, signal: AbortSignal): Promise<Container> {
+    const { inspected } = await answers()
     const found = inspected(await this.#get(`/containers/${id}/json`, signal))
     // names are looked up too, and a container may be called like the beginning of another's id
     if (!found.Id.startsWith(id)) throw new WritError('task_not_found')

@@ -3,7 +3,7 @@ import { HttpPeer } from '../http-peer.ts'
 import { patiently } from '../patience.ts'
 import type { Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
-import { type EcsTask, tasksIn } from './answers.ts'
+import type { EcsTask } from './answers.ts'
 import { type EcsClient, openEcs } from './client.ts'
 import { findSurroundings } from './surroundings.ts'
 import { taskOf } from './task.ts'
@@ -105,6 +105,7 @@ function clustersFor({ region, cluster }: NonNullable<ReturnType<typeof parseTas
 }
 
 async function describe(client: EcsClient, cluster: string, id: string, signal: AbortSignal): Promise<EcsTask[]> {
+  const { tasksIn } = await import('./answers.ts')
   const tasks = tasksIn(await client.describeTasks(cluster, [id], signal).catch(refused))
   for (const { taskArn, clusterArn } of tasks) {
     const ours = clusterArn === cluster || clusterArn.endsWith(`:cluster/${cluster}`)

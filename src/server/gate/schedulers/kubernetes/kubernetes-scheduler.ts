@@ -4,7 +4,6 @@ import { type HttpAnswer, HttpPeer, wrongStatus } from '../http-peer.ts'
 import { patiently } from '../patience.ts'
 import type { Caller, Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
-import { bearerOf, podOf } from './answers.ts'
 import type { Cluster } from './cluster.ts'
 import { taskOf } from './task.ts'
 
@@ -42,6 +41,7 @@ async function lookup(
 ): Promise<Task> {
   if (!proof) throw new WritError('task_foreign', 'it brings no token of its service account')
   if (!isToken(proof)) throw new WritError('task_foreign', 'its token is not accepted')
+  const { bearerOf, podOf } = await import('./answers.ts')
   const headers = { authorization: `Bearer ${(await cluster.token()).reveal()}` }
   const body = {
     apiVersion: 'authentication.k8s.io/v1',

@@ -4,7 +4,7 @@ import { patiently } from '../patience.ts'
 import type { Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
 import { type MesosAddress, masterHost } from './address.ts'
-import { type Cluster, type MesosTask, readState, readSummary, tasksNamed } from './answers.ts'
+import type { Cluster, MesosTask } from './answers.ts'
 import { Masters, noLeader } from './masters.ts'
 import { taskOf, theLiveOne } from './task.ts'
 
@@ -18,6 +18,9 @@ export interface MesosOptions {
   /** What a master wants to see besides `login` of the address: asked for with every lookup. */
   readonly authorization?: ((signal: AbortSignal) => Promise<string>) | undefined
 }
+
+/** With the first answer: schemas and their compiler take 14 MB, which a gate that waits need not hold. */
+const answers = () => import('./answers.ts')
 
 /** What Mesos lets be an id, in ASCII: no slash, no backslash, no control character. */
 const TASK_ID = /[ -.0-[\]-~]{1,255}/
@@ -99,6 +102,7 @@ class Mesos {
     const found = await this.#get(first, `/tasks?task_id=${encodeURIComponent(id)}`, MAX_TASKS_BYTES, signal)
     const { host, answer } = found
     if (answer.status === 200) {
+      const { tasksNamed } = await answers()
       const tasks = tasksNamed(answer.json(), id)
       // only the leader is named by ZooKeeper, or by another master
       if (tasks) return { tasks, cluster: undefined, host, now: answer.now, sure: named || host !== first }
@@ -114,6 +118,7 @@ class Mesos {
       const { host, answer } = await this.#get(first, path, MAX_STATE_BYTES, signal)
       if (answer.status === 404) continue
       if (answer.status !== 200) throw wrongStatus(answer.status)
+      const { readState } = await answers()
       const state = readState(answer.json(), id)
       return state && { ...state, host, now: answer.now, sure: true }
     }
@@ -128,6 +133,7 @@ class Mesos {
     }
     const { answer } = await this.#get(host, '/state-summary', MAX_STATE_BYTES, signal)
     if (answer.status !== 200) throw wrongStatus(answer.status)
+    const { readSummary } = await answers()
     const fresh = readSummary(answer.json())
     this.#cluster = { known: fresh, until: Date.now() + CLUSTER_MS }
     return fresh
