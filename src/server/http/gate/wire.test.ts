@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
-import { GateBench } from '../../../../test/gate.ts'
-import { buildGateApp } from './app.ts'
+import type { GateBench } from '../../../../test/gate.ts'
+import { startGateApp } from '../../../../test/gate-app.ts'
 import type { GateHttpSettings } from './settings.ts'
 
 let bench: GateBench
@@ -11,23 +11,8 @@ afterEach(async () => {
   await bench.close()
 })
 
-const OPEN: GateHttpSettings = {
-  wire: 'v1',
-  version: 'dev',
-  sealedStatus: 200,
-  vaultAddress: 'http://vault.example:8200/',
-  legacyAdmin: true,
-  userId: null,
-  tokenRate: 0,
-  unsealRate: 0,
-  tlsCert: null,
-  tlsKey: null,
-}
-
 async function start(settings: Partial<GateHttpSettings>, options: Parameters<typeof GateBench.start>[0] = {}) {
-  bench = await GateBench.start(options)
-  if (!options.sealed) await bench.gate.start()
-  app = await buildGateApp(bench.gate, { ...OPEN, ...settings })
+  ;({ app, bench } = await startGateApp({ legacyAdmin: true, ...settings }, options))
 }
 
 type Headers = Record<string, string>

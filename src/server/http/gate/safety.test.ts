@@ -1,0 +1,171 @@
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { startGateApp } from '../../../../test/gate-app.ts'
+import { ERRORS } from '../../../protocol/errors.ts'
+
+let stack: Awaited<ReturnType<typeof startGateApp>>
+afterEach(async () => {
+  await stack.close()
+})
+
+const post = async (url: string, body?: unknown, headers: Record<string, string> = {}) =>
+  await stack.app.inject({
+    method: 'POST',
+    url,
+    headers: { 'content-type': 'application/json', ...headers },
+    payload: typeof body === 'string' ? body : JSON.stringify(body ?? {}),
+  })
+
+async function tokenWith(...capabilities: string[]): Promise<string> {
+  const list = capabilities.map(one => `"${one}"`).join(', ')
+  await stack.bench.stack.write('sys/policies/acl/admin', { policy: `path "writ/gate" { capabilities = [${list}] }` })
+  return (await stack.bench.stack.token({ policies: ['admin', 'default'], ttl: '1h' })).reveal()
+}
+
+describe('administration', () => {
+  test.each(['/seal', '/policies/reload'])('%s needs update on writ/gate', async path => {
+    stack = await startGateApp({})
+    const refused = { statusCode: 403 }
+    expect(await post(path)).toMatchObject(refused)
+    expect((await post(path)).json()).toMatchObject({ ok: false, code: 'gate_not_permitted' })
+    for (const token of ['canary', await tokenWith('read'), await tokenWith('read', 'create', 'delete', 'sudo')]) {
+      expect(await post(path, {}, { 'x-vault-token': token })).toMatchObject(refused)
+    }
+    expect(stack.bench.identity.state.sealed).toBe(false)
+    for (const header of ['x-vault-token', 'x-auth-token']) {
+      expect(await post('/policies/reload', {}, { [header]: await tokenWith('update') })).toMatchObject({
+        statusCode: 200,
+      })
+    }
+    const bearer = { authorization: `Bearer ${await tokenWith('update')}` }
+    expect(await post(path, {}, bearer)).toMatchObject({ statusCode: 200 })
+  })
+
+  test('when Vault cannot be asked, the answer is no', async () => {
+    stack = await startGateApp({})
+    const token = await tokenWith('update')
+    stack.bench.stack.dev.seal()
+    expect((await post('/seal', {}, { 'x-vault-token': token })).statusCode).toBe(503)
+    stack.bench.stack.dev.unseal()
+    expect(stack.bench.identity.state.sealed).toBe(false)
+  })
+
+  test('anybody may with WRIT_GATE_LEGACY_ADMIN, and the status says so', async () => {
+    stack = await startGateApp({ legacyAdmin: true })
+    const { json } = await stack.app.inject('/status.json')
+    expect(json()).toMatchObject({ legacy_admin: true })
+    expect((await post('/seal')).statusCode).toBe(200)
+    expect(stack.bench.lines.join('')).toContain('administration without authentication')
+  })
+
+  test.each([
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+  ])('a page of another site cannot seal, nor unseal: %j', async headers => {
+    stack = await startGateApp({ legacyAdmin: true })
+    expect((await post('/seal', {}, headers as Record<string, string>)).statusCode).toBe(403)
+    expect(stack.bench.identity.state.sealed).toBe(false)
+    await post('/seal')
+    const root = stack.bench.stack.root.reveal()
+    const unseal = await post('/unseal', { type: 'token', token: root }, headers as Record<string, string>)
+    expect(unseal.statusCode).toBe(403)
+    expect(stack.bench.identity.state.sealed).toBe(true)
+  })
+
+  test('no file but the configured one is read for an app id, and no answer tells which there are', async () => {
+    stack = await startGateApp({ userId: { method: 'file', path: '/etc/hostname' } }, { sealed: true })
+    const ask = async (path: string) =>
+      (await post('/unseal', { type: 'app-id', app_id: 'a', user_id_method: 'file', user_id_path: path })).body
+    expect(await ask('/etc/passwd')).toBe(await ask('/nowhere'))
+    expect(await ask('/etc/passwd')).toContain('USER_ID_PATH')
+  })
+
+  test('attempts to unseal are limited', async () => {
+    stack = await startGateApp({ unsealRate: 5 }, { sealed: true })
+    const codes = []
+    for (let n = 0; n < 8; n++) codes.push((await post('/unseal', { type: 'token', token: 'x' })).statusCode)
+    expect(codes).toEqual([403, 403, 403, 403, 403, 429, 429, 429])
+  })
+})
+
+test('requests of one address are limited, with the seconds to wait', async () => {
+  stack = await startGateApp({ tokenRate: 3 })
+  for (let n = 0; n < 3; n++) expect((await post('/token', { task_id: 'x' })).statusCode).toBe(403)
+  const { statusCode, headers } = await post('/token', { task_id: 'x' }, { 'x-forwarded-for': '10.9.9.9' })
+  expect(statusCode).toBe(429)
+  expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+})
+
+test('a body of more than 64 kB is not read', async () => {
+  stack = await startGateApp({})
+  const { statusCode, json } = await post('/token', { task_id: 'x'.repeat(70_000) })
+  expect({ statusCode, code: json().code }).toEqual({ statusCode: 413, code: 'body_too_large' })
+})
+
+test('ten thousand hostile requests: no token, no fault, a code of the registry each time', async () => {
+  stack = await startGateApp({})
+  stack.bench.scheduler.tasks.set('known', { startedAt: new Date(0) })
+  const piece = fc.oneof(
+    fc.constantFrom(
+      '../',
+      '..%2f',
+      '/',
+      '\\',
+      '\0',
+      '\n',
+      '\r\nX: y',
+      '{{name}}',
+      '%00',
+      '\u202e',
+      'known',
+      '*',
+      '"',
+      '<b>',
+    ),
+    fc.string({ unit: 'binary', maxLength: 20 }),
+  )
+  const id = fc.oneof(
+    { weight: 20, arbitrary: fc.array(piece, { maxLength: 6 }).map(parts => parts.join('')) },
+    { weight: 1, arbitrary: fc.constant('x'.repeat(10_000)) },
+    { weight: 2, arbitrary: fc.constant('known') },
+  )
+  const body = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ task_id: id }, { requiredKeys: ['task_id'] }).map(value => JSON.stringify(value)),
+    },
+    { weight: 3, arbitrary: fc.record({ task_id: id, scheduler: id, role: id }).map(value => JSON.stringify(value)) },
+    { weight: 2, arbitrary: fc.json() },
+    { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 60 }) },
+  )
+  const header = fc.constantFrom(
+    'x-forwarded-for',
+    'forwarded',
+    'x-real-ip',
+    'content-type',
+    'gatekeeper-proxy',
+    'x-vault-token',
+  )
+  const value = fc.string({ unit: fc.constantFrom(...'abc127.0;=/"*'), maxLength: 30 })
+  const codes = new Set(Object.keys(ERRORS))
+  await fc.assert(
+    fc.asyncProperty(body, header, value, async (payload, name, text) => {
+      const { statusCode, json } = await stack.app.inject({
+        method: 'POST',
+        url: '/token',
+        headers: { [name]: text },
+        payload,
+      })
+      const answer = json()
+      expect(statusCode).toBeGreaterThanOrEqual(400)
+      expect(answer).not.toHaveProperty('token')
+      expect(codes).toContain(answer.code)
+      expect(answer.code).not.toBe('internal')
+    }),
+    { numRuns: 10_000 },
+  )
+  // no line of the log was forged: each is one of ours
+  for (const line of stack.bench.lines.join('').trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('level')
+}, 120_000)
