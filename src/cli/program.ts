@@ -87,6 +87,56 @@ export function program(): Command {
     .option('--json', 'print JSON')
     .action(exit(async (id, options) => await (await import('./commands/audit.ts')).auditShow(id, options)))
 
+  atGate(
+    writ
+      .command('token')
+      .description('the token of a task from the gate, opened; the id can be in MESOS_TASK_ID')
+      .argument('[task id]'),
+  )
+    .option('--scheduler <name>', 'the scheduler that knows the task (default: the first of the gate)')
+    .option('--role <name>', 'another role than the first that the policy of the task lists')
+    .option('--proof-file <file>', 'a token of the service account, for the scheduler kubernetes')
+    .action(exit(async (id, options) => await (await import('./commands/gate-client.ts')).token(id, options)))
+  atGate(writ.command('status').description('is the gate sealed, and why; exits with 1 while it is')).action(
+    exit(async options => await (await import('./commands/gate-client.ts')).status(options)),
+  )
+  atGate(
+    writ
+      .command('unseal')
+      .description('give the gate a Vault identity')
+      .argument(
+        '<method>',
+        'token, wrapped-token, approle, userpass, github, cubby, app-id, aws, kubernetes, jwt or cert',
+      )
+      .argument('[NAME=value...]', 'its fields (docs/gate.md); NAME=- reads standard input'),
+  ).action(
+    exit(
+      async (method, fields, options) =>
+        await (await import('./commands/gate-client.ts')).unseal(method, fields, options),
+    ),
+  )
+  atGate(writ.command('seal').description('take its Vault identity from the gate')).action(
+    exit(async options => await (await import('./commands/gate-client.ts')).seal(options)),
+  )
+  const policy = writ.command('policy').description('policies of the gate')
+  atGate(policy.command('reload').description('have the gate read its policies again')).action(
+    exit(async options => await (await import('./commands/gate-client.ts')).reload(options)),
+  )
+  policy
+    .command('check')
+    .description('is this document of policies good, and what would a task of this name get')
+    .argument('<file>')
+    .argument('[task name]')
+    .option('--scheduler <name>', 'of the task, for policies with roles', 'mesos')
+    .option('--group <name>', 'its framework or namespace')
+    .option('--json', 'print JSON')
+    .action(
+      exit(
+        async (file, name, options) =>
+          await (await import('./commands/gate-client.ts')).policyCheck(file, name, options),
+      ),
+    )
+
   writ
     .command('vault-setup')
     .description('print what writ needs in Vault, as vault commands')
@@ -109,6 +159,12 @@ export function program(): Command {
       }),
     )
   return writ
+}
+
+function atGate(command: Command): Command {
+  return command
+    .option('--gate <url>', 'the gate, or the path of its socket (default: GATEKEEPER_ADDR or http://localhost:9201)')
+    .option('--json', 'print JSON')
 }
 
 function remote(command: Command): Command {

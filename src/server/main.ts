@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
 import type { Config } from './config.ts'
+import type { GateConfig } from './gate-config.ts'
 import { buildApp } from './http/app.ts'
 import { Identity } from './identity/identity.ts'
 import { INSTALLATION_LABEL, ownLabels } from './jobs/container.ts'
@@ -31,14 +32,20 @@ export interface Server {
   close(): Promise<void>
 }
 
+/** The gate as a part of a server, on a listener of its own. */
+export interface GateOfServer {
+  readonly config: GateConfig
+  readonly version: string
+}
+
 /** Puts the parts together and listens. Throws when the database is not there; a Vault that is away is waited for. */
-export async function startServer(config: Config, log: Logger): Promise<Server> {
+export async function startServer(config: Config, log: Logger, gate?: GateOfServer): Promise<Server> {
   const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
-    return await start(config, log, closers, close)
+    return await start(config, log, closers, close, gate)
   } catch (error) {
     // whatever is open would keep the process from ending
     await close()
@@ -51,6 +58,7 @@ async function start(
   log: Logger,
   closers: (() => Promise<unknown>)[],
   close: () => Promise<void>,
+  gate?: GateOfServer,
 ): Promise<Server> {
   const node = randomUUID()
   const report = (error: Error) => log.warn({ err: error }, 'a database connection broke')
@@ -92,6 +100,11 @@ async function start(
   const state = { draining: false }
   const app = await buildApp(engine, config, state, watching)
   await identity.start()
+  if (gate) {
+    const { startGate } = await import('./gate-main.ts')
+    const running = await startGate(gate.config, log, gate.version, { vault, identity, db })
+    closers.push(() => running.close())
+  }
   const worker = new Worker(engine)
   closers.push(() => worker.stop())
   closers.push(() => app.close())

@@ -47,7 +47,7 @@ export async function findToken(): Promise<Secret | null> {
   return text.trim() ? new Secret(text.trim()) : null
 }
 
-async function readIfNamed(name: string): Promise<string | undefined> {
+export async function readIfNamed(name: string): Promise<string | undefined> {
   const path = process.env[name]
   if (!path) return undefined
   return await readFile(path, 'utf8').catch(error => {

@@ -2,14 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig } from '../../server/config.ts'
 import { createLog } from '../../server/log.ts'
-import { type Server, startServer } from '../../server/main.ts'
+import { type GateOfServer, type Server, startServer } from '../../server/main.ts'
 import { UsageError } from '../failure.ts'
+import { version } from '../version.ts'
 
 /** Runs a server until it is told to stop. Configured by environment only (docs/configuration.md). */
 export async function server(): Promise<void> {
   const config = configOrUsage(process.env)
   const log = createLog(config.logLevel)
-  const running = await startServer(config, log)
+  const running = await startServer(config, log, await gateOfServer())
   const drainMs = config.drainTimeout * 1000
   let drained: Promise<unknown> | undefined
   const drain = () => {
@@ -38,9 +39,21 @@ function drainFirst(running: Server, drain: (() => Promise<unknown>) | null): ()
   }
 }
 
+/** The gate too, where it is told to listen; with the identity and the database of the server. */
+async function gateOfServer(): Promise<GateOfServer | undefined> {
+  const { WRIT_GATE_LISTEN: listen, WRIT_GATE_SOCKET: socket } = process.env
+  if (!listen && !socket) return undefined
+  const { readGateConfig } = await import('../../server/gate-config.ts')
+  return { config: orUsage(() => readGateConfig(process.env, new Map())), version: version() }
+}
+
 function configOrUsage(env: NodeJS.ProcessEnv) {
+  return orUsage(() => readConfig(env))
+}
+
+function orUsage<T>(read: () => T): T {
   try {
-    return readConfig(env)
+    return read()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const list = error.problems.map(problem => `  - ${problem}`).join('\n')

@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../test/database.ts'
+import { startTestVault, type TestVault } from '../test/dev-vault.ts'
+import { FakeServer } from '../test/fake-server.ts'
+import { COMPILE_CACHE } from './compile-cache.ts'
+
+let stack: TestVault
+let database: TestDatabase
+/** Between the gates and Vault: for answers that come late, or not at all. */
+let between: FakeServer
+let hold: ((url: string) => Promise<void> | undefined) | null = null
+let made = 0
+
+beforeAll(async () => {
+  stack = await startTestVault()
+  await stack.write('secret/data/gatekeeper', { data: { '*': { policies: ['default'], ttl: 600 } } })
+  database = await createTestDatabase()
+  between = await FakeServer.listen(async (response, { method, url, headers, body }) => {
+    const { host: _, connection: __, 'content-length': ___, ...passed } = headers
+    const answer = await fetch(stack.vault.address + url, {
+      method,
+      headers: passed as Record<string, string>,
+      ...(body ? { body } : {}),
+    })
+    const text = await answer.text()
+    if (url.endsWith('auth/token/create') && answer.ok) made += 1
+    await hold?.(url)
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(text)
+  })
+})
+afterAll(async () => {
+  await between.close()
+  await stack.close()
+  await database.drop()
+})
+
+const running: ChildProcess[] = []
+afterEach(async () => {
+  hold = null
+  for (const child of running.splice(0)) await kill(child)
+})
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await new Promise(done => child.once('close', done))
+}
+
+async function start(): Promise<{ child: ChildProcess; address: string }> {
+  const child = spawn(process.execPath, ['src/cli/main.ts', 'gate', '-listen', '127.0.0.1:0', '-provider', 'test'], {
+    env: {
+      ...COMPILE_CACHE,
+      PATH: process.env.PATH,
+      VAULT_ADDR: between.address,
+      VAULT_TOKEN: stack.root.reveal(),
+      DATABASE_URL: database.url,
+      WRIT_GATE_RATE_LIMIT: '0',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  running.push(child)
+  let lines = ''
+  const address = await new Promise<string>((done, failed) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      lines += chunk
+      const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
+      if (found) done(JSON.parse(found).address)
+    })
+    child.once('exit', () => failed(new Error(lines)))
+  })
+  return { child, address }
+}
+
+interface Answer {
+  readonly ok: boolean
+  readonly code?: string
+}
+const ask = async (address: string, id: string): Promise<Answer> =>
+  (await (await fetch(`${address}/token`, { method: 'POST', body: JSON.stringify({ task_id: id }) })).json()) as Answer
+
+test('two hundred requests at once for each of twenty tasks, on three nodes: one token each', async () => {
+  const nodes = await Promise.all([start(), start(), start()])
+  const before = made
+  for (let task = 0; task < 20; task++) {
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, n) => ask(nodes[n % 3]?.address ?? '', `crowd-${task}`)),
+    )
+    const codes = answers.map(answer => (answer.ok ? 'token' : answer.code))
+    expect(codes.filter(code => code === 'token')).toHaveLength(1)
+    expect(codes.filter(code => code === 'task_served')).toHaveLength(199)
+  }
+  expect(made - before).toBe(20)
+}, 180_000)
+
+test('killed between taking and answering: the task is not burnt, and is served once', async () => {
+  const [first, second] = await Promise.all([start(), start()])
+  const reached = Promise.withResolvers<void>()
+  hold = url => {
+    if (!url.endsWith('auth/token/create')) return undefined
+    hold = null
+    reached.resolve()
+    return new Promise(() => {})
+  }
+  const lost = ask(first.address, 'orphan').catch(() => 'no answer')
+  // Vault has made a token, whose answer the gate never gets
+  await reached.promise
+  await kill(first.child)
+  expect(await lost).toBe('no answer')
+  const answers: Answer[] = []
+  for (;;) {
+    const answer = await ask(second.address, 'orphan')
+    answers.push(answer)
+    if (answer.ok || answer.code !== 'task_pending') break
+  }
+  expect(answers.at(-1)?.ok).toBe(true)
+  expect((await ask(second.address, 'orphan')).code).toBe('task_served')
+}, 120_000)
+
+test('Vault that hangs: nobody waits longer than half a minute, and the use is intact', async () => {
+  const { address } = await start()
+  hold = url => (url.endsWith('auth/token/create') ? new Promise(() => {}) : undefined)
+  const began = performance.now()
+  expect((await ask(address, 'hung')).code).toBe('vault_unavailable')
+  expect(performance.now() - began).toBeLessThan(30_000)
+  hold = null
+  expect((await ask(address, 'hung')).ok).toBe(true)
+}, 120_000)

@@ -1,0 +1,106 @@
+import { Agent, request } from 'undici'
+import type { Vault } from '../vault/client.ts'
+import { Secret } from '../vault/secret.ts'
+import { unwrap } from '../vault/wrapping.ts'
+import { RequestError } from './error.ts'
+
+export interface GateOptions {
+  /** `https://gate.example:9201`. */
+  readonly gate: string
+  /** PEM of the authorities to trust instead of the system's. */
+  readonly ca?: string | undefined
+  /** Path of the gate's Unix socket, instead of connecting to its address. */
+  readonly socket?: string | undefined
+}
+
+/** A client of the gate, and of vault-gatekeeper, whose answers it understands too. Redirects are not followed. */
+export class GateClient {
+  readonly #base: string
+  readonly #agent: Agent
+
+  constructor({ gate, ca, socket }: GateOptions) {
+    this.#base = gate.replace(/\/+$/, '')
+    const connect = { timeout: 10_000, ...(ca ? { ca } : {}), ...(socket ? { socketPath: socket } : {}) }
+    this.#agent = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000, connect })
+  }
+
+  /**
+   * Asks for the token of a task and opens it: with `vault`, directly, past the gate. `proof` is the token of a service account, where
+   * the scheduler wants one. Throws `RequestError` when the gate refuses, `VaultError` when what it gave cannot be opened: then somebody
+   * else has opened it.
+   */
+  async token(
+    vault: Vault,
+    task: { id: string; scheduler?: string | undefined; role?: string | undefined; proof?: Secret | undefined },
+    signal?: AbortSignal,
+  ): Promise<Secret> {
+    const { id: task_id, scheduler, role, proof } = task
+    const wanted = { task_id, ...(scheduler ? { scheduler } : {}), ...(role ? { role } : {}) }
+    const headers: Record<string, string> = proof ? { authorization: `Bearer ${proof.reveal()}` } : {}
+    const { token } = await this.#send('POST', '/token', wanted, headers, signal)
+    if (typeof token !== 'string' || token === '') throw RequestError.from(200, {})
+    const { auth } = await unwrap(vault, new Secret(token), signal)
+    if (!auth) throw RequestError.from(200, { error: 'what the gate gave holds no token' })
+    return auth.token
+  }
+
+  async status(signal?: AbortSignal): Promise<Record<string, unknown>> {
+    return await this.#send('GET', '/status.json', undefined, {}, signal)
+  }
+
+  /** `fields` are those of `POST /unseal` (docs/gate.md). Answers what the gate says. */
+  async unseal(fields: Readonly<Record<string, string>>): Promise<string> {
+    return said(await this.#send('POST', '/unseal', fields, {}))
+  }
+
+  /** Needs a Vault token with `update` on `writ/gate`. */
+  async seal(token: Secret | null): Promise<string> {
+    return said(await this.#send('POST', '/seal', {}, tokenHeader(token)))
+  }
+
+  /** As `seal`. */
+  async reload(token: Secret | null): Promise<string> {
+    return said(await this.#send('POST', '/policies/reload', {}, tokenHeader(token)))
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.close()
+  }
+
+  async #send(
+    method: 'GET' | 'POST',
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<Record<string, unknown>> {
+    const answer = await request(this.#base + path, {
+      method,
+      dispatcher: this.#agent,
+      signal: signal ?? null,
+      headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch(error => {
+      const message = `the gate does not answer (${(error as { code?: string }).code ?? 'no reason given'})`
+      throw new RequestError({
+        status: 0,
+        code: 'unreachable',
+        message,
+        remedy: 'Check its address (GATEKEEPER_ADDR).',
+      })
+    })
+    const parsed: unknown = await answer.body.json().catch(() => null)
+    const found = typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
+    // the status of a sealed gate is an answer too
+    if (answer.statusCode >= 300 && found.stats === undefined) throw RequestError.from(answer.statusCode, found)
+    return found
+  }
+}
+
+function tokenHeader(token: Secret | null): Record<string, string> {
+  return token ? { 'x-vault-token': token.reveal() } : {}
+}
+
+function said({ message, error, status }: Record<string, unknown>): string {
+  return String(message ?? error ?? status ?? '')
+}
