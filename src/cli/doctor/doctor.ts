@@ -16,6 +16,8 @@ export const CHECKS: readonly Check[] = [
   containerEngine(),
   command('git', 'git', ['run', 'test', 'demo']),
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
+  command('ssh', 'openssh-client', ['run', 'test'], '-V'),
+  command('/usr/sbin/sshd', 'openssh-server', ['test'], '-V'),
   command('openssl', 'openssl', ['test'], 'version'),
   command('curl', 'curl', ['test']),
   command('ps', 'procps', ['test']),

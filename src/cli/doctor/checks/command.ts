@@ -7,8 +7,8 @@ export function command(name: string, debianPackage: string, needs: readonly Pro
     name,
     needs,
     async probe(machine) {
-      const { code, stdout } = await machine.run(name, ask)
-      const [version] = /\d+(\.\d+)+/.exec(stdout) ?? []
+      const { code, stdout, stderr } = await machine.run(name, ask)
+      const [version] = /\d+(\.\d+)+/.exec(stdout || stderr) ?? []
       if (code === 0) return { ok: true, detail: version ?? 'there' }
       const packages = [debianPackage]
       const cause = code === -1 ? 'not found' : `${name} ${ask} ends with ${code}`
