@@ -1,6 +1,7 @@
 import { ACCESS } from './access-path.ts'
 import { CONFIGURE, OPTIONS, REPOSITORY } from './configure-paths.ts'
 import { KEYS } from './key-paths.ts'
+import { KUBERNETES } from './kubernetes-paths.ts'
 import type { Path } from './path.ts'
 import { REQUEST, REQUESTS } from './request-paths.ts'
 import { GIT_CREDENTIAL, SSH_KEY, WEBHOOK } from './secret-paths.ts'
@@ -19,6 +20,7 @@ export const PATHS: readonly Path[] = [
   REQUESTS,
   REQUEST,
   ACCESS,
+  ...KUBERNETES,
   ...TASKS,
   ...VIEWS,
 ]
