@@ -4,6 +4,7 @@ const BENCHES = {
   faster: './faster.ts',
   warm: './warm.ts',
   'dev-vault': './dev-vault.ts',
+  gate: './gate.ts',
   growth: './growth.ts',
   stream: './stream.ts',
   masker: './masker.ts',
