@@ -112,6 +112,12 @@ test("GoStint's own credentials: the SecretID is taken out of the environment, a
   expect(JSON.stringify(bad)).not.toContain(CANARY)
 })
 
+test('the address of the database, which may hold a password, is taken out of the environment', () => {
+  const env: NodeJS.ProcessEnv = { ...base(), DATABASE_URL: `postgres://writ:${CANARY}@db.example.com/writ` }
+  expect(readConfig(env).databaseUrl).toContain(CANARY)
+  expect(JSON.stringify(env)).not.toContain(CANARY)
+})
+
 test('a token in a file is another way to log in', () => {
   const { WRIT_ROLE_ID: _role, WRIT_SECRET_ID_FILE: _file, ...env } = base()
   const { credentials } = readConfig({ ...env, WRIT_VAULT_TOKEN_FILE: file('token') })
@@ -141,7 +147,7 @@ test('more than loopback needs TLS, or to be told so', () => {
   const tls = { WRIT_TLS_CERT: file('cert.pem'), WRIT_TLS_KEY: file('key.pem') }
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'writ.example', '127.0.0.1.example', '127.1']) {
     const env = { ...base(), WRIT_LISTEN_HOST: host }
-    expect(problems(env)).toEqual([expect.stringContaining('WRIT_LISTEN_HOST is not loopback')])
+    expect(problems({ ...env })).toEqual([expect.stringContaining('WRIT_LISTEN_HOST is not loopback')])
     expect(problems({ ...env, ...tls })).toEqual([])
     expect(problems({ ...env, WRIT_PLAIN_HTTP: '1' })).toEqual([])
   }

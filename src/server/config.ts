@@ -333,7 +333,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     }
   }
   // a process's environment is open to its children and to whoever may read /proc: nothing secret stays in it
-  for (const name of SETTINGS.secretId.names) delete env[name]
+  for (const name of [...SETTINGS.secretId.names, ...SETTINGS.databaseUrl.names]) delete env[name]
 
   const { roleId, secretIdFile, secretId, tokenFile, ...rest } = values as unknown as Values
   const secret = secretIdFile ?? secretId

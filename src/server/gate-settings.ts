@@ -76,13 +76,17 @@ export const GATE_SETTINGS = {
     names,
     'What vouches for tasks: `mesos`, `ecs`, `docker`, `kubernetes`, `writ`, `test`, `mesos_test`; several with commas, the first is the default.',
   ),
-  mesos: setting(
-    'MESOS_MASTER',
-    'mesos mesos-master',
-    'http://localhost:5050',
-    anyText,
-    'Mesos masters: `zk://h1:p1,h2:p2/path`, `https://…` or `http://h1:p1,h2:p2`.',
-  ),
+  mesos: {
+    ...setting(
+      'MESOS_MASTER',
+      'mesos mesos-master',
+      'http://localhost:5050',
+      anyText,
+      'Mesos masters: `zk://h1:p1,h2:p2/path`, `https://…` or `http://h1:p1,h2:p2`.',
+    ),
+    // the address of a ZooKeeper may hold a password
+    secret: true,
+  },
   mesosCa: setting(
     'WRIT_MESOS_CACERT',
     'mesos-cacert',

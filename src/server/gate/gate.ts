@@ -242,6 +242,8 @@ function orderOf(grant: Grant, asked: TokenRequest, task: Task, ownRole: string 
 
 function detailOf({ scheduler, task, grant, order }: Serving, wrap: WrapInfo) {
   return {
+    // first: what a scheduler says more of a task must not take the place of what follows
+    ...task.meta,
     scheduler,
     task: task.id,
     name: task.name,
@@ -249,7 +251,6 @@ function detailOf({ scheduler, task, grant, order }: Serving, wrap: WrapInfo) {
     ...(order.kind === 'token' ? { policies: order.policy.policies } : { role: order.role }),
     // with it, and with power over it in Vault, whoever investigates can revoke what this task got
     accessor: wrap.wrappedAccessor,
-    ...task.meta,
   }
 }
 
