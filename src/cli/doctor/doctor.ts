@@ -18,6 +18,7 @@ export const CHECKS: readonly Check[] = [
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
   command('ssh', 'openssh-client', ['run', 'test'], '-V'),
   command('/usr/sbin/sshd', 'openssh-server', ['test'], '-V'),
+  command('chromium', 'chromium', ['test']),
   command('openssl', 'openssl', ['test'], 'version'),
   command('curl', 'curl', ['test']),
   command('ps', 'procps', ['test']),
