@@ -1,6 +1,8 @@
 import { pino } from 'pino'
+import { makeRecorder } from '../src/server/audit/recorder.ts'
 import type { Engine } from '../src/server/jobs/engine.ts'
 import { finishJob, releaseJob } from '../src/server/jobs/finish.ts'
+import { Meters } from '../src/server/jobs/meters.ts'
 import { claimJobs } from '../src/server/store/claims.ts'
 import { openDatabase } from '../src/server/store/database.ts'
 
@@ -12,28 +14,43 @@ const DONE = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } 
 
 /** A runtime that has nothing to do. */
 const runtime = { remove: async () => {} }
-const engine = { db, node, runtime, settings: {}, log: pino({ level: 'warn' }) } as unknown as Engine
+const parts = {
+  db,
+  recorder: makeRecorder(db),
+  node,
+  runtime,
+  settings: {},
+  meters: new Meters(),
+  log: pino({ level: 'warn' }),
+}
+const engine = parts as unknown as Engine
 
+/** As a worker does it: what has ended takes no place any more, also while it is being released. */
 async function drainQueues(slots: number): Promise<number> {
   let done = 0
   const running = new Set<Promise<void>>()
+  const releasing = new Set<Promise<void>>()
   for (;;) {
     const jobs = await claimJobs(db, node, slots - running.size, 60_000)
     for (const job of jobs) {
       const hold = { id: job.id, node, attempt: job.attempt }
-      const run = finishJob(engine, hold, DONE)
-        .then(() => releaseJob(engine, job, hold, NEVER))
-        .then(() => {
+      const run = finishJob(engine, job, hold, DONE).then(() => {
+        running.delete(run)
+        const release = releaseJob(engine, job, hold, NEVER).then(() => {
           done += 1
-          running.delete(run)
+          releasing.delete(release)
         })
+        releasing.add(release)
+      })
       running.add(run)
     }
-    if (running.size === 0) return done
+    if (running.size === 0) break
     // as soon as there is room for a few: each claim is a transaction
     while (running.size > slots * 0.75) await Promise.race(running)
     if (jobs.length === 0) await Promise.race(running)
   }
+  await Promise.all(releasing)
+  return done
 }
 
 async function updateBare(total: number, slots: number): Promise<number> {

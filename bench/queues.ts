@@ -4,6 +4,7 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { type Database, migrate, openDatabase } from '../src/server/store/database.ts'
 import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
@@ -21,12 +22,18 @@ export async function bench([jobs = '100000', queues = '10000', parallel = '10']
     await migrate(db)
     await fill(db, Number(jobs), Number(queues))
     const bare = await nodes(postgres.url, 'bare', String(Math.floor((2 * Number(jobs)) / 3)), parallel)
+    const before = await commits(db)
+    const watched = watchWaits(db)
     const ours = await nodes(postgres.url, 'queues', '0', parallel)
+    const waits = await watched.stop()
+    const perJob = ((await commits(db)) - before - waits.looks) / ours.done
     const text = [
       `${jobs} jobs in ${queues} queues, 3 nodes with ${parallel} places each`,
       `bare UPDATE transactions            ${rate(bare)} /s`,
       `claimed, ended and released         ${rate(ours)} jobs/s in ${(ours.ms / 1000).toFixed(1)} s`,
       `ratio to two bare UPDATEs a job     ${(ours.done / ours.ms / (bare.done / 2 / bare.ms)).toFixed(2)}`,
+      `transactions a job                  ${perJob.toFixed(2)}`,
+      `sessions waited for                 ${waits.text}`,
       `jobs ended                          ${ours.done}`,
       `overlaps or breaks of order         ${await violations(db)}`,
     ]
@@ -61,12 +68,49 @@ async function nodes(url: string, kind: string, amount: string, parallel: string
   await Promise.all(children.map(child => once(child, 'message')))
   const start = performance.now()
   const answers = children.map(async child => {
+    const died = once(child, 'exit').then(() => Promise.reject(new Error('a node of the benchmark died')))
     child.send('go')
-    const [{ done }] = (await once(child, 'message')) as [{ done: number }]
+    const [{ done }] = (await Promise.race([once(child, 'message'), died])) as [{ done: number }]
     return done
   })
   const done = (await Promise.all(answers)).reduce((sum, one) => sum + one, 0)
   return { done, ms: performance.now() - start }
+}
+
+async function commits(db: Database): Promise<number> {
+  // sessions report at most once a second
+  await sleep(1_500)
+  const { rows } = await sql<{ count: number }>`
+    select xact_commit::float8 as count from pg_stat_database where datname = current_database()`.execute(db)
+  return rows[0]?.count ?? Number.NaN
+}
+
+/** What the sessions are found waiting for, by looks at them while something else goes on. */
+function watchWaits(db: Database): { stop(): Promise<{ looks: number; text: string }> } {
+  const found = new Map<string, number>()
+  let looks = 0
+  let stopped = false
+  const watching = (async () => {
+    for (; !stopped; looks += 1) {
+      const { rows } = await sql<{ state: string; wait: string | null }>`
+        select state, wait_event_type || ':' || wait_event as wait from pg_stat_activity
+        where application_name = 'writ' and pid <> pg_backend_pid() and state <> 'idle'`.execute(db)
+      for (const { state, wait } of rows) {
+        const name = state === 'active' ? (wait ?? 'processor') : 'next statement'
+        found.set(name, (found.get(name) ?? 0) + 1)
+      }
+      await sleep(50)
+    }
+  })()
+  return {
+    stop: async () => {
+      stopped = true
+      await watching
+      const all = [...found.values()].reduce((sum, one) => sum + one, 0)
+      const most = [...found].toSorted((a, b) => b[1] - a[1]).slice(0, 5)
+      return { looks, text: most.map(([name, n]) => `${name} ${Math.round((100 * n) / all)}%`).join(', ') }
+    },
+  }
 }
 
 async function violations(db: Database): Promise<number> {

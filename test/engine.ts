@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { makeRecorder } from '../src/server/audit/recorder.ts'
 import { Identity } from '../src/server/identity/identity.ts'
 import type { Engine } from '../src/server/jobs/engine.ts'
 import { Meters } from '../src/server/jobs/meters.ts'
@@ -14,6 +15,8 @@ import { startTestVault, type TestVault } from './dev-vault.ts'
 export interface TestEngine {
   readonly engine: Engine
   readonly stack: TestVault
+  /** Of its database. */
+  readonly url: string
   /** What was logged, as lines of JSON. */
   readonly log: string[]
   /** Another node on the same database. */
@@ -63,6 +66,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
       installation: 'test',
       settings,
       db,
+      recorder: makeRecorder(db),
       wakeups,
       vault: stack.vault,
       identity,
@@ -92,6 +96,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
   return {
     engine,
     stack,
+    url: database.url,
     log,
     node,
     queue,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
+import { makeRecorder } from './audit/recorder.ts'
 import type { Config } from './config.ts'
 import type { GateConfig } from './gate-config.ts'
 import { buildApp } from './http/app.ts'
@@ -93,7 +94,8 @@ async function start(
   closers.push(() => identity.close())
   const wakeups = new Wakeups(config.databaseUrl, report)
   closers.push(() => wakeups.close())
-  const parts = { node, installation, settings: config, db, wakeups, vault, identity, runtime, meters, log }
+  const recorder = makeRecorder(db)
+  const parts = { node, installation, settings: config, db, recorder, wakeups, vault, identity, runtime, meters, log }
   const watching: Watching = { engine: parts, settings: config }
   const engine: Engine = { ...parts, source: new WatchSource(watching) }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Vault } from '../../vault/client.ts'
+import type { Recorder } from '../audit/recorder.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { QueueWidth } from '../store/claims.ts'
@@ -50,6 +51,7 @@ export interface Engine {
   readonly installation: string
   readonly settings: EngineSettings
   readonly db: Database
+  readonly recorder: Recorder
   readonly wakeups: Wakeups
   readonly vault: Vault
   readonly identity: Identity

@@ -1,39 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isVaultError } from '../../vault/error.ts'
 import { revokeAccessor } from '../../vault/token.ts'
-import { record } from '../audit/audit.ts'
-import { findJob, type Job } from '../store/jobs.ts'
-import { endRun, type Hold, HoldLost, markReleased, type Outcome } from '../store/runs.ts'
+import { type Ended, type Ending, endRuns } from '../audit/runs.ts'
+import type { Job } from '../store/jobs.ts'
+import { type Hold, HoldLost, lockRun, type Outcome } from '../store/runs.ts'
 import { containerName } from './container.ts'
 import type { Engine } from './engine.ts'
 import { endLeases } from './leases.ts'
+import type { JobSource } from './source.ts'
 import { sourceOf } from './sourced.ts'
 
-/** Records the one end of a job (DESIGN §5, step 6): state, exit code, totals and audit entry in one transaction. */
-export async function finishJob(engine: Engine, hold: Hold, outcome: Outcome): Promise<void> {
-  const ended = await engine.db.transaction().execute(async tx => {
-    await endRun(tx, hold, outcome)
-    const job = await findJob(tx, hold.id)
-    if (job) await sourceOf(engine, job)?.ended(tx, job, outcome)
-    await record(tx, {
-      action: 'job.ended',
-      job: hold.id,
-      actor: hold.node,
-      detail: {
-        status: outcome.status,
-        return_code: outcome.returnCode,
-        error_code: outcome.errorCode,
-        image_digest: job?.image_digest,
-        output_bytes: job?.output_bytes,
-        masked: job?.masked,
-      },
-    })
-    return job
-  })
-  if (!ended) return
+/**
+ * Records the one end of a job (DESIGN §5, step 6): state, exit code, totals and audit entry in one transaction. Throws `HoldLost`.
+ */
+export async function finishJob(engine: Engine, job: Job, hold: Hold, outcome: Outcome): Promise<void> {
+  const source = sourceOf(engine, job)
+  const ending = { hold, outcome }
+  const ended = source ? await endSourced(engine, source, ending) : await engine.recorder.end(ending)
+  if (!ended) throw new HoldLost(hold)
   const { submitted_at, started_at, ended_at } = ended
-  const times = { submitted: submitted_at, started: started_at, ended: ended_at ?? new Date() }
-  engine.meters.ended(outcome.status, outcome.errorCode, times)
+  engine.meters.ended(outcome.status, outcome.errorCode, {
+    submitted: submitted_at,
+    started: started_at,
+    ended: ended_at,
+  })
+}
+
+/** What the source records of the end is one with it. */
+async function endSourced(engine: Engine, source: JobSource, ending: Ending): Promise<Ended | undefined> {
+  return await engine.db.transaction().execute(async tx => {
+    const { hold, outcome } = ending
+    const job = await lockRun(tx, hold)
+    // before the end: that locks the head of the audit trail, and whoever changes a watch takes that one last
+    await source.ended(tx, job, outcome)
+    const [ended] = await endRuns(tx, [ending])
+    if (!ended) throw new HoldLost(hold)
+    return ended
+  })
 }
 
 /** First and longest pause between attempts to release. */
@@ -47,14 +50,9 @@ export async function releaseJob(engine: Engine, job: Job, hold: Hold, lost: Abo
   for (let pauseMs = PAUSE.firstMs; !lost.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE.longestMs)) {
     try {
       await takeAway(engine, job, hold)
-      await engine.db.transaction().execute(async tx => {
-        if (!(await markReleased(tx, hold))) return
-        await record(tx, { action: 'job.container_removed', job: hold.id, actor: hold.node })
-        if (job.token_accessor) await record(tx, { action: 'job.token_revoked', job: hold.id, actor: hold.node })
-      })
+      await engine.recorder.release({ hold, token: Boolean(job.token_accessor) })
       return
     } catch (error) {
-      if (error instanceof HoldLost) return
       if (isVaultError(error, 'denied')) await engine.identity.doubt()
       engine.log.warn({ job: hold.id, err: error }, 'a job was not released; trying again')
       await sleep(pauseMs, undefined, { signal: lost }).catch(() => {})

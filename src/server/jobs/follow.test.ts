@@ -6,7 +6,7 @@ import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import type { EndEvent, JobEvent, OutputEvent } from '../../protocol/output-event.ts'
 import { deleteJob } from '../store/jobs.ts'
 import { appendOutput, type Chunk, type Stored } from '../store/output.ts'
-import { endRun, type Hold } from '../store/runs.ts'
+import type { Hold } from '../store/runs.ts'
 import { followJob } from './follow.ts'
 
 let t: TestEngine
@@ -28,7 +28,7 @@ async function startJob(outputLimit = 64 << 20) {
       const batch = { chunks: data, raw: { stdout: 0, stderr: 0 }, masked: {}, limit: outputLimit }
       stored = await appendOutput(t.engine.db, hold, stored, batch)
     },
-    end: () => t.engine.db.transaction().execute(tx => endRun(tx, hold, { ...SUCCESS, returnCode: 3 })),
+    end: () => t.engine.recorder.end({ hold, outcome: { ...SUCCESS, returnCode: 3 } }),
   }
 }
 const SUCCESS = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const

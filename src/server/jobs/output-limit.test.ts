@@ -5,7 +5,7 @@ import type { JobEvent } from '../../protocol/output-event.ts'
 import type { OutputFrame } from '../runtimes/runtime.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { outputEnds } from '../store/output.ts'
-import { endRun, type Hold } from '../store/runs.ts'
+import type { Hold } from '../store/runs.ts'
 import { followJob } from './follow.ts'
 import { storeOutput } from './output.ts'
 
@@ -28,7 +28,7 @@ async function* frames(text: string, size = 7_000): AsyncGenerator<OutputFrame> 
 
 async function end(hold: Hold): Promise<void> {
   const outcome = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const
-  await t.engine.db.transaction().execute(tx => endRun(tx, hold, outcome))
+  await t.engine.recorder.end({ hold, outcome })
 }
 
 async function rowsOf(hold: Hold) {

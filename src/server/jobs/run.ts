@@ -19,7 +19,7 @@ export async function runJob(engine: Engine, job: Job, control: Control): Promis
   const hold: Hold = { id: job.id, node: engine.node, attempt: job.attempt }
   if (!isFinal(job.status)) {
     const outcome = await untilKnown(engine, job, hold, control)
-    await finishJob(engine, hold, outcome)
+    await finishJob(engine, job, hold, outcome)
   }
   control.ended?.()
   await releaseJob(engine, job, hold, control.lost)

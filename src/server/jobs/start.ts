@@ -1,7 +1,6 @@
 import { WritError } from '../../protocol/errors.ts'
-import { record } from '../audit/audit.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { type Hold, HoldLost, markStarting, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
+import { type Hold, HoldLost, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
@@ -30,12 +29,7 @@ export async function start(engine: Engine, hold: Hold, job: Job, control: Contr
 
 /** From here on the job counts as possibly started. The last moment for a kill to prevent it. */
 async function announceStart(engine: Engine, hold: Hold, containerId: string): Promise<void> {
-  const go = await engine.db.transaction().execute(async tx => {
-    if (!(await markStarting(tx, hold, containerId))) return false
-    await record(tx, { action: 'job.starting', job: hold.id, actor: hold.node, detail: { container: containerId } })
-    return true
-  })
-  if (go) return
+  if (await engine.recorder.start({ hold, containerId })) return
   const job = await findJob(engine.db, hold.id)
   throw job?.kill_requested && job.attempt === hold.attempt ? new WritError('job_killed') : new HoldLost(hold)
 }

@@ -109,10 +109,14 @@ export async function renewLeases(
 ): Promise<string[]> {
   if (held.length === 0) return []
   const { rows } = await sql<{ id: string }>`
+    with mine as materialized (
+      select jobs.id
+      from jobs join unnest(${held.map(job => job.id)}::text[], ${held.map(job => job.attempt)}::int[]) as held(id, attempt)
+        using (id, attempt)
+      -- in the order in which the ends of several jobs are recorded: otherwise the two could wait for each other
+      where node = ${node} and released_at is null order by jobs.id for update of jobs)
     update jobs set lease_until = now() + ${leaseMs} * interval '1 millisecond'
-    from unnest(${held.map(job => job.id)}::text[], ${held.map(job => job.attempt)}::int[]) as mine(id, attempt)
-    where jobs.id = mine.id and jobs.attempt = mine.attempt and jobs.node = ${node} and jobs.released_at is null
-    returning jobs.id`.execute(db)
+    from mine where jobs.id = mine.id returning jobs.id`.execute(db)
   return rows.map(row => row.id)
 }
 

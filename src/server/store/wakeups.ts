@@ -12,6 +12,16 @@ export async function notify(db: Database | Tx, kind: WakeupKind, name: string):
   await sql`select pg_notify('writ', ${`${kind} ${name}`})`.execute(db)
 }
 
+/** So many names of 25 characters fit into the 8,000 bytes of a notification. */
+const NAMES = 300
+
+/** What tells of several of one kind in as few notifications as can be. For names without spaces: ids of jobs. */
+export function payloads(kind: WakeupKind, names: readonly string[]): string[] {
+  const parts: string[] = []
+  for (let at = 0; at < names.length; at += NAMES) parts.push(`${kind} ${names.slice(at, at + NAMES).join(' ')}`)
+  return parts
+}
+
 /**
  * One LISTEN connection for the whole process, re-made when it breaks. What was missed meanwhile is made up for by a wake-up of
  * everyone after each reconnect, and by the sleepers' own time limit.
@@ -92,8 +102,9 @@ export class Wakeups {
       this.#client = client
       client.on('error', onError)
       client.on('notification', ({ payload = '' }) => {
-        const [kind = '', jobId = ''] = payload.split(' ')
-        this.#emitter.emit(kind, jobId)
+        const [kind = '', ...names] = payload.split(' ')
+        if (kind === 'job') for (const id of names) this.#emitter.emit('job', id)
+        else this.#emitter.emit(kind)
       })
       try {
         const ended = on(client, 'end', { signal: this.#stopped.signal })
