@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { expect } from 'vitest'
 import { WritError } from '../src/protocol/errors.ts'
+import type { AuditEntry } from '../src/server/audit/audit.ts'
 import { type Alarm, Alarms } from '../src/server/gate/alarms.ts'
 import { Gate, type Issued } from '../src/server/gate/gate.ts'
 import type { Caller, Scheduler, Task } from '../src/server/gate/schedulers/scheduler.ts'
@@ -58,6 +59,10 @@ export class GateBench {
   readonly stack: TestVault
   readonly scheduler = new ToldScheduler()
   readonly alarms: Alarm[] = []
+  /** What would be on the audit trail. */
+  readonly trail: AuditEntry[] = []
+  /** The database is away. */
+  trailFails = false
   readonly lines: string[] = []
   readonly identity: Identity
   readonly gate: Gate
@@ -72,6 +77,10 @@ export class GateBench {
       schedulers: new Map([[this.scheduler.name, this.scheduler]]),
       uses,
       alarms: new Alarms(log, null, async alarm => void this.alarms.push(alarm)),
+      record: async entry => {
+        if (this.trailFails) throw new Error('the database is away')
+        this.trail.push(entry)
+      },
       settings: { ...GATE_SETTINGS, ...settings },
       log,
     })

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
+import type { AuditEntry } from './audit/audit.ts'
 import { Alarms } from './gate/alarms.ts'
 import { Gate } from './gate/gate.ts'
 import { MemoryUses } from './gate/uses/memory.ts'
@@ -51,9 +52,12 @@ export async function startGate(
     closers.push(async () => await Promise.all([...schedulers.values()].map(scheduler => scheduler.close())))
     const uses = await usesOf(db, log)
     closers.push(() => uses.close())
-    const alarms = await alarmsOf(config, db, log)
+    const record = await recordOf(db)
+    const alarms = new Alarms(log, config.values.alarmUrl, async ({ address, ...detail }) => {
+      await record({ action: 'gate.alarm', actor: address || 'a local process', detail })
+    })
     closers.push(() => alarms.close())
-    const gate = new Gate({ vault, identity, schedulers, uses, alarms, settings: config.gate, log })
+    const gate = new Gate({ vault, identity, schedulers, uses, alarms, record, settings: config.gate, log })
     const apps = await listen(config, gate, version, closers)
     if (!shared) await identity.start()
     await gate.start()
@@ -113,12 +117,10 @@ async function usesOf(db: Database | null, log: Logger): Promise<Uses> {
   return new PostgresUses(db, log)
 }
 
-async function alarmsOf({ values }: GateConfig, db: Database | null, log: Logger): Promise<Alarms> {
-  if (!db) return new Alarms(log, values.alarmUrl)
+async function recordOf(db: Database | null): Promise<(entry: AuditEntry) => Promise<void>> {
+  if (!db) return async () => {}
   const { record } = await import('./audit/audit.ts')
-  return new Alarms(log, values.alarmUrl, async ({ address, ...detail }) => {
-    await record(db, { action: 'gate.alarm', actor: address || 'a local process', detail })
-  })
+  return async entry => await record(db, entry)
 }
 
 async function listen(

@@ -166,12 +166,12 @@ describe('by AppRole', () => {
     await bench.stack.write('sys/policies/acl/root-like', {
       policy: 'path "*" { capabilities = ["read", "update", "sudo"] }',
     })
-    await bench.gate.seal()
+    await bench.gate.seal(CALLER)
     const ask = async (what: string, method: 'GET' | 'POST') =>
       (await bench.stack.vault.send({ method, path: `auth/approle/role/gate/${what}`, token: bench.stack.root }))?.data
     const roleId = String((await ask('role-id', 'GET'))?.role_id)
     const secretId = new Secret(String((await ask('secret-id', 'POST'))?.secret_id))
-    await bench.gate.unseal({ kind: 'approle', roleId, secretId })
+    await bench.gate.unseal({ kind: 'approle', roleId, secretId }, CALLER)
     bench.scheduler.tasks.set('t4', { name: 'gate' })
     expect(await bench.outcome('t4', { role: '{{name}}' })).toBe('role_not_allowed')
   })
@@ -182,16 +182,14 @@ describe('Vault', () => {
     bench = await GateBench.start({ sealed: true, policies: { '*': { policies: ['default'] } } })
     const rights = 'path "secret/data/gatekeeper" { capabilities = ["read"] }'
     await bench.stack.write('sys/policies/acl/weak', { policy: rights })
-    await bench.gate.unseal({
-      kind: 'token',
-      token: await bench.stack.token({ policies: ['weak', 'default'], ttl: '1h' }),
-    })
+    const weak = await bench.stack.token({ policies: ['weak', 'default'], ttl: '1h' })
+    await bench.gate.unseal({ kind: 'token', token: weak }, CALLER)
     bench.scheduler.tasks.set('t1', {})
     for (let n = 0; n < 3; n++) {
       await expect(bench.ask('t1')).rejects.toMatchObject({ code: 'token_not_made', detail: '403: permission denied' })
     }
-    await bench.gate.seal()
-    await bench.gate.unseal({ kind: 'token', token: bench.stack.root })
+    await bench.gate.seal(CALLER)
+    await bench.gate.unseal({ kind: 'token', token: bench.stack.root }, CALLER)
     expect(await bench.outcome('t1')).toBe('token')
   })
 
@@ -246,16 +244,16 @@ describe('sealed', () => {
   test('unsealed by a good credential with policies, and by nothing less', async () => {
     bench = await GateBench.start({ sealed: true })
     const poor = await bench.stack.token({ policies: ['default'], ttl: '1h' })
-    await expect(bench.gate.unseal({ kind: 'token', token: new Secret('canary') })).rejects.toMatchObject({
+    await expect(bench.gate.unseal({ kind: 'token', token: new Secret('canary') }, CALLER)).rejects.toMatchObject({
       code: 'login_refused',
       detail: '403: permission denied',
     })
-    await expect(bench.gate.unseal({ kind: 'token', token: poor })).rejects.toMatchObject({
+    await expect(bench.gate.unseal({ kind: 'token', token: poor }, CALLER)).rejects.toMatchObject({
       code: 'policies_unreadable',
     })
     expect(bench.identity.state.sealed).toBe(true)
-    expect(await bench.gate.unseal({ kind: 'token', token: bench.stack.root })).toBe(true)
-    expect(await bench.gate.unseal({ kind: 'token', token: new Secret('canary') })).toBe(false)
+    expect(await bench.gate.unseal({ kind: 'token', token: bench.stack.root }, CALLER)).toBe(true)
+    expect(await bench.gate.unseal({ kind: 'token', token: new Secret('canary') }, CALLER)).toBe(false)
     expect(bench.gate.policyCount).toBe(1)
   })
 
@@ -263,8 +261,8 @@ describe('sealed', () => {
     bench = await GateBench.start()
     bench.scheduler.tasks.set('t1', {})
     await bench.ask('t1')
-    await bench.gate.seal()
-    await bench.gate.unseal({ kind: 'token', token: bench.stack.root })
+    await bench.gate.seal(CALLER)
+    await bench.gate.unseal({ kind: 'token', token: bench.stack.root }, CALLER)
     expect(await bench.outcome('t1')).toBe('task_served')
   })
 })
@@ -275,9 +273,9 @@ describe('policies', () => {
   test('are read again on request; the old ones stay when the new ones are no good', async () => {
     bench = await GateBench.start()
     await write({ a: { policies: ['a'] }, b: { policies: ['b'] } })
-    expect(await bench.gate.reload()).toBe(2)
+    expect(await bench.gate.reload(CALLER)).toBe(2)
     await write({ a: { ttl: 'soon' } })
-    await expect(bench.gate.reload()).rejects.toMatchObject({ code: 'policies_invalid' })
+    await expect(bench.gate.reload(CALLER)).rejects.toMatchObject({ code: 'policies_invalid' })
     expect(bench.gate.policyCount).toBe(2)
     bench.scheduler.tasks.set('t1', { name: 'b' })
     expect((await bench.open(await bench.ask('t1'))).policies).toContain('b')

@@ -5,10 +5,12 @@ import { isVaultError, shortReason } from '../../vault/error.ts'
 import type { WrapInfo } from '../../vault/response.ts'
 import type { Secret } from '../../vault/secret.ts'
 import { lookupSelf, revokeAccessor } from '../../vault/token.ts'
+import type { AuditEntry } from '../audit/audit.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Alarms } from './alarms.ts'
 import { makeToken, type Order } from './issue.ts'
+import { type AdministrativeAction, actOf, type Operator } from './operator.ts'
 import { loadPolicies } from './policies/load.ts'
 import { chooseRole, type Grant, match, namesOf } from './policies/match.ts'
 import type { PolicySet } from './policies/policy.ts'
@@ -24,6 +26,8 @@ export interface GateParts {
   readonly schedulers: ReadonlyMap<string, Scheduler>
   readonly uses: Uses
   readonly alarms: Alarms
+  /** Writes to the audit trail; does nothing where there is none. */
+  readonly record: (entry: AuditEntry) => Promise<void>
   readonly settings: GateSettings
   readonly log: Logger
 }
@@ -85,14 +89,15 @@ export class Gate {
 
   /**
    * Unseals with these credentials, if the policies can be loaded with what they bring. False when it was unsealed already. Throws
-   * `login_refused`, `vault_unavailable`, or why there are no policies.
+   * `login_refused`, `vault_unavailable`, `store_unavailable`, or why there are no policies.
    */
-  async unseal(credentials: Credentials): Promise<boolean> {
+  async unseal(credentials: Credentials, by: Operator): Promise<boolean> {
     const { identity, log } = this.parts
     let found: Loaded | null = null
     try {
       const unsealed = await identity.unseal(credentials, async token => {
         found = await this.#read(token)
+        await this.#record('gate.unsealed', by, { method: credentials.kind })
       })
       if (!unsealed) return false
     } catch (cause) {
@@ -103,15 +108,23 @@ export class Gate {
     return true
   }
 
-  async seal(): Promise<void> {
-    await this.parts.identity.seal('sealed by an operator')
+  /** At once, whatever else is broken: an operator who seals must not be kept from it by a database that is away. */
+  async seal(by: Operator): Promise<void> {
+    const sealing = this.parts.identity.seal('sealed by an operator')
+    await this.#record('gate.sealed', by).catch(() => {})
+    await sealing
   }
 
-  /** Reads the policies again; answers how many. Throws `server_sealed`, or why they cannot be read: then the old ones stay. */
-  async reload(): Promise<number> {
+  /**
+   * Reads the policies again; answers how many. Throws `server_sealed`, `store_unavailable`, or why they cannot be read: then the old
+   * ones stay.
+   */
+  async reload(by: Operator): Promise<number> {
     const { identity, log } = this.parts
     try {
-      this.#take(await this.#read(identity.token()))
+      const found = await this.#read(identity.token())
+      await this.#record('gate.policies_reloaded', by, { policies: found.set.entries.size })
+      this.#take(found)
     } catch (error) {
       log.error({ reason: (error as Error).message }, 'policies were not reloaded')
       throw asAway(error)
@@ -206,6 +219,19 @@ export class Gate {
     })
     const { meta } = await lookupSelf(vault, token, signal)
     return { set, ownRole: typeof meta.role_name === 'string' ? meta.role_name : null }
+  }
+
+  /** In the log in any case; what cannot be put on the trail is an error there. Throws `store_unavailable`. */
+  async #record(action: AdministrativeAction, by: Operator, detail?: Readonly<Record<string, unknown>>): Promise<void> {
+    const { record, log } = this.parts
+    const entry = actOf(action, by, detail)
+    log.warn(entry, 'administration')
+    try {
+      await record(entry)
+    } catch (cause) {
+      log.error({ ...entry, err: cause }, 'administration is not on the audit trail')
+      throw new WritError('store_unavailable', undefined, { cause })
+    }
   }
 
   #take(found: Loaded | null): Loaded {

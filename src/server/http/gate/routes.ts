@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { WritError } from '../../../protocol/errors.ts'
 import { goDuration } from '../../../protocol/go-time.ts'
 import type { Gate } from '../../gate/gate.ts'
-import { requireAdmin, requireSameSite } from './admin.ts'
+import type { Operator } from '../../gate/operator.ts'
+import { operatorOf, requireAdmin, requireSameSite } from './admin.ts'
 import { type Fields, formFields, isForm, jsonTexts, mediaType } from './body.ts'
 import { callerOf, untilGone } from './caller.ts'
 import type { Counters } from './counters.ts'
@@ -91,7 +92,7 @@ export function gateRoutes(
       wire = asked.wire
       method = printable(asked.method)
       const credentials = asked.credentials(settings.userId)
-      const unsealed = await gate.unseal(credentials)
+      const unsealed = await gate.unseal(credentials, operatorOf(request))
       if (form && acceptsHtml(request)) return await back(reply, unsealed ? 'unsealed' : 'already')
       const told = unsealed
         ? { message: `Unseal successful with the '${method}' method.` }
@@ -108,16 +109,16 @@ export function gateRoutes(
   app.post(
     '/seal',
     async (request, reply) =>
-      await administer(request, reply, 'sealed', async () => {
-        await gate.seal()
+      await administer(request, reply, 'sealed', async by => {
+        await gate.seal(by)
         return 'Gatekeeper sealed.'
       }),
   )
   app.post(
     '/policies/reload',
     async (request, reply) =>
-      await administer(request, reply, 'reloaded', async () => {
-        return `Policies reloaded. ${await gate.reload()} total policies.`
+      await administer(request, reply, 'reloaded', async by => {
+        return `Policies reloaded. ${await gate.reload(by)} total policies.`
       }),
   )
 
@@ -125,16 +126,17 @@ export function gateRoutes(
     request: FastifyRequest,
     reply: FastifyReply,
     done: Said,
-    action: () => Promise<string>,
+    action: (by: Operator) => Promise<string>,
   ): Promise<FastifyReply> {
     const form = isForm(request)
     try {
       requireSameSite(request)
       const fields: Fields = form ? await formFields(request) : new Map()
-      if (!settings.legacyAdmin) await requireAdmin(vault, request, fields)
-      else log.warn({ address: request.ip, route: request.url }, 'administration without authentication')
+      const by = settings.legacyAdmin ? operatorOf(request) : await requireAdmin(vault, request, fields)
+      if (settings.legacyAdmin)
+        log.warn({ address: request.ip, route: request.url }, 'administration without authentication')
       if (done === 'reloaded') identity.token()
-      const message = await action()
+      const message = await action(by)
       if (form && acceptsHtml(request)) return await back(reply, done)
       return await json(reply, 200, { ...states(), ok: true, message })
     } catch (cause) {

@@ -2,6 +2,9 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startGateApp } from '../../../../test/gate-app.ts'
 import { ERRORS } from '../../../protocol/errors.ts'
+import { fingerprint } from '../../../protocol/fingerprint.ts'
+import { Secret } from '../../../vault/secret.ts'
+import { lookupSelf } from '../../../vault/token.ts'
 
 let stack: Awaited<ReturnType<typeof startGateApp>>
 afterEach(async () => {
@@ -39,6 +42,43 @@ describe('administration', () => {
     }
     const bearer = { authorization: `Bearer ${await tokenWith('update')}` }
     expect(await post(path, {}, bearer)).toMatchObject({ statusCode: 200 })
+  })
+
+  test('who sealed, unsealed and reloaded is on the audit trail, and no credential is', async () => {
+    stack = await startGateApp({})
+    const { bench } = stack
+    const admin = await tokenWith('update')
+    const { accessor } = await lookupSelf(bench.stack.vault, new Secret(admin))
+    await post('/policies/reload', {}, { 'x-vault-token': admin })
+    await post('/seal', {}, { 'x-vault-token': admin })
+    await post('/unseal', { type: 'token', token: bench.stack.root.reveal() })
+    const detail = { name: 'token', accessor_hash: fingerprint(new Secret(accessor)) }
+    const actor = '127.0.0.1'
+    expect(bench.trail).toEqual([
+      { action: 'gate.policies_reloaded', actor, detail: { ...detail, policies: 1 } },
+      { action: 'gate.sealed', actor, detail },
+      { action: 'gate.unsealed', actor, detail: { method: 'token' } },
+    ])
+    const told = JSON.stringify(bench.trail) + bench.lines.join('')
+    for (const entry of bench.trail) expect(told).toContain(entry.action)
+    for (const secret of [admin, accessor, bench.stack.root.reveal()]) expect(told).not.toContain(secret)
+  })
+
+  test('without its entry on the trail nothing is unsealed or reloaded, but what is to be sealed is', async () => {
+    stack = await startGateApp({ legacyAdmin: true })
+    const { bench } = stack
+    bench.trailFails = true
+    await bench.stack.write('secret/data/gatekeeper', { data: { a: { policies: ['x'] }, b: { policies: ['x'] } } })
+    expect(await post('/policies/reload')).toMatchObject({ statusCode: 503 })
+    expect((await stack.app.inject('/status.json')).json()).toMatchObject({ policies: 1, problem: '' })
+    expect(await post('/seal')).toMatchObject({ statusCode: 200 })
+    const unseal = { type: 'token', token: bench.stack.root.reveal() }
+    expect((await post('/unseal', unseal)).json()).toMatchObject({ ok: false, code: 'store_unavailable' })
+    expect(bench.identity.state.sealed).toBe(true)
+    expect(bench.lines.join('')).toContain('administration is not on the audit trail')
+    bench.trailFails = false
+    expect(await post('/unseal', unseal)).toMatchObject({ statusCode: 200 })
+    expect(bench.trail.map(({ action }) => action)).toEqual(['gate.unsealed'])
   })
 
   test('when Vault cannot be asked, the answer is no', async () => {
