@@ -66,6 +66,8 @@ export class ZooKeeper {
   async #answers(): Promise<boolean> {
     const socket = connect({ host: '127.0.0.1', port: Number(this.host.split(':')[1]) })
     socket.on('error', () => {})
+    // one that listens and does not answer yet is asked again
+    socket.setTimeout(1_000, () => socket.destroy())
     socket.end('srvr')
     const answer = await text(socket).catch(() => '')
     return answer.includes('Mode:')
@@ -109,18 +111,22 @@ export class ZooKeeperClient {
     }
   }
 
-  /** Runs one command and waits for its end. */
+  /** Runs one command and waits for its end; again if it lost its connection, as it does on a busy machine. */
   async do(command: string): Promise<string> {
-    this.#count += 1
-    const mark = `/writ-mark-${this.#count}`
-    const from = this.#output.length
-    this.#process.stdin?.write(`${command}\nls ${mark}\n`)
-    // it has no prompt without a terminal; a node that is not there is always answered
-    while (!this.#output.slice(from).includes(`Node does not exist: ${mark}`)) {
-      if (this.#process.exitCode !== null) throw new Error(`zkCli ended: ${this.#output.slice(from)}`)
-      await sleep(20)
+    for (let attempt = 1; ; attempt++) {
+      this.#count += 1
+      const mark = `/writ-mark-${this.#count}`
+      const from = this.#output.length
+      const said = () => this.#output.slice(from)
+      this.#process.stdin?.write(`${command}\nls ${mark}\n`)
+      // it has no prompt without a terminal; for a node that is not there there is always an answer
+      while (!said().includes(`Node does not exist: ${mark}`) && !said().includes(`ConnectionLoss for ${mark}`)) {
+        if (this.#process.exitCode !== null) throw new Error(`zkCli ended: ${said()}`)
+        await sleep(20)
+      }
+      if (!said().includes('ConnectionLoss') || attempt === 10) return said()
+      await sleep(200)
     }
-    return this.#output.slice(from)
   }
 
   /** Stands for election as a Mesos master does. */
