@@ -4,7 +4,7 @@ import { renewLease, revokeLease } from '../../vault/leases.ts'
 import type { Lease } from '../../vault/response.ts'
 import { record } from '../audit/audit.ts'
 import type { Tx } from '../store/database.ts'
-import { deleteLease, dueLeases, type HeldLease, insertLease, leasesOf, setLeaseRenewal } from '../store/leases.ts'
+import { deleteLease, dueLeases, type HeldLease, insertLease, setLeaseRenewal } from '../store/leases.ts'
 import type { Hold } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 
@@ -51,7 +51,7 @@ export async function keepLeasesAlive(engine: Engine): Promise<void> {
  */
 export async function endLeases(engine: Engine, jobId: string): Promise<void> {
   const failures: unknown[] = []
-  for (const lease of await leasesOf(engine.db, jobId)) {
+  for (const lease of await engine.recorder.leases(jobId)) {
     try {
       const ended = await endLease(engine, lease)
       await engine.db.transaction().execute(async tx => {

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import { ERRORS } from '../../protocol/errors.ts'
 import type { Database, Tx } from './database.ts'
 import type { Job } from './jobs.ts'
@@ -19,63 +19,25 @@ export interface QueueWidth {
 }
 
 const NONE: Limits = { all: 0, widths: [] }
-/** Serialises claimers where all nodes have one limit together. Any fixed number. */
-const CLAIM_LOCK = 7235
 
 /**
- * Claims the oldest waiting job of each queue that has a place free, at most `free`, for this node, those first that wait longest.
- * The queue's row is held from the first statement on, so the second sees the queue as it is; the index
- * `jobs_one_running_per_slot` would refuse a job in a place that is taken even if both were wrong.
+ * Claims the oldest waiting job of each queue that has a place free, at most `free`, for this node, those first that wait longest
+ * (`claim_jobs` in migration 013). The index `jobs_one_running_per_slot` would refuse a job in a place that is taken even if that
+ * were wrong.
  */
 export async function claimJobs(
   db: Database,
   node: string,
   free: number,
   leaseMs: number,
-  limits: Limits = NONE,
+  { all, widths }: Limits = NONE,
 ): Promise<Job[]> {
   if (free <= 0) return []
-  return await db.transaction().execute(async tx => {
-    const room = Math.min(free, await roomOfAll(tx, limits))
-    if (room <= 0) return []
-    const width = widthOf(limits.widths)
-    const { rows: queues } = await sql<{ qname: string }>`
-      select qname from queues where head is not null and running < ${width}
-      order by head limit ${room} for update skip locked`.execute(tx)
-    if (queues.length === 0) return []
-    const { rows } = await sql<Job>`
-      with pick as (
-        select jobs.id, (
-          select min(place) from generate_series(0, ${width} - 1) as place
-          where not exists (
-            select from jobs busy
-            where busy.qname = queues.qname and busy.status in ('running', 'stopping') and busy.slot = place)) as slot
-        from queues join jobs on jobs.seq = queues.head
-        where queues.qname = any(${queues.map(queue => queue.qname)}::text[])
-          and jobs.status = 'queued' and (queue_until is null or queue_until > now())
-        for update of jobs skip locked
-      )
-      update jobs set status = 'running', slot = pick.slot, node = ${node}, attempt = attempt + 1,
-        started_at = clock_timestamp(), lease_until = now() + ${leaseMs} * interval '1 millisecond'
-      from pick where jobs.id = pick.id returning jobs.*`.execute(tx)
-    return rows.toSorted((a, b) => a.seq - b.seq)
-  })
-}
-
-async function roomOfAll(tx: Tx, { all }: Limits): Promise<number> {
-  if (all === 0) return Number.POSITIVE_INFINITY
-  await sql`select pg_advisory_xact_lock(${sql.lit(CLAIM_LOCK)})`.execute(tx)
-  const { rows } = await sql<{ running: number }>`
-    select count(*) as running from jobs where status in ('running', 'stopping')`.execute(tx)
-  return all - (rows[0]?.running ?? 0)
-}
-
-function widthOf(widths: readonly QueueWidth[]): RawBuilder<number> {
-  if (widths.length === 0) return sql`1`
   const patterns = widths.map(({ pattern }) => pattern.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll('*', '%'))
-  return sql`coalesce((
-    select width from unnest(${patterns}::text[], ${widths.map(({ width }) => width)}::int[]) with ordinality as known(pattern, width, n)
-    where queues.qname like pattern order by n limit 1), 1)`
+  const { rows } = await sql<Job>`
+    select * from claim_jobs(${node}, ${free}, ${leaseMs}, ${all}, ${patterns}::text[],
+      ${widths.map(({ width }) => width)}::integer[])`.execute(db)
+  return rows.toSorted((a, b) => a.seq - b.seq)
 }
 
 /**

@@ -11,6 +11,7 @@ import * as watches from './migrations/006-watches.ts'
 import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
 import * as limits from './migrations/009-limits.ts'
+import * as claims from './migrations/013-claims.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -47,6 +48,7 @@ const MIGRATIONS = {
   '007-http': { up: http.up },
   '008-containers': { up: containers.up },
   '009-limits': { up: limits.up },
+  '013-claims': { up: claims.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

@@ -23,8 +23,12 @@ export async function insertLease(
   if (numAffectedRows !== 1n) throw new HoldLost(hold)
 }
 
-export async function leasesOf(db: Database, jobId: string): Promise<HeldLease[]> {
-  return await db.selectFrom('leases').select(['id', 'job_id', 'path']).where('job_id', '=', jobId).execute()
+/** What each of these jobs holds. */
+export async function leasesOf(db: Database, jobIds: readonly string[]): Promise<HeldLease[][]> {
+  const { rows } = await sql<HeldLease>`
+    select id, job_id, path from leases where job_id = any(${jobIds}::text[])`.execute(db)
+  const byJob = Map.groupBy(rows, lease => lease.job_id)
+  return jobIds.map(id => byJob.get(id) ?? [])
 }
 
 /** True for whoever takes it away, once. */
