@@ -1,7 +1,6 @@
 import type { Vault } from '../../../vault/client.ts'
-import { loginAt } from '../../../vault/login.ts'
 import { type MethodLogin, repeatable } from './login.ts'
-import { oneSegment } from './segment.ts'
+import { loginAs } from './segment.ts'
 import { type UserIdSource, userId } from './user-id.ts'
 
 export interface AppIdCredentials {
@@ -15,6 +14,6 @@ export async function byAppId(
   credentials: AppIdCredentials,
   signal?: AbortSignal,
 ): Promise<MethodLogin<AppIdCredentials>> {
-  const path = `auth/app-id/login/${oneSegment(credentials.appId)}`
-  return repeatable(await loginAt(vault, path, { user_id: await userId(credentials.userId) }, signal), credentials)
+  const body = { user_id: await userId(credentials.userId) }
+  return repeatable(await loginAs(vault, 'app-id', credentials.appId, body, signal), credentials)
 }

@@ -1,8 +1,7 @@
 import type { Vault } from '../../../vault/client.ts'
-import { loginAt } from '../../../vault/login.ts'
 import type { Secret } from '../../../vault/secret.ts'
 import { type MethodLogin, repeatable } from './login.ts'
-import { oneSegment } from './segment.ts'
+import { loginAs } from './segment.ts'
 
 export interface UserpassCredentials {
   readonly kind: 'userpass'
@@ -16,6 +15,6 @@ export async function byUserpass(
   credentials: UserpassCredentials,
   signal?: AbortSignal,
 ): Promise<MethodLogin<UserpassCredentials>> {
-  const path = `auth/${credentials.mount ?? 'userpass'}/login/${oneSegment(credentials.username)}`
-  return repeatable(await loginAt(vault, path, { password: credentials.password.reveal() }, signal), credentials)
+  const { mount = 'userpass', username, password } = credentials
+  return repeatable(await loginAs(vault, mount, username, { password: password.reveal() }, signal), credentials)
 }
