@@ -6,6 +6,7 @@ import { loginAppRole } from '../../vault/approle.ts'
 import { Vault } from '../../vault/client.ts'
 import { Secret } from '../../vault/secret.ts'
 import { revokeSelf } from '../../vault/token.ts'
+import type { Credentials } from './credentials.ts'
 
 let bench: IdentityBench
 beforeEach(async () => {
@@ -92,6 +93,21 @@ test('wrong credentials: sealed, with pauses that grow to half a minute and no f
   )
 })
 
+test.each<Credentials>([
+  { kind: 'app-id', appId: 'canary-half', userId: { method: 'mac', interface: 'lo' } },
+  { kind: 'userpass', username: 'canary-half', password: new Secret('canary-password') },
+])(
+  '$kind refused: who it is tried as is not in the state, which anybody may read, nor in the log',
+  async credentials => {
+    const identity = bench.identityOf(credentials)
+    await identity.start()
+    expect(identity.state.reason).toContain(`login by ${credentials.kind} failed`)
+    expect(identity.state.reason + bench.lines.join('')).not.toContain('canary')
+    const tried = await identity.unseal(credentials).catch(String)
+    expect(tried).not.toContain('canary')
+  },
+)
+
 test('Vault away at start: the server waits for it, and is unsealed when it is back', async () => {
   const credentials = await bench.appRole({ token_period: '1h' })
   const identity = bench.identityOf(credentials)
@@ -175,6 +191,22 @@ test('in doubt about a good token, or with Vault away: it is kept', async () => 
   bench.stack.dev.unseal()
   await identity.doubt()
   expect(identity.token()).toBe(token)
+})
+
+test('in doubt while Vault is away: when it is back, the token is renewed in its time as before', async () => {
+  const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
+  await identity.start()
+  const token = identity.token()
+  bench.stack.dev.seal()
+  await identity.doubt()
+  expect(identity.state.phase).toBe('degraded')
+  bench.stack.dev.unseal()
+  for (let n = 0; n < 10; n++) {
+    await bench.elapse()
+    expect(await bench.alive(token)).toBe(true)
+  }
+  expect(identity.token()).toBe(token)
+  expect(identity.state).toMatchObject({ phase: 'unsealed', next: { what: 'renew the token' } })
 })
 
 test('in doubt about a token that it cannot replace: sealed at once', async () => {

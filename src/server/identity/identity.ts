@@ -74,12 +74,17 @@ export class Identity {
    * fails changes nothing. Answers false when it was unsealed already, also by another one in the meantime: then nothing changed
    * either. Throws `VaultError`, what `accept` throws, or `server_sealed` when it was sealed in the meantime.
    */
-  async unseal(credentials: Credentials, accept: (token: Secret) => Promise<void> = async () => {}): Promise<boolean> {
+  async unseal(
+    credentials: Credentials,
+    accept: (token: Secret, signal: AbortSignal) => Promise<void> = async () => {},
+  ): Promise<boolean> {
     if (this.#held) return false
     const era = this.#era
-    const found = await login(this.#vault, credentials, this.#deadline())
+    // one for all that follows: whoever waits for an answer waits for all of it
+    const deadline = this.#deadline()
+    const found = await login(this.#vault, credentials, deadline)
     try {
-      await accept(found.token)
+      await accept(found.token, deadline)
     } catch (error) {
       await this.#revoke(found)
       throw error
@@ -145,7 +150,7 @@ export class Identity {
     const ms = held.leaseSeconds * 1000 * (0.6 + Math.random() * 0.1)
     if (held.renewable) this.#plan('renew the token', ms, () => this.#renew(held))
     else if (held.again) this.#plan('log in again', ms, () => this.#login())
-    else this.#plan('look whether the token is still good', held.leaseSeconds * 1000, () => this.#examine(held))
+    else this.#plan('look whether the token is still good', held.leaseSeconds * 1000, () => this.#examine(held, true))
   }
 
   #drop(reason: string, credentials: Credentials | null): void {
@@ -163,12 +168,14 @@ export class Identity {
     if (login.ours) await revokeSelf(this.#vault, login.token, AbortSignal.timeout(2_000)).catch(() => {})
   }
 
-  async #examine(held: Login): Promise<void> {
+  async #examine(held: Login, planned = false): Promise<void> {
     try {
       const { ttl, renewable } = await lookupSelf(this.#vault, held.token, this.#deadline())
       this.#trustedUntil = performance.now() + TRUSTED_MS
-      if (this.#held === held && this.#phase === 'degraded') this.#well({ ...held, leaseSeconds: ttl, renewable })
-      else if (this.#held === held && !this.#next) this.#well({ ...held, leaseSeconds: ttl })
+      if (this.#held !== held || (this.#next && this.#phase !== 'degraded' && !planned)) return
+      // also as what is held: a renewal that is planned for anything else does nothing
+      this.#held = { ...held, leaseSeconds: ttl, renewable }
+      this.#well(this.#held)
     } catch (error) {
       if (this.#held !== held) return
       if (isVaultError(error, 'denied', 'invalid')) await this.#ended(error)

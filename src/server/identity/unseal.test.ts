@@ -45,6 +45,22 @@ test('who is asked to accept the new token and refuses: it stays sealed, and the
   expect(await bench.alive(seen ?? expect.fail('not asked'))).toBe(false)
 })
 
+test('login and acceptance share one deadline: whoever unseals waits for both', async () => {
+  const { vault } = bench.stack
+  const signals: (AbortSignal | undefined)[] = []
+  const watched = {
+    send: (call: Parameters<Vault['send']>[0]) => {
+      signals.push(call.signal)
+      return vault.send(call)
+    },
+  }
+  const identity = bench.identityOf(null, watched as unknown as Vault)
+  await identity.unseal({ kind: 'token', token: bench.stack.root }, async (_, signal) => void signals.push(signal))
+  expect(signals).toHaveLength(2)
+  expect(signals[1]).toBeInstanceOf(AbortSignal)
+  expect(signals[1]).toBe(signals[0])
+})
+
 test('sealed on request: the token is gone in Vault too, and nothing unseals it but somebody', async () => {
   const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
   await identity.start()
