@@ -241,6 +241,23 @@ describe('sealed', () => {
     expect(bench.scheduler.lookups).toBe(0)
   })
 
+  test('while a token is made: it is not answered, and the use is intact', async () => {
+    bench = await GateBench.start()
+    await bench.gate.start()
+    bench.scheduler.tasks.set('t1', {})
+    const { vault } = bench.stack
+    const send = vault.send.bind(vault)
+    vault.send = async call => {
+      const answer = await send(call)
+      if (answer?.wrap) await bench.gate.seal(CALLER)
+      return answer
+    }
+    expect(await bench.outcome('t1')).toBe('server_sealed')
+    vault.send = send
+    await bench.gate.unseal({ kind: 'token', token: bench.stack.root }, CALLER)
+    expect(await bench.outcome('t1')).toBe('token')
+  })
+
   test('unsealed by a good credential with policies, and by nothing less', async () => {
     bench = await GateBench.start({ sealed: true })
     const poor = await bench.stack.token({ policies: ['default'], ttl: '1h' })
@@ -279,6 +296,30 @@ describe('policies', () => {
     expect(bench.gate.policyCount).toBe(2)
     bench.scheduler.tasks.set('t1', { name: 'b' })
     expect((await bench.open(await bench.ask('t1'))).policies).toContain('b')
+  })
+
+  test('of two readings at once, the one that began later counts', async () => {
+    bench = await GateBench.start({ policies: { a: {}, b: {} } })
+    const { vault } = bench.stack
+    const send = vault.send.bind(vault)
+    const held = Promise.withResolvers<void>()
+    const stuck = Promise.withResolvers<void>()
+    vault.send = async call => {
+      const answer = await send(call)
+      if (call.path === 'secret/data/gatekeeper') {
+        vault.send = send
+        stuck.resolve()
+        await held.promise
+      }
+      return answer
+    }
+    const slow = bench.gate.reload(CALLER)
+    await stuck.promise
+    await write({ a: {} })
+    expect(await bench.gate.reload(CALLER)).toBe(1)
+    held.resolve()
+    await slow
+    expect(bench.gate.policyCount).toBe(1)
   })
 
   test('that are not there give nobody anything, until they are', async () => {

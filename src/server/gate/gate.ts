@@ -52,6 +52,8 @@ interface Loaded {
   readonly set: PolicySet
   /** The AppRole that the gate itself is logged in to. */
   readonly ownRole: string | null
+  /** Which reading it was: of two at once, the one that began later counts. */
+  readonly order: number
 }
 
 /** After a load that failed, the next request tries again, but not at once. */
@@ -65,6 +67,7 @@ export class Gate {
   readonly parts: GateParts
   #loaded: Loaded | null = null
   #loading: Promise<Loaded> | null = null
+  #reads = 0
   #failedAt = Number.NEGATIVE_INFINITY
   #problem = ''
 
@@ -95,8 +98,8 @@ export class Gate {
     const { identity, log } = this.parts
     let found: Loaded | null = null
     try {
-      const unsealed = await identity.unseal(credentials, async token => {
-        found = await this.#read(token)
+      const unsealed = await identity.unseal(credentials, async (token, signal) => {
+        found = await this.#read(token, signal)
         await this.#record('gate.unsealed', by, { method: credentials.kind })
       })
       if (!unsealed) return false
@@ -169,6 +172,8 @@ export class Gate {
       wrap = await makeToken(vault, identity.token(), order, settings, limit)
       // who hung up has no answer to burn a use for
       if (signal.aborted) throw new WritError('vault_unavailable', 'the caller is gone')
+      // sealed meanwhile: from then on nobody gets anything
+      identity.token()
       done = await use.keep({ actor: caller.address || 'a local process', detail: detailOf(serving, wrap) })
       if (!done) throw new WritError('task_pending', 'Vault took too long')
       return { token: wrap.token, ttlSeconds: wrap.ttl }
@@ -209,16 +214,17 @@ export class Gate {
     return await this.#loading
   }
 
-  async #read(token: Secret): Promise<Loaded> {
+  async #read(token: Secret, limit?: AbortSignal): Promise<Loaded> {
     const { vault, settings, identity } = this.parts
-    const signal = AbortSignal.timeout(ISSUE_MS)
+    const signal = AbortSignal.any([AbortSignal.timeout(ISSUE_MS), ...(limit ? [limit] : [])])
+    const order = ++this.#reads
     const set = await loadPolicies(vault, token, settings.policies, signal).catch(error => {
       if (!isVaultError(error, 'denied', 'invalid')) throw error
       void identity.doubt()
       throw new WritError('policies_unreadable', shortReason(error), { cause: error })
     })
     const { meta } = await lookupSelf(vault, token, signal)
-    return { set, ownRole: typeof meta.role_name === 'string' ? meta.role_name : null }
+    return { set, ownRole: typeof meta.role_name === 'string' ? meta.role_name : null, order }
   }
 
   /** In the log in any case; what cannot be put on the trail is an error there. Throws `store_unavailable`. */
@@ -236,6 +242,8 @@ export class Gate {
 
   #take(found: Loaded | null): Loaded {
     if (!found) throw new WritError('policies_missing')
+    // The attack: a right that was taken from a task comes back, by an answer of Vault that was on its way for longer
+    if (this.#loaded && this.#loaded.order > found.order) return this.#loaded
     this.#loaded = found
     this.#problem = ''
     this.parts.log.info({ policies: found.set.entries.size }, 'policies loaded')
