@@ -24,7 +24,7 @@ export async function startServerProcess(settings: Record<string, string>): Prom
   const address = await new Promise<string>((resolve, reject) => {
     createInterface(child.stdout).on('line', line => {
       log += `${line}\n`
-      const found = /"address":"([^"]+)"/.exec(line)?.[1]
+      const found = /"address":"([^"]+)".*"msg":"listening"/.exec(line)?.[1]
       if (found) resolve(found)
     })
     child.once('close', code => reject(new Error(`the server ended with ${code}: ${log.slice(-2_000)}`)))

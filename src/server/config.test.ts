@@ -52,7 +52,7 @@ test('the least that it needs, and the defaults', () => {
     logLevel: 'info',
     credentials: { kind: 'approle', roleId: 'server-role-id' },
   })
-  expect(config.credentials.kind === 'approle' && config.credentials.secretId.reveal()).toBe(CANARY)
+  expect(config.credentials?.kind === 'approle' && config.credentials.secretId.reveal()).toBe(CANARY)
   expect(inspect(config, { depth: null }) + JSON.stringify(config)).not.toContain(CANARY)
 })
 
@@ -105,11 +105,19 @@ test("GoStint's own credentials: the SecretID is taken out of the environment, a
   const { WRIT_ROLE_ID: _role, WRIT_SECRET_ID_FILE: _file, ...env } = base()
   const good: NodeJS.ProcessEnv = { ...env, GOSTINT_RUN_ROLEID: 'r', GOSTINT_RUN_SECRETID: CANARY }
   const { credentials } = readConfig(good)
-  expect(credentials.kind === 'approle' && credentials.secretId).toBeInstanceOf(Secret)
+  expect(credentials?.kind === 'approle' && credentials.secretId).toBeInstanceOf(Secret)
   expect(JSON.stringify(good)).not.toContain(CANARY)
   const bad: NodeJS.ProcessEnv = { GOSTINT_RUN_SECRETID: CANARY }
   expect(problems(bad).length).toBeGreaterThan(0)
   expect(JSON.stringify(bad)).not.toContain(CANARY)
+})
+
+test('no credentials are needed where the gate listens: it can be unsealed there; half of them is a mistake', () => {
+  const { WRIT_ROLE_ID: role, WRIT_SECRET_ID_FILE: _file, ...env } = base()
+  for (const name of ['WRIT_GATE_LISTEN', 'WRIT_GATE_SOCKET']) {
+    expect(readConfig({ ...env, [name]: '/run/gate.sock' }).credentials).toBeNull()
+    expect(problems({ ...env, [name]: '/run/gate.sock', WRIT_ROLE_ID: role })).toHaveLength(1)
+  }
 })
 
 test('the address of the database, which may hold a password, is taken out of the environment', () => {
@@ -121,7 +129,7 @@ test('the address of the database, which may hold a password, is taken out of th
 test('a token in a file is another way to log in', () => {
   const { WRIT_ROLE_ID: _role, WRIT_SECRET_ID_FILE: _file, ...env } = base()
   const { credentials } = readConfig({ ...env, WRIT_VAULT_TOKEN_FILE: file('token') })
-  expect(credentials.kind === 'token' && credentials.token.reveal()).toBe(CANARY)
+  expect(credentials?.kind === 'token' && credentials.token.reveal()).toBe(CANARY)
 })
 
 test.each(['WRIT_SECRET_ID_FILE', 'WRIT_VAULT_TOKEN_FILE', 'WRIT_TLS_CERT', 'WRIT_TLS_KEY', 'VAULT_CACERT'])(

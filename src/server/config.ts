@@ -300,7 +300,8 @@ export const SETTINGS = {
 type Values = { [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
 
 export interface Config extends Omit<Values, 'roleId' | 'secretIdFile' | 'secretId' | 'tokenFile'> {
-  readonly credentials: Credentials
+  /** Null: sealed until somebody unseals it over the gate's listener. */
+  readonly credentials: Credentials | null
 }
 
 /** All that is wrong with the configuration, a line each. */
@@ -337,12 +338,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
   const { roleId, secretIdFile, secretId, tokenFile, ...rest } = values as unknown as Values
   const secret = secretIdFile ?? secretId
-  let credentials: Credentials | undefined
+  let credentials: Credentials | null = null
+  const unsealable = Boolean(env.WRIT_GATE_LISTEN || env.WRIT_GATE_SOCKET) && !roleId && !secret
   if (tokenFile) credentials = { kind: 'token', token: tokenFile }
   else if (roleId && secret) credentials = { kind: 'approle', roleId, secretId: secret }
-  else
+  else if (!unsealable)
     problems.push(
-      'WRIT_ROLE_ID and WRIT_SECRET_ID_FILE are not both set: the server needs a Vault identity of its own (or WRIT_VAULT_TOKEN_FILE)',
+      'WRIT_ROLE_ID and WRIT_SECRET_ID_FILE are not both set: the server needs a Vault identity of its own (or WRIT_VAULT_TOKEN_FILE, or a listener of the gate to be unsealed over)',
     )
   if (Boolean(rest.tlsCert) !== Boolean(rest.tlsKey)) problems.push('WRIT_TLS_CERT and WRIT_TLS_KEY belong together')
   if (!isLoopback(rest.listenHost) && !rest.tlsCert && !rest.plainHttp) {
@@ -350,7 +352,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       'WRIT_LISTEN_HOST is not loopback and there is no TLS: tokens would travel in clear. Set WRIT_TLS_CERT and WRIT_TLS_KEY',
     )
   }
-  if (problems.length > 0 || !credentials) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError(problems)
   return { ...rest, credentials }
 }
 

@@ -2,7 +2,7 @@ import { Vault } from '../../vault/client.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { applySetup, readRoleId } from '../vault-setup/apply.ts'
-import { DEFAULTS, type Step, setupPlan } from '../vault-setup/plan.ts'
+import { DEFAULTS, GATE_ROLE, gatePlan, type Step, setupPlan } from '../vault-setup/plan.ts'
 import { findToken } from './connect.ts'
 
 export interface VaultSetupOptions {
@@ -11,7 +11,11 @@ export interface VaultSetupOptions {
   readonly jobRole?: string
   readonly jobSecret: readonly string[]
   readonly serverOnly?: boolean
+  /** Path of the gate's policies, or true for the usual one: only what a gate needs. */
+  readonly gate?: string | true
 }
+
+const GATE_POLICIES = 'secret/gatekeeper'
 
 /** Prints what Vault needs as `vault` commands, or makes it. */
 export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
@@ -19,8 +23,13 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
   if (serverOnly && jobSecrets.length > 0) {
     throw new UsageError('--job-secret changes the policy of jobs, which --server-only leaves as it is')
   }
+  const { gate } = options
+  if (gate && (serverOnly || jobSecrets.length > 0 || options.jobRole)) {
+    throw new UsageError('--gate makes what a gate needs and nothing for jobs: apply the two one after the other')
+  }
   const setup = { ...DEFAULTS, serverOnly, jobSecrets, jobRole }
-  const steps = setupPlan(setup)
+  const steps = gate ? gatePlan(gate === true ? GATE_POLICIES : gate) : setupPlan(setup)
+  const role = gate ? GATE_ROLE : setup.serverRole
   if (!options.apply) {
     if (options.json) printJson(steps)
     else process.stdout.write(`${steps.map(asCommand).join('\n\n')}\n`)
@@ -34,11 +43,10 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
     for (const { step, skipped } of await applySetup(vault, token, steps)) {
       progress(`${skipped ? 'is there' : 'made'}: ${step.what} (${step.path})`)
     }
-    const ids = {
-      WRIT_JOB_ROLE: setup.jobRole,
-      WRIT_JOB_ROLE_ID: await readRoleId(vault, token, setup.jobRole),
-      WRIT_ROLE_ID: await readRoleId(vault, token, setup.serverRole),
-    }
+    const jobs = gate
+      ? {}
+      : { WRIT_JOB_ROLE: setup.jobRole, WRIT_JOB_ROLE_ID: await readRoleId(vault, token, setup.jobRole) }
+    const ids = { ...jobs, WRIT_ROLE_ID: await readRoleId(vault, token, role) }
     if (options.json) printJson(ids)
     else
       process.stdout.write(
@@ -47,7 +55,7 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
           .join('\n')}\n`,
       )
     progress(
-      `the server's SecretID: vault write -f -field=secret_id auth/approle/role/${setup.serverRole}/secret-id > FILE; then WRIT_SECRET_ID_FILE=FILE`,
+      `its SecretID: vault write -f -field=secret_id auth/approle/role/${role}/secret-id > FILE; then WRIT_SECRET_ID_FILE=FILE`,
     )
     return EXIT.ok
   } finally {

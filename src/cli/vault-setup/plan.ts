@@ -29,6 +29,14 @@ export const DEFAULTS: SetupOptions = {
   serverOnly: false,
 }
 
+const APPROLE: Step = {
+  what: 'AppRole logins',
+  method: 'POST',
+  path: 'sys/auth/approle',
+  body: { type: 'approle' },
+  unless: { list: 'auth', name: 'approle/' },
+}
+
 export function setupPlan(options: SetupOptions): Step[] {
   const { jobRole, serverRole, serverKey, requestorPolicy, serverOnly } = options
   const jobs: Step[] = [
@@ -49,13 +57,7 @@ export function setupPlan(options: SetupOptions): Step[] {
     },
   ]
   return [
-    {
-      what: 'AppRole logins',
-      method: 'POST',
-      path: 'sys/auth/approle',
-      body: { type: 'approle' },
-      unless: { list: 'auth', name: 'approle/' },
-    },
+    APPROLE,
     {
       what: 'transit encryption',
       method: 'POST',
@@ -73,6 +75,36 @@ export function setupPlan(options: SetupOptions): Step[] {
       body: { token_policies: [serverRole], token_period: '1h' },
     },
   ]
+}
+
+export const GATE_ROLE = 'writ-gate'
+
+/** For a gate that is alone: its policies at `policyPath` (`secret/gatekeeper`), and the making of tokens. */
+export function gatePlan(policyPath: string): Step[] {
+  return [
+    APPROLE,
+    policy(GATE_ROLE, 'what the gate may do: make any token, so guard it as you guard Vault', gatePolicy(policyPath)),
+    {
+      what: 'the role of the gate',
+      method: 'POST',
+      path: `auth/approle/role/${GATE_ROLE}`,
+      body: { token_policies: [GATE_ROLE], token_period: '1h' },
+    },
+  ]
+}
+
+/** KV mounts of both versions; `sudo`, because tokens of tasks are no children of the gate's and outlive it (gatekeeper.md §8.6). */
+function gatePolicy(policyPath: string): string {
+  const [mount = '', ...rest] = policyPath.split('/').filter(Boolean)
+  const name = (rest[0] === 'data' ? rest.slice(1) : rest).join('/')
+  return [
+    rule(`${mount}/${name}`, ['read']),
+    rule(`${mount}/data/${name}`, ['read']),
+    rule('auth/token/create', ['create', 'update', 'sudo']),
+    rule('auth/token/revoke-accessor', ['update']),
+    rule('auth/approle/role/+/role-id', ['read']),
+    rule('auth/approle/role/+/secret-id', ['update']),
+  ].join('\n')
 }
 
 function key(name: string, what: string): Step {

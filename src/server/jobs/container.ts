@@ -43,6 +43,8 @@ export function containerSpec(
     argv: commandOf(order, image),
     env: [
       ...order.envVars,
+      // what a job asks the gate by
+      `WRIT_JOB_ID=${jobId}`,
       `VAULT_ADDR=${settings.vaultAddr}`,
       `VAULT_CACERT=${settings.vaultCa ? `${SECRETS_DIRECTORY}/${CA_FILE}` : ''}`,
     ],
