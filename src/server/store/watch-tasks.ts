@@ -90,6 +90,19 @@ export async function findTaskOfJob(db: Database | Tx, jobId: string): Promise<W
   return await db.selectFrom('watch_tasks').selectAll().where('job_id', '=', jobId).executeTakeFirst()
 }
 
+/** How a commit ended that was run; undefined for one that never was, or so long ago that its record is gone. */
+export async function newestRun(db: Database | Tx, watch: string, commit: string): Promise<WatchTask | undefined> {
+  return await db
+    .selectFrom('watch_tasks')
+    .selectAll()
+    .where('watch', '=', watch)
+    .where('commit', '=', commit)
+    .where('job_id', 'is not', null)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** Newest first. */
 export async function listTasks(db: Database, watch: string, limit = 1000): Promise<WatchTask[]> {
   return await db
@@ -99,6 +112,15 @@ export async function listTasks(db: Database, watch: string, limit = 1000): Prom
     .orderBy('seq', 'desc')
     .limit(limit)
     .execute()
+}
+
+/** Takes away all but the newest `limit` refusals: a server that answers each look in other words must not fill the database. */
+export async function pruneRefusals(tx: Tx, watch: string, limit: number): Promise<void> {
+  await sql`
+    delete from watch_tasks where watch = ${watch} and state = 'refused' and seq <= (
+      select seq from watch_tasks where watch = ${watch} and state = 'refused' order by seq desc offset ${limit} limit 1)`.execute(
+    tx,
+  )
 }
 
 /** Takes away all but the newest `limit` that have ended and hold no token. */

@@ -40,8 +40,9 @@ export async function endCommit(tx: Tx, node: string, job: Pick<Job, 'id'>, outc
       retry_at: null,
     })
   } else {
-    const retry_at = new Date(Date.now() + pauseMs(watch, attempt))
-    const failed = { failed_commit: commit, failures: attempt, retry_at, reason_code: reasonCode, reason }
+    const failures = isAttempt(reasonCode) ? attempt : attempt - 1
+    const retry_at = new Date(Date.now() + pauseMs(watch, Math.max(1, failures)))
+    const failed = { failed_commit: commit, failures, retry_at, reason_code: reasonCode, reason }
     await updateWatch(tx, watch.name, {
       ...failed,
       state: 'watching',
@@ -73,7 +74,13 @@ function nextIn(watch: Watch): { next_poll_at?: Date } {
  * accident, and where somebody cancelled it, who would have to do so again and again.
  */
 function isFinal(watch: Watch, attempt: number, { status, errorCode }: Outcome): boolean {
-  return status === 'unknown' || errorCode === 'job_killed' || attempt >= optionsOf(watch.options).max_attempts
+  if (status === 'unknown' || errorCode === 'job_killed') return true
+  return isAttempt(errorCode) && attempt >= optionsOf(watch.options).max_attempts
+}
+
+/** Nothing was run, and not because of the commit: it is taken up again, with what is configured now. */
+function isAttempt(code: string): boolean {
+  return code !== 'watch_changed'
 }
 
 /** Never before the next regular look (gitops.md §6: a failing run honours the period). */

@@ -1,7 +1,7 @@
 import { WritError } from '../../protocol/errors.ts'
 import { record } from '../audit/audit.ts'
 import type { WatchState } from '../store/watch-schema.ts'
-import { noteRefusal } from '../store/watch-tasks.ts'
+import { newestRun, noteRefusal, pruneRefusals } from '../store/watch-tasks.ts'
 import { endLook, type Watch } from '../store/watches.ts'
 import { baseOf, nextCommit } from './candidate.ts'
 import { openWatched } from './open.ts'
@@ -11,6 +11,7 @@ import type { Tip } from './repository/remote.ts'
 import type { Repository } from './repository/repository.ts'
 import { readStoredRequests } from './requests.ts'
 import { startCommit } from './start.ts'
+import { DEFAULT_TASKS } from './tasks.ts'
 import type { Watching } from './watching.ts'
 
 /** So that watches which were made together are not looked at together for ever. */
@@ -37,7 +38,8 @@ export async function look(watching: Watching, watch: Watch, signal: AbortSignal
       const next = await findNext(watch, repository, found, signal)
       if (next === null) {
         log.debug({ tip: found.tip?.object }, 'Head commit not changed: skipping')
-        await endLook(engine.db, watch, { ...times, ...seenOf(watch, found, true), ...(found.news ? CALM : {}) })
+        const standing = found.news ? CALM : found.givenUp ? await givenUp(watching, watch) : {}
+        await endLook(engine.db, watch, { ...times, ...seenOf(watch, found, true), ...standing })
         return
       }
       const { plan, verdict } = await examine(watching, watch, repository, next, signal)
@@ -60,6 +62,8 @@ interface Found {
   candidate?: Candidate
   /** All that there is was done: nothing is refused, stopped or given up any more. */
   news?: true
+  /** The candidate waits for a person, whatever was found in between. */
+  givenUp?: true
   /** The candidate waits for its time: the next look must find it again. */
   waits?: true
 }
@@ -81,14 +85,24 @@ async function findNext(
     if (next !== null) {
       found.candidate = next
       if (next.commit !== watch.failed_commit) return next
-      if (watch.state === 'given_up') return null
-      if (watch.retry_at === null || watch.retry_at.getTime() <= Date.now()) return next
+      // not by the state, which says what the last look found: whoever made one look fail would have it run once more
+      if (watch.retry_at === null) {
+        found.givenUp = true
+        return null
+      }
+      if (watch.retry_at.getTime() <= Date.now()) return next
       found.waits = true
       return null
     }
   }
   found.news = true
   return null
+}
+
+/** As it was when the commit was given up, also after a look that found something else. */
+async function givenUp({ engine }: Watching, { name, failed_commit }: Watch) {
+  const run = await newestRun(engine.db, name, failed_commit)
+  return { state: 'given_up', reason_code: run?.reason_code ?? '', reason: run?.reason ?? '' } as const
 }
 
 async function examine(
@@ -131,6 +145,7 @@ async function refuse(
       const detail = { watch: watch.name, commit, code: reason.code, reason: reason.message }
       const action = state === 'stopped' ? 'watch.stopped' : 'watch.refused'
       await record(tx, { action, actor: engine.node, detail })
+      await pruneRefusals(tx, watch.name, (watch.task_configuration ?? DEFAULT_TASKS).task_history_limit)
     }
     await endLook(tx, watch, { ...change, state, reason_code: reason.code, reason: reason.message })
   })

@@ -79,6 +79,8 @@ export async function startCommit(
   return await engine.db.transaction().execute(async tx => {
     const now = await lockWatch(tx, watch.name)
     if (now?.node !== engine.node || now.lease_until === null) return null
+    // this node has it again, by another look: whatever was changed in between, that one has seen and this one has not
+    if (!isAskedFor(now) && now.next_poll_at.getTime() !== watch.next_poll_at.getTime()) return null
     // something that the verdict is built on was changed while it was made: what was judged may not be what would run
     if (isAskedFor(now)) {
       await endLook(tx, watch, { ...times, seen: '' })

@@ -1,5 +1,6 @@
 import { changeWatch } from '../../watch/change.ts'
 import { readConfiguration, readRepository } from '../../watch/configuration.ts'
+import { newStart } from '../../watch/new-start.ts'
 import { optionsOf, readOptions } from '../../watch/options.ts'
 import type { Path } from './path.ts'
 
@@ -10,9 +11,6 @@ const REPOSITORY_FIELDS = {
   required_number_of_verified_signatures_on_commit: 'How many trusted people must have signed a commit; 0 by default.',
   initial_last_successful_commit: 'Commit that counts as done while none is: the first one to run is a later one.',
 }
-
-/** What counts as another start: a commit that was given up may be tried again with what was mended. */
-const ANEW = { failed_commit: '', failures: 0, retry_at: null } as const
 
 /** `configure` (gitops.md §4.1), and what goes beyond it. */
 export const CONFIGURE: Path = {
@@ -30,8 +28,8 @@ export const CONFIGURE: Path = {
   write: async ({ engine, settings, caller, watch, fields }) => {
     const unpinnedImage = optionsOf(watch.options).unpinned_image
     const configuration = readConfiguration(fields, { protocols: settings.watchProtocols, unpinnedImage })
-    await changeWatch(engine, caller, watch, 'configure', { ...configuration }, async () => {
-      return { configuration: JSON.stringify(configuration), ...ANEW }
+    await changeWatch(engine, caller, watch, 'configure', { ...configuration }, async (tx, before) => {
+      return { configuration: JSON.stringify(configuration), ...(await newStart(tx, before)) }
     })
     return null
   },
@@ -54,9 +52,10 @@ export const REPOSITORY: Path = {
   },
   write: async ({ engine, settings, caller, watch, fields }) => {
     const repository = readRepository(fields, settings.watchProtocols)
-    await changeWatch(engine, caller, watch, 'configure/git_repository', { ...repository }, async (_tx, before) => {
+    await changeWatch(engine, caller, watch, 'configure/git_repository', { ...repository }, async (tx, before) => {
       const { docker_image = '', commands = [] } = before.configuration ?? {}
-      return { configuration: JSON.stringify({ ...repository, docker_image, commands }), ...ANEW }
+      const configuration = JSON.stringify({ ...repository, docker_image, commands })
+      return { configuration, ...(await newStart(tx, before)) }
     })
     return null
   },
@@ -82,8 +81,8 @@ export const OPTIONS: Path = {
   write: async ({ engine, caller, watch, fields }) => {
     const options = readOptions(fields, optionsOf(watch.options))
     const { git_ca: _, ssh_known_hosts: __, ...detail } = options
-    await changeWatch(engine, caller, watch, 'configure/options', detail, async () => {
-      return { options: JSON.stringify(options), ...ANEW }
+    await changeWatch(engine, caller, watch, 'configure/options', detail, async (tx, before) => {
+      return { options: JSON.stringify(options), ...(await newStart(tx, before)) }
     })
     return null
   },

@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
+import { GitRepository } from '../../../test/repositories/git-repository.ts'
+import type { Outcome } from '../store/runs.ts'
+import { listTasks } from '../store/watch-tasks.ts'
+import { claimWatches, findWatch, insertWatch, updateWatch, type Watch } from '../store/watches.ts'
+import { changeWatch } from './change.ts'
+import { endCommit } from './end.ts'
+import { look } from './look.ts'
+import { newStart } from './new-start.ts'
+import { startCommit } from './start.ts'
+import type { Watching } from './watching.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'writ-look-'))
+const remote = new GitRepository(folder)
+const IMAGE = `busybox@sha256:${'5'.repeat(64)}`
+const never = new AbortController().signal
+const UNKNOWN: Outcome = { status: 'unknown', returnCode: 0, errorCode: 'container_lost', errorText: 'gone' }
+let t: TestEngine
+let watching: Watching
+let made = 0
+
+beforeAll(async () => {
+  t = await startTestEngine()
+  const settings = { watchProtocols: ['file'], watchCache: join(folder, 'cache'), watchLooks: 1 } as const
+  watching = { engine: t.engine, settings }
+})
+afterAll(async () => {
+  await t.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** A watch of a branch of its own, which is called as the watch. */
+async function newWatch(more: object = {}): Promise<string> {
+  made += 1
+  const name = `w${made}`
+  const configuration = {
+    git_repo_url: remote.path,
+    git_branch_name: name,
+    git_poll_period: 60,
+    required_number_of_verified_signatures_on_commit: 0,
+    initial_last_successful_commit: '',
+    docker_image: IMAGE,
+    commands: ['true'],
+    ...more,
+  }
+  await t.engine.db.transaction().execute(tx => insertWatch(tx, { name, description: '' }))
+  await updateWatch(t.engine.db, name, { configuration: JSON.stringify(configuration) })
+  return name
+}
+
+const push = (name: string, data: string, ...parents: string[]): string => {
+  const commit = remote.commit(remote.tree({ data }), parents)
+  remote.ref(`refs/heads/${name}`, commit)
+  return commit
+}
+
+async function claim(name: string): Promise<Watch> {
+  await updateWatch(t.engine.db, name, { next_poll_at: new Date(Date.now() - 1_000) })
+  const watch = (await claimWatches(t.engine.db, t.engine.node, 100, 60_000)).find(one => one.name === name)
+  if (!watch) throw new Error('the watch was not claimed')
+  return watch
+}
+
+const lookAt = async (name: string) => await look(watching, await claim(name), never)
+const stateOf = async (name: string) => (await findWatch(t.engine.db, name)) as Watch
+const runsOf = async (name: string) =>
+  (await listTasks(t.engine.db, name)).filter(task => task.state !== 'refused').reverse()
+
+async function endNewest(name: string, outcome: Outcome): Promise<void> {
+  const id = (await runsOf(name)).at(-1)?.job_id ?? ''
+  await t.engine.db.transaction().execute(tx => endCommit(tx, t.engine.node, { id }, outcome))
+}
+
+const anybody = { name: 'x', entity: '', accessorHash: '', token: undefined as never }
+
+test('a commit that was given up is not run again because the git server was away for a while', async () => {
+  const name = await newWatch()
+  const commit = push(name, '1')
+  await lookAt(name)
+  await endNewest(name, UNKNOWN)
+  expect(await stateOf(name)).toMatchObject({ state: 'given_up', failed_commit: commit })
+  // the attack: whoever makes a look fail, the git server itself for one, had the commands run a second time
+  const { configuration } = await stateOf(name)
+  const away = { ...configuration, git_repo_url: join(folder, 'away.git') }
+  await updateWatch(t.engine.db, name, { configuration: JSON.stringify(away) })
+  await lookAt(name)
+  await updateWatch(t.engine.db, name, { configuration: JSON.stringify(configuration) })
+  await lookAt(name)
+  expect(await runsOf(name)).toHaveLength(1)
+  expect(await stateOf(name)).toMatchObject({ state: 'given_up', reason_code: 'container_lost', failed_commit: commit })
+})
+
+test('nor because a newer one was refused and taken back', async () => {
+  const name = await newWatch()
+  const commit = push(name, '1')
+  await lookAt(name)
+  await endNewest(name, UNKNOWN)
+  push(name, '2', commit)
+  const { configuration } = await stateOf(name)
+  const strict = { ...configuration, required_number_of_verified_signatures_on_commit: 1 }
+  await updateWatch(t.engine.db, name, { configuration: JSON.stringify(strict) })
+  await lookAt(name)
+  expect(await stateOf(name)).toMatchObject({ state: 'refused', reason_code: 'quorum_not_met' })
+  await updateWatch(t.engine.db, name, { configuration: JSON.stringify(configuration) })
+  remote.ref(`refs/heads/${name}`, commit)
+  await lookAt(name)
+  expect(await runsOf(name)).toHaveLength(1)
+  expect(await stateOf(name)).toMatchObject({ state: 'given_up' })
+})
+
+test.each([
+  ['nobody knows whether it ran', UNKNOWN, 1],
+  ['somebody cancelled it', { status: 'failed', returnCode: 0, errorCode: 'job_killed', errorText: 'x' }, 1],
+  ['its commands failed', { status: 'failed', returnCode: 7, errorCode: '', errorText: '' }, 2],
+] as const)('another configuration, when %s: runs %#', async (_, outcome, runs) => {
+  const name = await newWatch()
+  push(name, '1')
+  await updateWatch(t.engine.db, name, { options: JSON.stringify({ max_attempts: 1 }) })
+  await lookAt(name)
+  await endNewest(name, outcome)
+  await changeWatch(t.engine, anybody, { name }, 'configure', {}, newStart)
+  await lookAt(name)
+  expect(await runsOf(name)).toHaveLength(runs)
+})
+
+test('what was judged before a change is not started by a look that was overtaken by another of the same node', async () => {
+  const name = await newWatch()
+  const commit = push(name, '1')
+  const slow = await claim(name)
+  await changeWatch(t.engine, anybody, { name }, 'configure', {}, async () => undefined)
+  await updateWatch(t.engine.db, name, { lease_until: new Date(0) })
+  await claim(name)
+  const verdict = { accepted: { commit } as never, signers: [] }
+  const plan = { commit, image: IMAGE, commands: ['true'] } as never
+  const times = { polled_at: new Date(), next_poll_at: new Date() }
+  expect(await startCommit(watching, slow, { candidate: { commit, object: commit }, plan, verdict, times })).toBeNull()
+  expect(await runsOf(name)).toEqual([])
+})
+
+test('a commit that was taken up before its access was changed has not failed, and is taken up again', async () => {
+  const name = await newWatch()
+  push(name, '1')
+  await updateWatch(t.engine.db, name, { options: JSON.stringify({ max_attempts: 1 }) })
+  await lookAt(name)
+  await endNewest(name, { status: 'failed', returnCode: 0, errorCode: 'watch_changed', errorText: 'x' })
+  expect(await stateOf(name)).toMatchObject({ state: 'watching', failures: 0 })
+  await updateWatch(t.engine.db, name, { retry_at: new Date(0) })
+  await lookAt(name)
+  expect((await runsOf(name)).map(task => task.attempt)).toEqual([1, 1])
+})
+
+test('refusals that are never twice the same do not fill the database', async () => {
+  const name = await newWatch({ git_repo_url: join(folder, 'none.git') })
+  const { configuration } = await stateOf(name)
+  for (let round = 0; round < 15; round += 1) {
+    const moved = { ...configuration, git_repo_url: join(folder, `none-${round}.git`) }
+    await updateWatch(t.engine.db, name, { configuration: JSON.stringify(moved) })
+    await lookAt(name)
+  }
+  expect(await listTasks(t.engine.db, name)).toHaveLength(10)
+})
