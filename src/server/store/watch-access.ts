@@ -9,7 +9,7 @@ export async function dueAccess(db: Database, share: number): Promise<string[]> 
     where sealed_secret_id is not null and (maintained_until is null or maintained_until < now())
       and (sealed_old_secret_id is not null or secret_id_renewed_at is null
         or now() - secret_id_renewed_at > ceil((access ->> 'secret_id_ttl')::numeric * ${share}::numeric) * interval '1 second')
-    order by name`.execute(db)
+    order by maintained_until nulls first limit 100`.execute(db)
   return rows.map(row => row.name)
 }
 

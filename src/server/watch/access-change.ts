@@ -42,23 +42,32 @@ const SHARE = 0.1
 /** How long another node leaves a replacement alone that did not come to an end. */
 const LEASE_MS = 60_000
 
-/** Replaces SecretIDs that are due and destroys those that were replaced and could not be destroyed then. */
+/** An answer that comes in drops would otherwise never end. */
+const PATIENCE_MS = 45_000
+
+/**
+ * Replaces SecretIDs that are due and destroys those that were replaced and could not be destroyed then. All at once and not for ever:
+ * the Vault of one watch must not let the SecretIDs of others expire.
+ */
 export async function maintainAccess(engine: Engine): Promise<void> {
-  for (const name of await dueAccess(engine.db, SHARE)) {
-    const watch = await claimMaintenance(engine.db, name, LEASE_MS)
-    if (!watch?.access || !watch.sealed_secret_id) continue
-    try {
-      await replace(engine, watch as Watch & { sealed_secret_id: string })
-    } catch (error) {
-      engine.log.warn(
-        { watch: name, err: accessError(error) },
-        'the SecretID of a watch was not replaced; trying again',
-      )
-    }
+  await Promise.all((await dueAccess(engine.db, SHARE)).map(async name => await maintain(engine, name)))
+}
+
+async function maintain(engine: Engine, name: string): Promise<void> {
+  const watch = await claimMaintenance(engine.db, name, LEASE_MS)
+  if (!watch?.access || !watch.sealed_secret_id) return
+  try {
+    await replace(engine, watch as Watch & { sealed_secret_id: string }, AbortSignal.timeout(PATIENCE_MS))
+  } catch (error) {
+    engine.log.warn({ watch: name, err: accessError(error) }, 'the SecretID of a watch was not replaced; trying again')
   }
 }
 
-async function replace(engine: Engine, watch: Watch & { sealed_secret_id: string }): Promise<void> {
+async function replace(
+  engine: Engine,
+  watch: Watch & { sealed_secret_id: string },
+  signal: AbortSignal,
+): Promise<void> {
   const { access, sealed_secret_id, sealed_old_secret_id } = watch
   if (!access) return
   const [current = '', replaced] = await unseal(
@@ -68,10 +77,10 @@ async function replace(engine: Engine, watch: Watch & { sealed_secret_id: string
   const vault = accessVault(access)
   try {
     if (replaced !== undefined) {
-      await destroyOld(vault, access, new Secret(current), new Secret(replaced))
+      await destroyOld(vault, access, { secretId: new Secret(current), old: new Secret(replaced) }, signal)
       await updateWatch(engine.db, watch.name, { sealed_old_secret_id: null })
     }
-    await renewSecretId(vault, access, new Secret(current), async fresh => {
+    const keep = async (fresh: Secret) => {
       const [sealed = ''] = await seal(engine, [fresh.reveal()])
       return await engine.db.transaction().execute(async tx => {
         const kept = await replaceSecretId(tx, watch.name, { from: sealed_secret_id, to: sealed })
@@ -80,7 +89,8 @@ async function replace(engine: Engine, watch: Watch & { sealed_secret_id: string
         }
         return kept
       })
-    })
+    }
+    await renewSecretId(vault, access, new Secret(current), keep, signal)
     await updateWatch(engine.db, watch.name, { sealed_old_secret_id: null, maintained_until: null })
   } finally {
     await vault.close()

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { WritError } from '../../protocol/errors.ts'
 import { destroySecretId, loginAppRole, newSecretId } from '../../vault/approle.ts'
 import { Vault } from '../../vault/client.ts'
@@ -89,10 +90,16 @@ export async function renewSecretId(
 }
 
 /** Destroys a SecretID that was replaced and could not be destroyed then. */
-export async function destroyOld(vault: Vault, access: WatchAccess, secretId: Secret, old: Secret): Promise<void> {
-  const { token } = await login(vault, access, secretId)
+export async function destroyOld(
+  vault: Vault,
+  access: WatchAccess,
+  { secretId, old }: { secretId: Secret; old: Secret },
+  signal: AbortSignal,
+): Promise<void> {
+  const { token } = await login(vault, access, secretId, signal)
   try {
-    await destroySecretId(vault, token, { mount: access.approle_mount_point, role: access.role_name, secretId: old })
+    const role = { mount: access.approle_mount_point, role: access.role_name, secretId: old }
+    await destroySecretId(vault, token, role, signal)
   } finally {
     await forget(vault, token)
   }
@@ -102,12 +109,15 @@ export async function destroyOld(vault: Vault, access: WatchAccess, secretId: Se
 export async function loginForRun(
   engine: Engine,
   vault: Vault,
+  access: WatchAccess,
   current: () => Promise<Watch>,
   signal?: AbortSignal,
 ): Promise<VaultAuth> {
   for (let tried = 0; ; tried += 1) {
     const watch = await current()
     if (!watch.access || !watch.sealed_secret_id) throw new WritError('watch_access_missing')
+    // moved in this moment: the SecretID of the other Vault is not for this one
+    if (!isDeepStrictEqual(watch.access, access)) throw new WritError('watch_changed')
     const [secretId = ''] = await unseal(engine, [watch.sealed_secret_id], signal)
     try {
       return await login(vault, watch.access, new Secret(secretId), signal)

@@ -9,11 +9,12 @@ import type { Engine } from '../jobs/engine.ts'
 import { renewalDue } from '../jobs/keep-alive.ts'
 import { seal, unseal } from '../jobs/sealed.ts'
 import type { Job } from '../store/jobs.ts'
+import type { WatchAccess } from '../store/watch-schema.ts'
 import { dueTaskTokens, findTaskOfJob, keepToken, type WatchTask } from '../store/watch-tasks.ts'
 import { findWatch, type Watch } from '../store/watches.ts'
 import { accessError, accessVault, loginForRun } from './access.ts'
 import type { Plan } from './plan.ts'
-import { type NamedRequest, variableOf } from './requests.ts'
+import { type NamedRequest, variableOf, vaultPathOf } from './requests.ts'
 
 /**
  * Makes the requests of a run, each response-wrapped, one after another (gitops.md §9); answers variables and wrapping tokens. The
@@ -38,8 +39,8 @@ export async function makeRequests(
   const vault = accessVault(access)
   try {
     const current = async () => (await findWatch(engine.db, watch.name)) ?? watch
-    const auth = await loginForRun(engine, vault, current, signal)
-    await keep(engine, job.id, auth)
+    const auth = await loginForRun(engine, vault, access, current, signal)
+    await keep(engine, job.id, auth, access)
     const tokens = new Map<string, Secret>()
     for (const request of plan.requests) {
       tokens.set(variableOf(request.name), await makeRequest(vault, auth.token, request, signal))
@@ -56,11 +57,11 @@ export async function makeRequests(
 }
 
 async function makeRequest(vault: Vault, token: Secret, request: NamedRequest, signal: AbortSignal): Promise<Secret> {
-  const [path = '', query] = request.path.split(/\?(.*)/s, 2)
+  const { path, query } = vaultPathOf(request)
   try {
     const answer = await vault.send({
       method: request.method as 'GET',
-      path: decodeURIComponent(path.replace(/^\/v1\//, '')),
+      path,
       query,
       token,
       body: Object.keys(request.options).length > 0 ? request.options : undefined,
@@ -76,21 +77,39 @@ async function makeRequest(vault: Vault, token: Secret, request: NamedRequest, s
   }
 }
 
-async function keep(engine: Engine, jobId: string, auth: VaultAuth): Promise<void> {
-  const [sealed = ''] = await seal(engine, [auth.token.reveal()])
+/** What is kept, encrypted, of the token of a run. */
+interface Kept {
+  readonly token: string
+  /** Where it came from. The attack: what is configured now may be another Vault, which would be sent the token of this one. */
+  readonly access: WatchAccess
+  /** When it ends by itself, in milliseconds; null for never. */
+  readonly until: number | null
+}
+
+async function keep(engine: Engine, jobId: string, auth: VaultAuth, access: WatchAccess): Promise<void> {
+  const until = auth.leaseSeconds > 0 ? Date.now() + auth.leaseSeconds * 1000 : null
+  const kept: Kept = { token: auth.token.reveal(), access, until }
+  const [sealed = ''] = await seal(engine, [JSON.stringify(kept)])
   await keepToken(engine.db, jobId, sealed, renewalDue(auth.leaseSeconds))
 }
 
-/** How long the other Vault may take; one that is away is asked again by `releaseTokens`. */
-const RELEASE_MS = 5_000
+/** How long the other Vault may take; one that is away is asked again by `maintainTokens`. */
+const PATIENCE_MS = 5_000
+/** After the end of a token, for clocks that differ. */
+const GRACE_MS = 60_000
 
 /** Revokes the token that the requests of a job were made with, and with it what they brought. */
 export async function releaseToken(engine: Engine, jobId: string): Promise<void> {
   const task = await findTaskOfJob(engine.db, jobId)
   if (!task?.sealed_vault_token) return
   try {
-    await withToken(engine, task, async (vault, token) => {
-      await revokeSelf(vault, token, AbortSignal.timeout(RELEASE_MS))
+    await withToken(engine, task.sealed_vault_token, async (vault, token, { until }) => {
+      try {
+        await revokeSelf(vault, token, AbortSignal.timeout(PATIENCE_MS))
+      } catch (error) {
+        // it has ended by itself; asking for ever would keep the watch from being removed
+        if (until === null || Date.now() < until + GRACE_MS) throw error
+      }
       await keepToken(engine.db, jobId, null, null)
     })
   } catch (error) {
@@ -101,36 +120,40 @@ export async function releaseToken(engine: Engine, jobId: string): Promise<void>
 /** How soon another node or the next round may try again. */
 const AGAIN_MS = 15_000
 
-/** Renews the tokens of running jobs that are due, and revokes those of ended ones that could not be revoked then. */
+/**
+ * Renews the tokens of running jobs that are due, and revokes those of ended ones that could not be revoked then. All at once: one
+ * Vault that does not answer must not let the tokens of others end.
+ */
 export async function maintainTokens(engine: Engine): Promise<void> {
-  for (const task of await dueTaskTokens(engine.db, AGAIN_MS)) {
-    if (task.state !== 'started') await releaseToken(engine, task.job_id ?? '')
-    else await renew(engine, task)
-  }
+  const due = await dueTaskTokens(engine.db, AGAIN_MS)
+  await Promise.all(
+    due.map(async task =>
+      task.state === 'started' ? await renew(engine, task) : await releaseToken(engine, task.job_id ?? ''),
+    ),
+  )
 }
 
-async function renew(engine: Engine, task: WatchTask): Promise<void> {
+async function renew(engine: Engine, { job_id, sealed_vault_token }: WatchTask): Promise<void> {
   try {
-    await withToken(engine, task, async (vault, token) => {
-      const auth = await renewSelf(vault, token)
-      await keep(engine, task.job_id ?? '', auth)
+    await withToken(engine, sealed_vault_token ?? '', async (vault, token, { access }) => {
+      const auth = await renewSelf(vault, token, AbortSignal.timeout(PATIENCE_MS))
+      await keep(engine, job_id ?? '', auth, access)
     })
   } catch (error) {
-    engine.log.warn({ job: task.job_id, err: accessError(error) }, 'the Vault token of a run was not renewed')
+    engine.log.warn({ job: job_id, err: accessError(error) }, 'the Vault token of a run was not renewed')
   }
 }
 
 async function withToken(
   engine: Engine,
-  task: WatchTask,
-  action: (vault: Vault, token: Secret) => Promise<void>,
+  sealed: string,
+  action: (vault: Vault, token: Secret, kept: Kept) => Promise<void>,
 ): Promise<void> {
-  const watch = await findWatch(engine.db, task.watch)
-  if (!watch?.access || !task.sealed_vault_token) return
-  const [token = ''] = await unseal(engine, [task.sealed_vault_token])
-  const vault = accessVault(watch.access)
+  const [text = ''] = await unseal(engine, [sealed])
+  const kept = JSON.parse(text) as Kept
+  const vault = accessVault(kept.access)
   try {
-    await action(vault, new Secret(token))
+    await action(vault, new Secret(kept.token), kept)
   } finally {
     await vault.close()
   }

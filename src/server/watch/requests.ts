@@ -1,3 +1,5 @@
+import { WritError } from '../../protocol/errors.ts'
+import { urlPath } from '../../vault/path.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { seal, unseal } from '../jobs/sealed.ts'
 import type { Tx } from '../store/database.ts'
@@ -26,12 +28,40 @@ export function readRequest(name: string, fields: Fields): NamedRequest {
   if (/[\p{Cc}\s#\\]/u.test(path) || plain.split('/').some(part => part === '.' || part === '..')) {
     throw refused('"path" must be a plain path, without dots and blanks')
   }
+  // a path that is no path of Vault's is stored with a warning, as it always was; one that hides what it asks for is not
+  if (path.startsWith('/v1/')) asField(() => vaultPathOf({ name, path }))
   const method = fields.text('method', 'GET') || 'GET'
   if (!METHODS.includes(method))
     throw refused(`"method" must be one of GET, POST, LIST, PUT or DELETE, got: ${method.slice(0, 100)}`)
   const wrap_ttl = fields.seconds('wrap_ttl', SHORTEST_WRAP)
   if (wrap_ttl < SHORTEST_WRAP) throw refused(`"wrap_ttl" must be no less than 60s, got: ${wrap_ttl}s`)
   return { name, path, method, options: fields.map('options'), wrap_ttl }
+}
+
+/**
+ * The path that is asked for, without `/v1/`, and what is behind its `?`. Throws `watch_request_failed` for what Vault's client would
+ * not send. The attack: `%2e%2e`, or a `%` that is not one, showed as one path and meant another, or none, for which the job would wait.
+ */
+export function vaultPathOf({ name, path }: Pick<NamedRequest, 'name' | 'path'>): { path: string; query?: string } {
+  const [plain = '', query] = path.split(/\?(.*)/s, 2)
+  try {
+    if (!plain.startsWith('/v1/')) throw new Error('the path does not begin with /v1/')
+    const decoded = decodeURIComponent(plain.slice('/v1/'.length))
+    urlPath(decoded)
+    return { path: decoded, ...(query === undefined ? {} : { query }) }
+  } catch (error) {
+    const why = error instanceof URIError ? 'a % in the path that encodes nothing' : (error as Error).message
+    throw new WritError('watch_request_failed', `${name}: ${why}`)
+  }
+}
+
+function asField(check: () => unknown): void {
+  try {
+    check()
+  } catch (error) {
+    if (!(error instanceof WritError)) throw error
+    throw refused(`"path" must be a plain path: ${error.detail}`)
+  }
 }
 
 /** In capitals, and with `_` for whatever a shell's name cannot have (gitops.md §9, 6). */
