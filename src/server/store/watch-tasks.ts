@@ -104,7 +104,7 @@ export async function newestRun(db: Database | Tx, watch: string, commit: string
 }
 
 /** Newest first. */
-export async function listTasks(db: Database, watch: string, limit = 1000): Promise<WatchTask[]> {
+export async function listTasks(db: Database | Tx, watch: string, limit = 1000): Promise<WatchTask[]> {
   return await db
     .selectFrom('watch_tasks')
     .selectAll()

@@ -3,6 +3,10 @@ import { record } from '../audit/audit.ts'
 import type { Caller } from '../jobs/caller.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { actorOf } from '../jobs/submit.ts'
+import type { Tx } from '../store/database.ts'
+import { listKeys } from '../store/watch-keys.ts'
+import { listRequests } from '../store/watch-requests.ts'
+import { listTasks } from '../store/watch-tasks.ts'
 import {
   deleteWatch,
   findWatch,
@@ -46,15 +50,37 @@ export async function enableWatch(engine: Engine, caller: Caller, name: string, 
   await engine.db.transaction().execute(async tx => {
     if (!(await insertWatch(tx, { name, description }))) {
       const there = await lockWatch(tx, name)
-      if (!there || isInUse(there)) throw new WritError('watch_exists', `${there?.name ?? name}/`)
+      if (!there || isInUse(there) || (await hasRecords(tx, there.name)))
+        throw new WritError('watch_exists', `${there?.name ?? name}/`)
       await updateWatch(tx, there.name, { name, description })
     }
     await record(tx, { action: 'watch.created', actor: actorOf(caller), detail: { watch: name } })
   })
 }
 
+/**
+ * Anything at all that somebody wrote. The attack: whoever may make `a-b` and nothing else would take over `a_b` with the password for
+ * its repository, which was written before the configuration, and send it to a server of theirs.
+ */
 function isInUse(watch: Watch): boolean {
-  return watch.configuration !== null || watch.access !== null || watch.accepted_commit !== ''
+  const { configuration, access, vaults, kubernetes_job, task_configuration } = watch
+  const { sealed_git_credential, sealed_ssh_key, sealed_webhook_secret } = watch
+  const written = [configuration, access, vaults, kubernetes_job, task_configuration]
+  const secrets = [sealed_git_credential, sealed_ssh_key, sealed_webhook_secret]
+  return (
+    [...written, ...secrets].some(record => record !== null) ||
+    watch.accepted_commit !== '' ||
+    Object.keys(watch.options).length > 0
+  )
+}
+
+async function hasRecords(tx: Tx, watch: string): Promise<boolean> {
+  const [keys, requests, tasks] = [
+    await listKeys(tx, watch),
+    await listRequests(tx, watch),
+    await listTasks(tx, watch, 1),
+  ]
+  return keys.length + requests.length + tasks.length > 0
 }
 
 /** `vault secrets disable NAME`: with everything that is kept of it; its jobs stay. Throws `watch_busy` while one runs. */

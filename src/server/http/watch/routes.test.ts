@@ -294,6 +294,22 @@ describe('mounts', () => {
     expect(await write('sys/mounts/x', {})).toMatchObject({ http: 400 })
   })
 
+  test.each([
+    ['configure/git_credential', { username: 'u', password: 'p' }],
+    ['configure/webhook', { secret: 'x'.repeat(16) }],
+    ['configure/options', { mode: 'every' }],
+    ['configure/vault_request/x', { path: '/v1/kv/x' }],
+    ['task/configure', { task_timeout: '5m' }],
+  ])('one with %s is not taken over under its other spelling', async (path, body) => {
+    await write('sys/mounts/mine_b', { type: 'flant_gitops' })
+    await write(`mine_b/${path}`, body)
+    expect(await write('sys/mounts/mine-b', { type: 'flant_gitops' })).toMatchObject({
+      http: 400,
+      body: { code: 'watch_exists' },
+    })
+    await ask('DELETE', 'sys/mounts/mine_b')
+  })
+
   test('one that was never used may be enabled under its other spelling', async () => {
     await write('sys/mounts/a_b', { type: 'flant_gitops' })
     expect(await write('sys/mounts/a-b/', { type: 'plugin', plugin_name: 'flant_gitops' })).toMatchObject({ http: 204 })

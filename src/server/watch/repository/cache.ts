@@ -7,14 +7,14 @@ import { git } from './git.ts'
 /** Who is at work in a folder: fetches of one address wait for each other. */
 const busy = new Map<string, Promise<unknown>>()
 
-/** The bare repository on this machine that holds what was fetched from one address. */
+/** The bare repository on this machine that holds what was fetched from one source. */
 export class Cache {
   readonly directory: string
   /** Called when it is removed: whoever has a git at work in it would go on with the old one. */
   onRemoved: () => void = () => undefined
 
-  constructor(parent: string, url: string) {
-    this.directory = join(parent, `${createHash('sha256').update(url).digest('hex').slice(0, 32)}.git`)
+  constructor(parent: string, source: string) {
+    this.directory = join(parent, `${createHash('sha256').update(source).digest('hex').slice(0, 32)}.git`)
   }
 
   /** Makes it if it is not there; two at once do no harm. */

@@ -14,7 +14,7 @@ export interface RepositoryOptions {
   /** Lines of a known_hosts file; without them no ssh server is trusted. */
   readonly knownHosts?: string | undefined
   readonly limits?: Partial<Limits> | undefined
-  /** Bare repositories are kept below it, a folder per address. Nothing in it is secret or worth a backup. */
+  /** Bare repositories are kept below it, a folder per address and whom to believe there. Nothing in it is secret or worth a backup. */
   readonly cacheDirectory: string
   /** Default: https and ssh. http and file are for tests and for repositories on this machine. */
   readonly protocols?: readonly Protocol[] | undefined

@@ -73,12 +73,21 @@ export interface Repository {
   close(): void
 }
 
+/**
+ * Who is believed to be at an address, besides the address. The attack: somebody who sets authority and proxy of one watch lets a
+ * server of their own say that the branch is at a commit which another watch has fetched; git finds it in a copy that both share,
+ * and what only that one may read is in the files of this one.
+ */
+function sourceOf(url: string, { ca, proxy, knownHosts }: RepositoryOptions): string {
+  return JSON.stringify([url, ca ?? '', proxy?.reveal() ?? '', knownHosts ?? ''])
+}
+
 /** Throws `repository_address_invalid` or `repository_branch_invalid`; does not ask the server yet. */
 export function openRepository(options: RepositoryOptions): Repository {
   const address = parseAddress(options.address, options.protocols)
   const ref = watchedRef(options.branch)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const cache = new Cache(options.cacheDirectory, address.url)
+  const cache = new Cache(options.cacheDirectory, sourceOf(address.url, options))
   const remote = new Remote(address, ref, options, limits, cache)
   const reader = new ObjectReader(cache.directory, limits.objectBytes)
   cache.onRemoved = () => reader.close()

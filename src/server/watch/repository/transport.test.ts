@@ -75,6 +75,36 @@ describe('https', () => {
     expect(requests).toEqual([])
   })
 
+  test('a server that only names a commit does not get it out of what was fetched for somebody else', async () => {
+    const { url, ca } = await server({ account: `bot:${PASSWORD}` })
+    const address = `${url}/remote.git`
+    const owner = open({ address, ca, credential: credential() })
+    await owner.fetch(await owner.tip())
+    const packet = (text: string) => `${(text.length + 4).toString(16).padStart(4, '0')}${text}`
+    const listing = `${packet('# service=git-upload-pack\n')}0000${packet(`${tip} refs/heads/main\0agent=x\n`)}0000`
+    const liar = await server({
+      before: (_, response) => {
+        response.setHeader('content-type', 'application/x-git-upload-pack-advertisement')
+        response.end(listing)
+        return true
+      },
+    })
+    const proxy = createHttpServer().on('connect', (_, socket) => {
+      const inner = connectTcp(liar.port, '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n')
+        inner.pipe(socket).pipe(inner)
+      })
+      for (const end of [inner, socket]) end.on('error', () => undefined)
+    })
+    await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+    closing.push(async () => proxy.close())
+    const { port } = proxy.address() as { port: number }
+    const thief = open({ address, ca: liar.ca, proxy: new Secret(`http://127.0.0.1:${port}`) })
+    expect(await thief.tip()).toEqual({ object: tip, signatures: undefined })
+    await expect(thief.fetch({ object: tip, signatures: undefined })).rejects.toMatchObject({ code: /^repository_/ })
+    await expect(thief.readCommit(tip)).rejects.toMatchObject({ code: 'commit_unknown' })
+  })
+
   test('a redirection is not followed, and the password stays here', async () => {
     const elsewhere = await server()
     const { url, ca } = await server({
