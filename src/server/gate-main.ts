@@ -7,7 +7,7 @@ import type { AuditEntry } from './audit/audit.ts'
 import { Alarms } from './gate/alarms.ts'
 import { Gate } from './gate/gate.ts'
 import { MemoryUses } from './gate/uses/memory.ts'
-import type { Uses } from './gate/uses/uses.ts'
+import { rememberedMs, type Uses } from './gate/uses/uses.ts'
 import type { GateConfig } from './gate-config.ts'
 import { createSchedulers } from './gate-schedulers.ts'
 import { Identity } from './identity/identity.ts'
@@ -50,7 +50,7 @@ export async function startGate(
     if (!shared) closers.push(() => identity.close())
     const schedulers = await createSchedulers(config, db)
     closers.push(async () => await Promise.all([...schedulers.values()].map(scheduler => scheduler.close())))
-    const uses = await usesOf(db, log)
+    const uses = await usesOf(config, db, log)
     closers.push(() => uses.close())
     const record = await recordOf(db)
     const alarms = new Alarms(log, config.values.alarmUrl, async ({ address, ...detail }) => {
@@ -111,10 +111,11 @@ async function openStore(
   return db
 }
 
-async function usesOf(db: Database | null, log: Logger): Promise<Uses> {
-  if (!db) return new MemoryUses()
+async function usesOf({ gate }: GateConfig, db: Database | null, log: Logger): Promise<Uses> {
+  const remembered = rememberedMs(gate.taskLifeMs)
+  if (!db) return new MemoryUses(remembered)
   const { PostgresUses } = await import('./gate/uses/postgres.ts')
-  return new PostgresUses(db, log)
+  return new PostgresUses(db, log, { rememberedMs: remembered })
 }
 
 async function recordOf(db: Database | null): Promise<(entry: AuditEntry) => Promise<void>> {

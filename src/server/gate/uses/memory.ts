@@ -12,9 +12,11 @@ interface Entry {
 /** For a gate that is alone and without a database: forgets everything when it ends, as vault-gatekeeper's did. */
 export class MemoryUses implements Uses {
   readonly #entries = new Map<string, Entry>()
+  readonly #rememberedMs: number
   readonly #now: () => number
 
-  constructor(now: () => number = () => performance.now()) {
+  constructor(rememberedMs = REMEMBERED_MS, now: () => number = () => performance.now()) {
+    this.#rememberedMs = rememberedMs
     this.#now = now
   }
 
@@ -57,7 +59,7 @@ export class MemoryUses implements Uses {
   /** Entries lie in the order of their age. */
   #forget(): void {
     for (const [task, { since, pending }] of this.#entries) {
-      if (this.#now() - since < REMEMBERED_MS) return
+      if (this.#now() - since < this.#rememberedMs) return
       if (pending.size === 0) this.#entries.delete(task)
     }
   }

@@ -4,7 +4,7 @@ import { WritError } from '../../../protocol/errors.ts'
 import { record } from '../../audit/audit.ts'
 import type { Database } from '../../store/database.ts'
 import { forgetUses, giveUseBack, keepUse, takeUse } from '../../store/gate-uses.ts'
-import { LEASE_MS, PATIENCE_MS, REMEMBERED_MS, type Use, type Uses } from './uses.ts'
+import { LEASE_MS, PATIENCE_MS, REMEMBERED_MS, STORE_MS, type Use, type Uses } from './uses.ts'
 
 const FORGET_EVERY_MS = 600_000
 /** Pauses between looks at a use that somebody else is deciding. */
@@ -15,20 +15,26 @@ export class PostgresUses implements Uses {
   readonly #db: Database
   readonly #log: Logger
   readonly #leaseMs: number
+  readonly #storeMs: number
   readonly #forgetting: NodeJS.Timeout
 
-  constructor(db: Database, log: Logger, leaseMs = LEASE_MS) {
+  constructor(
+    db: Database,
+    log: Logger,
+    { leaseMs = LEASE_MS, storeMs = STORE_MS, rememberedMs = REMEMBERED_MS } = {},
+  ) {
     this.#db = db
     this.#log = log
     this.#leaseMs = leaseMs
-    const forget = () => forgetUses(db, REMEMBERED_MS).catch(error => log.warn({ err: error }, 'old uses stay'))
+    this.#storeMs = storeMs
+    const forget = () => forgetUses(db, rememberedMs).catch(error => log.warn({ err: error }, 'old uses stay'))
     this.#forgetting = setInterval(() => void forget(), FORGET_EVERY_MS).unref()
   }
 
   async take(task: string, limit: number, signal: AbortSignal): Promise<Use> {
     const end = performance.now() + PATIENCE_MS
     for (let pause = LOOK_AGAIN_MS; ; pause = Math.min(1_000, pause * 1.5)) {
-      const { outcome, use } = await takeUse(this.#db, task, limit, this.#leaseMs)
+      const { outcome, use } = await this.#inTime(takeUse(this.#db, task, limit, this.#leaseMs))
       if (outcome === 'taken') return this.#use(use)
       if (outcome === 'served') throw new WritError('task_served')
       if (performance.now() + pause > end) throw new WritError('task_pending')
@@ -42,14 +48,34 @@ export class PostgresUses implements Uses {
     clearInterval(this.#forgetting)
   }
 
+  /**
+   * A store that neither answers nor breaks off keeps nobody waiting. What it still does then is undone: a use that was taken comes back
+   * by itself, and one that was kept is given back by whoever throws its token away. Throws `store_unavailable`.
+   */
+  async #inTime<T>(work: Promise<T>): Promise<T> {
+    const over = new AbortController()
+    const late = sleep(this.#storeMs, undefined, { signal: over.signal }).then(() => {
+      throw new Error('no answer in time')
+    })
+    try {
+      return await Promise.race([work, late])
+    } catch (cause) {
+      throw new WritError('store_unavailable', undefined, { cause })
+    } finally {
+      over.abort()
+    }
+  }
+
   #use(use: number): Use {
     return {
       keep: async ({ actor, detail }) =>
-        await this.#db.transaction().execute(async tx => {
-          const kept = await keepUse(tx, use)
-          if (kept) await record(tx, { action: 'gate.issued', actor, detail })
-          return kept
-        }),
+        await this.#inTime(
+          this.#db.transaction().execute(async tx => {
+            const kept = await keepUse(tx, use)
+            if (kept) await record(tx, { action: 'gate.issued', actor, detail })
+            return kept
+          }),
+        ),
       giveBack: async () => {
         for (let failures = 0; ; failures++) {
           try {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../../test/database.ts'
@@ -6,7 +7,7 @@ import { type Database, migrate, openDatabase } from '../../store/database.ts'
 import { giveUseBack, takeUse } from '../../store/gate-uses.ts'
 import { MemoryUses } from './memory.ts'
 import { PostgresUses } from './postgres.ts'
-import type { Use, Uses } from './uses.ts'
+import { rememberedMs, type Use, type Uses } from './uses.ts'
 
 const log = pino({ level: 'silent' })
 const signal = new AbortController().signal
@@ -103,7 +104,7 @@ describe.each<[string, () => Uses]>([
 
 test('in memory, what is long past is forgotten, and nothing else', async () => {
   let now = 0
-  const uses = new MemoryUses(() => now)
+  const uses = new MemoryUses(rememberedMs(120_000), () => now)
   const [old, young] = [fresh(), fresh()]
   await (await uses.take(old, 1, signal)).keep(FACTS)
   now += 23 * 3_600_000
@@ -114,9 +115,45 @@ test('in memory, what is long past is forgotten, and nothing else', async () => 
   await expect(uses.take(young, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
 })
 
+test('a task that may ask for days is remembered for longer', async () => {
+  const day = 24 * 3_600_000
+  expect(rememberedMs(120_000)).toBe(day)
+  let now = 0
+  const uses = new MemoryUses(rememberedMs(2 * day), () => now)
+  const task = fresh()
+  await (await uses.take(task, 1, signal)).keep(FACTS)
+  now += 2 * day
+  await expect(uses.take(task, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
+})
+
+test('in PostgreSQL, a store that does not answer keeps nobody waiting, and what it does later burns nothing', async () => {
+  const uses = new PostgresUses(db, log, { storeMs: 300, leaseMs: 1_000 })
+  const [taking, keeping] = [fresh(), fresh()]
+  const use = await uses.take(keeping, 1, signal)
+  const stuck = Promise.withResolvers<void>()
+  const holding = Promise.withResolvers<void>()
+  const holder = db.transaction().execute(async tx => {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${taking}, 5))`.execute(tx)
+    await sql`select * from gate_uses where task = ${keeping} for update`.execute(tx)
+    holding.resolve()
+    await stuck.promise
+  })
+  await holding.promise
+  await expect(uses.take(taking, 1, signal)).rejects.toMatchObject({ code: 'store_unavailable' })
+  await expect(use.keep(FACTS)).rejects.toMatchObject({ code: 'store_unavailable' })
+  const given = use.giveBack()
+  stuck.resolve()
+  await Promise.all([holder, given])
+  for (const task of [taking, keeping]) {
+    const again = await uses.take(task, 1, signal)
+    expect(await again.keep(FACTS)).toBe(true)
+  }
+  await uses.close()
+})
+
 describe('in PostgreSQL, a node that dies', () => {
   test('while a token is made: the use comes back when its lease is over', async () => {
-    const uses = new PostgresUses(db, log, 300)
+    const uses = new PostgresUses(db, log, { leaseMs: 300 })
     const task = fresh()
     await uses.take(task, 1, signal) // and nothing more is heard of it
     const use = await uses.take(task, 1, signal)
@@ -125,7 +162,7 @@ describe('in PostgreSQL, a node that dies', () => {
   })
 
   test('or only sleeps: what it keeps too late is refused, and the other has it', async () => {
-    const uses = new PostgresUses(db, log, 300)
+    const uses = new PostgresUses(db, log, { leaseMs: 300 })
     const task = fresh()
     const sleeper = await uses.take(task, 1, signal)
     const other = await uses.take(task, 1, signal)
@@ -137,7 +174,7 @@ describe('in PostgreSQL, a node that dies', () => {
   })
 
   test('too late also where nobody else asked', async () => {
-    const uses = new PostgresUses(db, log, 1)
+    const uses = new PostgresUses(db, log, { leaseMs: 1 })
     const sleeper = await uses.take(fresh(), 1, signal)
     await new Promise(resolve => setTimeout(resolve, 20))
     expect(await sleeper.keep(FACTS)).toBe(false)

@@ -30,5 +30,12 @@ export const ISSUE_MS = 10_000
 export const LEASE_MS = 15_000
 /** How long a request waits for others of the same task to be decided. */
 export const PATIENCE_MS = 8_000
-/** How long uses are remembered: well past the age at which a task is refused anyway, should a scheduler's clock jump. */
+/** How long uses are remembered at least. */
 export const REMEMBERED_MS = 24 * 3_600_000
+/**
+ * How long uses are remembered: well past the age at which a task is refused anyway, should a scheduler's clock jump. The attack: a
+ * task that may ask for two days gets a second token on the second, if its first is forgotten by then.
+ */
+export const rememberedMs = (taskLifeMs: number) => Math.max(REMEMBERED_MS, 2 * taskLifeMs)
+/** How long the store of uses is waited for. */
+export const STORE_MS = 5_000
