@@ -48,9 +48,9 @@ export class GateClient {
     return await this.#send('GET', '/status.json', undefined, {}, signal)
   }
 
-  /** `fields` are those of `POST /unseal` (docs/gate.md). Answers what the gate says. */
-  async unseal(fields: Readonly<Record<string, string>>): Promise<string> {
-    return said(await this.#send('POST', '/unseal', fields, {}))
+  /** `fields` are those of `POST /unseal` (docs/gate.md). `aws` and `cert` need a token as `seal` does. Answers what the gate says. */
+  async unseal(fields: Readonly<Record<string, string>>, token: Secret | null = null): Promise<string> {
+    return said(await this.#send('POST', '/unseal', fields, tokenHeader(token)))
   }
 
   /** Needs a Vault token with `update` on `writ/gate`. */

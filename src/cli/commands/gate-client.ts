@@ -93,7 +93,8 @@ export async function unseal(method: string, fields: readonly string[], options:
     pairs[name] = value === '-' ? (await readStdin()).trim() : value
   }
   if (method === 'token' && !pairs.token) pairs.token = (await findToken())?.reveal() ?? ''
-  return await tell(options, async gate => await gate.unseal(pairs))
+  const proof = ['aws', 'aws-ec2', 'cert', 'tls'].includes(method) ? await findToken() : null
+  return await tell(options, async gate => await gate.unseal(pairs, proof))
 }
 
 async function readStdin(): Promise<string> {

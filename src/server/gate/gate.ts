@@ -170,8 +170,8 @@ export class Gate {
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(ISSUE_MS)])
       wrap = await makeToken(vault, identity.token(), order, settings, limit)
-      // who hung up has no answer to burn a use for
-      if (signal.aborted) throw new WritError('vault_unavailable', 'the caller is gone')
+      // who hung up, or waits for too long already, has no answer to burn a use for
+      if (signal.aborted) throw new WritError('vault_unavailable', 'nobody waits for it any more')
       // sealed meanwhile: from then on nobody gets anything
       identity.token()
       done = await use.keep({ actor: caller.address || 'a local process', detail: detailOf(serving, wrap) })

@@ -8,6 +8,7 @@ import Fastify, {
 } from 'fastify'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Gate } from '../../gate/gate.ts'
+import { countedAs } from './caller.ts'
 import { Counters } from './counters.ts'
 import { gateRoutes } from './routes.ts'
 import type { GateHttpSettings } from './settings.ts'
@@ -41,7 +42,7 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
 
   await app.register(rateLimit, { global: false })
   const limiter = (max: number) => {
-    const count = app.createRateLimit({ max: max || 1, timeWindow: MINUTE, keyGenerator: request => request.ip })
+    const count = app.createRateLimit({ max: max || 1, timeWindow: MINUTE, keyGenerator: countedAs })
     return async (request: FastifyRequest, reply: FastifyReply) => {
       if (max === 0) return
       const verdict = await count(request)

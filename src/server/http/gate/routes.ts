@@ -49,12 +49,14 @@ export function gateRoutes(
     let wire = settings.wire
     let scheduler = ''
     try {
+      // The attack: any page that knows a task's id could have a browser ask for its token, and so burn it unseen
+      requireSameSite(request)
       identity.token()
       const asked = jsonTexts(request, ['task_id', 'scheduler', 'role'])
       if (asked.scheduler || asked.role) wire = 'v2'
       scheduler = printable(asked.scheduler)
       const found = { taskId: asked.task_id, scheduler: asked.scheduler, role: asked.role }
-      const issued = await gate.issue(found, callerOf(request), untilGone(reply))
+      const issued = await gate.issue(found, callerOf(request), untilGone(reply, ANSWER_MS))
       counters.successful += 1
       return await json(reply, 200, {
         status: 'Unsealed',
@@ -83,8 +85,9 @@ export function gateRoutes(
       requireSameSite(request)
       const type = mediaType(request)
       // anything else has no method, as in version 1; version 2 read everything as JSON
+      const fields: Fields = form ? await formFields(request) : new Map()
       const texts = form
-        ? formTexts(await formFields(request))
+        ? formTexts(fields)
         : type === 'application/json' || wire === 'v2'
           ? jsonTexts(request, UNSEAL_KEYS)
           : NO_TEXTS
@@ -92,7 +95,12 @@ export function gateRoutes(
       wire = asked.wire
       method = printable(asked.method)
       const credentials = asked.credentials(settings.userId)
-      const unsealed = await gate.unseal(credentials, operatorOf(request))
+      // The attack: with no credential of his own, anybody could undo an operator's seal
+      const by =
+        OF_THE_GATE.has(credentials.kind) && !settings.legacyAdmin
+          ? await requireAdmin(vault, request, fields)
+          : operatorOf(request)
+      const unsealed = await gate.unseal(credentials, by)
       if (form && acceptsHtml(request)) return await back(reply, unsealed ? 'unsealed' : 'already')
       const told = unsealed
         ? { message: `Unseal successful with the '${method}' method.` }
@@ -165,6 +173,12 @@ export function gateRoutes(
     return new WritError('internal', `request ${request.id}`)
   }
 }
+
+/** Methods that prove who the gate is, and not who asks. */
+const OF_THE_GATE: ReadonlySet<string> = new Set(['aws-ec2', 'cert'])
+
+/** For all peers together; what is under way then is still taken back. */
+const ANSWER_MS = 20_000
 
 const NO_TEXTS = Object.fromEntries(UNSEAL_KEYS.map(key => [key, ''])) as UnsealTexts
 

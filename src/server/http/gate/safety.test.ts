@@ -1,10 +1,20 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
+import type { FastifyReply } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startGateApp } from '../../../../test/gate-app.ts'
 import { ERRORS } from '../../../protocol/errors.ts'
 import { fingerprint } from '../../../protocol/fingerprint.ts'
 import { Secret } from '../../../vault/secret.ts'
 import { lookupSelf } from '../../../vault/token.ts'
+import { untilGone } from './caller.ts'
 
 let stack: Awaited<ReturnType<typeof startGateApp>>
 afterEach(async () => {
@@ -114,6 +124,45 @@ describe('administration', () => {
     expect(stack.bench.identity.state.sealed).toBe(true)
   })
 
+  test.each(['cert', 'tls', 'aws', 'aws-ec2'])(
+    'unsealing by %s proves who the gate is: who asks needs update on writ/gate',
+    async type => {
+      stack = await startGateApp({}, { sealed: true })
+      const { dev } = stack.bench.stack
+      const asked: string[] = []
+      const { identity } = stack.bench
+      identity.unseal = async ({ kind }) => asked.push(kind) > 0
+      for (const token of ['', 'canary', await tokenWith('read')]) {
+        const refused = await post('/unseal', { type }, token ? { 'x-vault-token': token } : {})
+        expect(refused.json()).toMatchObject({ code: 'gate_not_permitted' })
+      }
+      const form = { 'content-type': 'application/x-www-form-urlencoded' }
+      expect((await post('/unseal', `auth_type=${type}`, form)).json()).toMatchObject({ code: 'gate_not_permitted' })
+      expect(asked).toEqual([])
+      const admin = await tokenWith('update')
+      dev.seal()
+      expect((await post('/unseal', { type }, { 'x-vault-token': admin })).statusCode).toBe(503)
+      dev.unseal()
+      expect(asked).toEqual([])
+      await post('/unseal', { type }, { 'x-vault-token': admin })
+      await post('/unseal', `auth_type=${type}&vault_token=${admin}`, form)
+      expect(asked).toHaveLength(2)
+    },
+  )
+
+  test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])('%s is no method', async type => {
+    stack = await startGateApp({}, { sealed: true })
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    for (const key of ['type', 'method']) {
+      const { statusCode, json } = await post('/unseal', `{"${key}":"${type}"}`)
+      expect({ statusCode, code: json().code }).toEqual({
+        statusCode: key === 'type' ? 400 : 422,
+        code: 'login_method_unknown',
+      })
+    }
+    expect((await post('/unseal', `auth_type=${type}`, form)).statusCode).toBe(400)
+  })
+
   test('no file but the configured one is read for an app id, and no answer tells which there are', async () => {
     stack = await startGateApp({ userId: { method: 'file', path: '/etc/hostname' } }, { sealed: true })
     const ask = async (path: string) =>
@@ -128,6 +177,66 @@ describe('administration', () => {
     for (let n = 0; n < 8; n++) codes.push((await post('/unseal', { type: 'token', token: 'x' })).statusCode)
     expect(codes).toEqual([403, 403, 403, 403, 403, 429, 429, 429])
   })
+})
+
+test('a page of another site cannot ask for the token of a task, and so burn it', async () => {
+  stack = await startGateApp({})
+  stack.bench.scheduler.tasks.set('t1', {})
+  const plain = { 'content-type': 'text/plain' }
+  for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
+    const { statusCode, json } = await post('/token', { task_id: 't1' }, { ...plain, ...headers } as Record<
+      string,
+      string
+    >)
+    expect({ statusCode, code: json().code }).toEqual({ statusCode: 403, code: 'gate_not_permitted' })
+  }
+  expect((await post('/token', { task_id: 't1' }, plain)).statusCode).toBe(200)
+})
+
+test('on a Unix socket, requests are counted by who asks, as the kernel says', async () => {
+  stack = await startGateApp({ tokenRate: 3 })
+  const folder = mkdtempSync(join(tmpdir(), 'writ-rate-'))
+  chmodSync(folder, 0o755)
+  const path = join(folder, 'gate.sock')
+  try {
+    await stack.app.listen({ path })
+    chmodSync(path, 0o666)
+    const ask = async (uid: number) => {
+      const args = [
+        '-s',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        '--unix-socket',
+        path,
+        '-d',
+        '{}',
+        'http://gate/token',
+      ]
+      return (await promisify(execFile)('curl', args, { uid })).stdout
+    }
+    const codes = []
+    for (let n = 0; n < 5; n++) codes.push(await ask(4001))
+    expect(codes).toEqual(['403', '403', '403', '429', '429'])
+    expect(await ask(4002)).toBe('403')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('who was gone before anybody listened is gone', async () => {
+  stack = await startGateApp({})
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  client.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  const [, raw] = (await once(server, 'request')) as [unknown, ServerResponse]
+  expect(untilGone({ raw } as Pick<FastifyReply, 'raw'>, 60_000).aborted).toBe(false)
+  client.destroy()
+  await once(raw, 'close')
+  expect(untilGone({ raw } as Pick<FastifyReply, 'raw'>, 60_000).aborted).toBe(true)
+  server.close()
 })
 
 test('requests of one address are limited, with the seconds to wait', async () => {

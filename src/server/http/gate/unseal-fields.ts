@@ -45,17 +45,17 @@ export interface UnsealRequest {
 export function unsealRequest(texts: UnsealTexts, fallback: Wire): UnsealRequest {
   const wire = texts.method ? 'v2' : texts.type ? 'v1' : fallback
   const asked = texts.method || texts.type
-  const method = NAMES[asked] ?? asked
+  const method = NAMES.get(asked) ?? asked
   return { wire, method, credentials: allowed => credentialsOf(method, texts, allowed) }
 }
 
 /** Other names of methods. */
-const NAMES: Readonly<Record<string, string>> = {
-  'token-wrapped': 'wrapped-token',
-  'aws-ec2': 'aws',
-  'approle-wrapped': 'approle',
-  tls: 'cert',
-}
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['token-wrapped', 'wrapped-token'],
+  ['aws-ec2', 'aws'],
+  ['approle-wrapped', 'approle'],
+  ['tls', 'cert'],
+])
 
 /** The fields of the page, and of vault-gatekeeper's, as keys of the JSON body. */
 const FORM: Readonly<Record<string, Partial<Record<keyof UnsealTexts, string>>>> = {
@@ -81,7 +81,8 @@ const FORM: Readonly<Record<string, Partial<Record<keyof UnsealTexts, string>>>>
 /** The texts of a form. Throws `login_method_unknown`. */
 export function formTexts(fields: Fields): UnsealTexts {
   const type = fields.get('auth_type') ?? ''
-  const names = FORM[NAMES[type] ?? type] ?? {}
+  const method = NAMES.get(type) ?? type
+  const names = (Object.hasOwn(FORM, method) && FORM[method]) || {}
   const texts = Object.fromEntries(UNSEAL_KEYS.map(key => [key, fields.get(names[key] ?? '') ?? '']))
   const data = fields.get('app-id_userid_data') ?? ''
   if (type === 'app-id') {

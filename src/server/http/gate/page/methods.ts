@@ -17,6 +17,8 @@ interface Method {
 
 const secret = (name: string, label: string): Field => ({ name, label, secret: true })
 const text = (name: string, label: string): Field => ({ name, label })
+/** For methods that prove who the gate is: who asks must show that he may. */
+const admin: Field = { ...secret('vault_token', 'Vault token with update on writ/gate'), optional: true }
 const optional = (name: string, label: string): Field => ({ name, label, optional: true })
 
 /** Every way to unseal, the usual ones first; names of fields are vault-gatekeeper's where it had them (gatekeeper.md §2.4). */
@@ -60,7 +62,7 @@ export const METHODS: readonly Method[] = [
   {
     type: 'aws',
     label: 'AWS EC2',
-    fields: [optional('aws_role', 'Role'), { ...secret('aws_nonce', 'Nonce'), optional: true }],
+    fields: [optional('aws_role', 'Role'), { ...secret('aws_nonce', 'Nonce'), optional: true }, admin],
   },
   {
     type: 'kubernetes',
@@ -68,5 +70,5 @@ export const METHODS: readonly Method[] = [
     fields: [text('kubernetes_role', 'Role'), secret('kubernetes_jwt', 'Token of a service account')],
   },
   { type: 'jwt', label: 'JWT', fields: [optional('jwt_role', 'Role'), secret('jwt_jwt', 'JWT')] },
-  { type: 'cert', label: 'TLS certificate of this gate', fields: [optional('cert_name', 'Role')] },
+  { type: 'cert', label: 'TLS certificate of this gate', fields: [optional('cert_name', 'Role'), admin] },
 ]
