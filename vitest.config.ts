@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     globalSetup: './test/postgres.ts',
     reporters: ['default', './test/summary-reporter.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // against hanging only: no test is about time
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     projects: [
       {
         extends: true,
@@ -22,6 +23,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
+          testTimeout: 120_000,
           // a real Vault is one for all files, and some count its tokens
           maxWorkers: process.env.WRIT_TEST_VAULT_ADDR ? 1 : 3,
           sequence: { groupOrder: 1 },
