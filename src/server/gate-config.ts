@@ -47,7 +47,7 @@ const OF_V2_FLAGS = [
 
 /**
  * Reads flags and environment, a flag before the environment; throws `ConfigError` with every problem. Takes secrets out of the
- * environment: it is open to children and to whoever may read /proc.
+ * environment, so that no child gets them; whoever is the same user still reads them in /proc, so files are better.
  */
 export function readGateConfig(env: NodeJS.ProcessEnv, flags: ReadonlyMap<string, string>): GateConfig {
   const problems: string[] = []

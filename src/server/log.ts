@@ -6,7 +6,17 @@ export function createLog(level: string, destination?: pino.DestinationStream): 
     level,
     base: null,
     redact: {
-      paths: ['req.headers', 'headers', '*.headers', '*.token', '*.secret_id', '*.wrap_secret_id', '*.cubby_token'],
+      // rawPacket: the whole request, token and all, that was no HTTP
+      paths: [
+        'err.rawPacket',
+        'req.headers',
+        'headers',
+        '*.headers',
+        '*.token',
+        '*.secret_id',
+        '*.wrap_secret_id',
+        '*.cubby_token',
+      ],
       censor: '[secret]',
     },
   }
