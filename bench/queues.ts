@@ -14,7 +14,7 @@ import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
  * does nothing. The baseline is what PostgreSQL does at the same moment from as many connections: one UPDATE of one row for each
  * transaction, two of them for a job. Then the history is checked: no two of one queue at once, none before an earlier one.
  */
-export async function bench([jobs = '100000', queues = '10000', parallel = '10']: string[]): Promise<void> {
+export async function bench([jobs = '100000', queues = '10000', parallel = '50']: string[]): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'writ-bench-'))
   const postgres = await startEmbeddedPostgres({ directory, maxConnections: 100 })
   const db = openDatabase(postgres.url, () => {})

@@ -105,6 +105,8 @@ test('while it runs: the output is complete, in order, nothing twice', async () 
 
 test('again and again while it runs', async () => {
   const id = await submit(TALK.replace('0.03', '0.3'))
+  // a crash before it has its secrets ends it (above)
+  await until(async () => (await stack.client(server.address).get(id)).output_bytes > 0)
   for (let crash = 0; crash < 3; crash += 1) {
     await new Promise(resolve => setTimeout(resolve, 900))
     await crashAndRestart()
