@@ -76,3 +76,16 @@ test('no batch grows without limit', async () => {
   expect(await Promise.all(numbers.map(same))).toEqual(numbers)
   expect(Math.max(...sizes)).toBeLessThanOrEqual(250)
 })
+
+test('a batch that hangs keeps no later one waiting', async () => {
+  const hanging = Promise.withResolvers<void>()
+  const same = together(async (items: readonly number[]) => {
+    if (items.includes(1)) await hanging.promise
+    return items
+  })
+  const first = same(1)
+  await soon()
+  expect(await same(2)).toBe(2)
+  hanging.resolve()
+  expect(await first).toBe(1)
+})

@@ -6,6 +6,8 @@ interface Asked<Item, Answer> {
 
 /** A statement that holds more rows than this for itself keeps others waiting. */
 const MOST = 250
+/** A batch that takes longer, behind a row that somebody holds or on a connection that hangs, keeps no later one waiting. */
+const PATIENCE_MS = 1_000
 
 /**
  * Does in one go what is asked for while the last of it is still being done: what comes alone waits for nothing, and what comes
@@ -22,7 +24,7 @@ export function together<Item, Answer>(
     busy = true
     // who asks in the same breath is in the same batch
     await null
-    while (waiting.length > 0) await settle(act, waiting.splice(0, MOST))
+    while (waiting.length > 0) await atMost(PATIENCE_MS, settle(act, waiting.splice(0, MOST)))
     busy = false
   }
   return item =>
@@ -43,4 +45,13 @@ async function settle<Item, Answer>(
     if (batch.length === 1) batch[0]?.reject(error)
     else await Promise.all(batch.map(one => settle(act, [one])))
   }
+}
+
+async function atMost(ms: number, task: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([task, over])
+  clearTimeout(timer)
 }
