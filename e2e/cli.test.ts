@@ -77,8 +77,8 @@ test('submit, get, ls, logs, kill, rm', async () => {
   await until(async () => (await terminal.writ('logs', id)).stdout === 'up\n')
   const got = JSON.parse((await terminal.writ('get', id, '--json')).stdout)
   expect(got).toMatchObject({ _id: id, status: 'running', qname: 'tasks' })
-  expect((await terminal.writ('get', id)).stdout).toMatch(/^status +running$/m)
-  expect((await terminal.writ('ls')).stdout).toMatch(new RegExp(`^${id}  running +0 +tasks`, 'm'))
+  expect((await terminal.writ('get', id)).stdout).toMatch(/^status\trunning$/m)
+  expect((await terminal.writ('ls')).stdout).toMatch(new RegExp(`^${id}\trunning\t0\ttasks\t`, 'm'))
   expect((await terminal.writ('kill', id)).code).toBe(0)
   const logs = await terminal.writ('logs', '-f', id)
   expect(logs).toMatchObject({ code: 143, stdout: 'up\n' })
@@ -110,7 +110,7 @@ test('audit: the whole story of a job, and a chain that can be checked', async (
     'job.token_revoked',
   ])
   expect((await auditor.writ('audit', 'show', id)).stdout).toMatch(
-    /job\.secret_read .*\{"path":"secret\/data\/hello","names":\["N"\]\}/,
+    /\tjob\.secret_read\t.*\{"path":"secret\/data\/hello","names":\["N"\]\}/,
   )
   expect(await auditor.writ('audit', 'verify')).toMatchObject({
     code: 0,

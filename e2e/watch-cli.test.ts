@@ -73,7 +73,7 @@ test.each(['commit', 'plan'])('people add a watch, see what is missing, and sign
   const task = await api.ended(name, commit)
   expect(task).toMatchObject({ status: 'SUCCEEDED', signers: [{ name: 'ann' }, { name: 'bob' }] })
   await until(async () => (await api.read(`${name}/status`)).state === 'watching')
-  expect((await ann.terminal.writ('watch', 'ls')).stdout).toMatch(new RegExp(`${name} +watching`))
+  expect((await ann.terminal.writ('watch', 'ls')).stdout).toMatch(new RegExp(`^${name}\twatching\t`, 'm'))
   if (what === 'plan') {
     // the signatures are over one plan and no other: with another command, the next commit needs them anew
     const next = repository.commit(repository.tree({ data: 'next\n' }), [commit])

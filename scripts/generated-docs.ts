@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander'
+import { CONFIG_KEYS } from '../src/cli/config-file.ts'
 import { program } from '../src/cli/program.ts'
 import { ERRORS } from '../src/protocol/errors.ts'
 import { SETTINGS } from '../src/server/config.ts'
@@ -57,10 +58,14 @@ function cli(): string {
     const table = options.length ? `\n| option | meaning |\n|---|---|\n${options.join('\n')}\n` : ''
     return `## writ ${usage(command)}\n\n${sentence(command.description())}\n${table}`
   })
+  const config = Object.entries(CONFIG_KEYS).map(([key, { env, describe }]) => {
+    return `| \`${key}\` | \`${env}\` | ${sentence(describe)} |`
+  })
   return `${NOTE}# The command line
 
-Results go to standard output, progress to standard error. With \`--json\` a result is one line of JSON. An error ends with the next
-thing to try.
+Results go to standard output, progress to standard error. With \`--json\` a result is one line of JSON. On a terminal, tables have a
+header and aligned columns, and a line says what a job waits for and how long; in a pipe there is neither, nor colour, and a tab is
+between two cells. \`NO_COLOR\` is heeded. An error ends with the next thing to try, and a slip of the pen with what was probably meant.
 
 | exit code | meaning |
 |---|---|
@@ -70,9 +75,27 @@ thing to try.
 | 2 | it was called in a way that cannot work |
 | 125 | the job did not run: it failed before its command began |
 | 130 | interrupted twice |
+| 141 | nobody reads its output any more |
 
-\`run\`, \`submit\`, \`logs\`, \`get\`, \`ls\`, \`kill\` and \`rm\` read \`WRIT_ADDR\`, \`WRIT_CACERT\`, \`WRIT_JOB_ROLE\`, \`VAULT_ADDR\`, \`VAULT_TOKEN\` (or
-\`~/.vault-token\`), \`VAULT_CACERT\`, \`VAULT_TLS_SERVER_NAME\` and \`VAULT_NAMESPACE\`.
+## Where things are
+
+A flag counts first, then the environment, then the configuration file: the one that \`WRIT_CONFIG\` names, or \`~/.config/writ/config.yaml\`
+if it is there. A variable that is set to nothing takes away what the file says; \`WRIT_CONFIG\` set to nothing, the file.
+
+| in the file | in the environment | meaning |
+|---|---|---|
+${config.join('\n')}
+
+\`\`\`yaml
+server: https://writ.example.com:3232
+server_ca: ca.pem # from the folder of this file on
+vault: https://vault.example.com:8200
+queue: deployments
+\`\`\`
+
+The token is \`VAULT_TOKEN\`, or what \`vault login\` wrote to \`~/.vault-token\`. A file with a token, a password or a key in it is refused, so is
+one with a key that is not in the table, and one that others than you can write to: it says where your token goes. \`VAULT_TLS_SERVER_NAME\` and
+\`WRIT_TOKEN_POLICIES\` are read from the environment alone. A server reads none of this file ([its settings](configuration.md)), nor does the gate.
 
 ${sections.join('\n')}`
 }

@@ -1,3 +1,4 @@
+import { CommanderError } from 'commander'
 import { RequestError } from '../client/error.ts'
 import { VaultError } from '../vault/error.ts'
 
@@ -9,6 +10,8 @@ export const EXIT = {
   /** The job did not run: refused, or failed before its command began. As `docker run` says it. */
   notRun: 125,
   interrupted: 130,
+  /** As a program that ends by SIGPIPE. */
+  unread: 141,
 } as const
 
 /** The command was used in a way that cannot work. */
@@ -23,6 +26,8 @@ export class UsageError extends Error {
 
 /** What went wrong, and the next thing to try, for a person; never a stack trace, never a secret. Returns the exit code. */
 export function reportFailure(error: unknown, err: NodeJS.WritableStream): number {
+  // commander has said it already; `--help` and `--version` come this way too
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const { message, next } = describe(error)
   err.write(`writ: ${message}\n`)
   if (next) err.write(`next: ${next}\n`)

@@ -1,4 +1,6 @@
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
+import { printable } from './printable.ts'
+import { eraseStatus } from './status-line.ts'
 
 /** A result, for programs. */
 export function printJson(value: unknown): void {
@@ -7,24 +9,26 @@ export function printJson(value: unknown): void {
 
 /** What is going on, for people: never on stdout, which is for results. */
 export function progress(text: string): void {
+  eraseStatus()
   process.stderr.write(`${styleText('dim', `▸ ${printable(text)}`, { stream: process.stderr })}\n`)
 }
 
-/** Columns as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const clean = rows.map(row => row.map(printable))
-  const widths = (clean[0] ?? []).map((_, column) => Math.max(...clean.map(row => (row[column] ?? '').length)))
-  return clean
-    .map(row =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+/** A result in rows: with a header and aligned on a terminal; in a pipe without header, and a tab between the cells. */
+export function printTable(rows: readonly (readonly string[])[], header?: readonly string[]): void {
+  const terminal = process.stdout.isTTY
+  const shown = terminal && header ? [header, ...rows] : rows
+  const clean = shown.map(row => row.map(printable))
+  const lines = terminal ? aligned(clean) : clean.map(row => row.join('\t'))
+  process.stdout.write(lines.map(line => `${line}\n`).join(''))
 }
 
-/** A name or a reason may come from someone who would like to move the reader's cursor. */
-function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/\p{Cc}/gu, ' ')
+/** Columns as wide as their widest cell. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => (row[column] ?? '').length)))
+  return rows.map(row =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }

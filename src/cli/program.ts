@@ -1,6 +1,8 @@
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
+import { SHELLS } from './completion/shells.ts'
 import { PROFILES } from './doctor/check.ts'
-import { collect, exit } from './options.ts'
+import { collect, exit, helpIsNext, number, sayProblemsAs, whole } from './options.ts'
+import { version } from './version.ts'
 import { watchCommands } from './watch/program.ts'
 
 /** All commands. Each imports its code when it is called: the start of the command stays short. */
@@ -9,8 +11,9 @@ export function program(): Command {
     .description(
       'Sealed orders for your infrastructure: run the right container once, with exactly the secrets it needs.',
     )
-    .showHelpAfterError('(writ --help lists all commands)')
+    .version(version(), '-V, --version', 'print the version')
     .enablePositionalOptions()
+  sayProblemsAs(writ)
 
   writ
     .command('dev')
@@ -56,15 +59,24 @@ export function program(): Command {
   )
   remote(writ.command('logs').description('the output of a job').argument('<id>'))
     .option('-f, --follow', 'until its end, then exit with its code')
-    .option('--offset <bytes>', 'from this byte on', Number)
+    .option('--offset <bytes>', 'from this byte on', whole(0))
     .option('--identity <file>', 'age identities that open an output which is encrypted')
     .action(exit(async (id, options) => await (await import('./commands/logs.ts')).logs(id, options)))
   remote(writ.command('get').description('one job').argument('<id>')).action(
     exit(async (id, options) => await (await import('./commands/jobs.ts')).get(id, options)),
   )
   remote(writ.command('ls').description('the newest jobs that you may see'))
-    .option('--skip <n>', 'leave out the newest n', Number)
-    .action(exit(async options => await (await import('./commands/jobs.ts')).ls(options)))
+    .option('--status <states>', 'only jobs in this state, or in one of several with commas between them')
+    .option('--queue <name>', "only jobs of this queue; '' is the one without a name")
+    .addOption(new Option('--qname <name>', 'as --queue').hideHelp())
+    .option('--since <time>', 'only jobs submitted since then: 2h for two hours ago, or a date and time')
+    .option('--limit <n>', 'at most so many jobs', whole(1), 20)
+    .option('--cursor <text>', 'go on where a list ended: `next` of its JSON')
+    .option('--skip <n>', 'leave out the newest n', whole(0))
+    .action(exit(async options => await (await import('./commands/ls.ts')).ls(options)))
+  remote(writ.command('queues').description('the queues that you may read, and how long they are')).action(
+    exit(async options => await (await import('./commands/jobs.ts')).queues(options)),
+  )
   remote(writ.command('kill').description('stop jobs').argument('<id...>')).action(
     exit(async (ids, options) => await (await import('./commands/jobs.ts')).kill(ids, options)),
   )
@@ -159,6 +171,13 @@ export function program(): Command {
         return await runDoctor({ profile, mend, json, out: process.stdout, err: process.stderr })
       }),
     )
+  writ
+    .command('completion')
+    .description('print the script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>', 'shell').choices(SHELLS))
+    .addHelpText('after', COMPLETION_HELP)
+    .action(async shell => (await import('./commands/completion.ts')).completion(shell, program()))
+  helpIsNext(writ)
   return writ
 }
 
@@ -167,6 +186,11 @@ function atGate(command: Command): Command {
     .option('--gate <url>', 'the gate, or the path of its socket (default: GATEKEEPER_ADDR or http://localhost:9201)')
     .option('--json', 'print JSON')
 }
+
+const COMPLETION_HELP = `
+bash: add to ~/.bashrc    eval "$(writ completion bash)"
+zsh:  add to ~/.zshrc     eval "$(writ completion zsh)"
+fish: run once            writ completion fish > ~/.config/fish/completions/writ.fish`
 
 function remote(command: Command): Command {
   return command.option('--server <url>', 'the server or a courier (default: WRIT_ADDR)').option('--json', 'print JSON')
@@ -178,7 +202,7 @@ function job(command: Command): Command {
     .option('--content <folder|file>', 'folder, or .tar.gz, to lay over the root of the container')
     .option('--secret-ref <NAME@path.key>', 'a secret from Vault; may be repeated', collect, [])
     .option('--env <NAME=value>', 'environment, not for secrets; may be repeated', collect, [])
-    .option('--queue <name>', 'jobs of a queue run one after another', '')
+    .option('--queue <name>', 'jobs of a queue run one after another (default: WRIT_QUEUE or none)')
     .option('--entrypoint <part>', "replaces the image's entry point; repeat it for further parts", collect, [])
     .option('--workdir <dir>', 'working directory')
     .addOption(new Option('--pull <policy>', 'when to pull the image').choices(['IfNotPresent', 'Always', 'Never']))
@@ -198,11 +222,11 @@ function job(command: Command): Command {
     .option('--cont-on-warnings', 'go on when Vault answers a secret with warnings')
     .option('--tty', 'allocate a terminal')
     .option('--memory <bytes>', 'memory, also as 512m or 2g')
-    .option('--cpus <n>', 'processors, 0.5 for half of one', Number)
-    .option('--pids <n>', 'processes and threads', Number)
+    .option('--cpus <n>', 'processors, 0.5 for half of one', number)
+    .option('--pids <n>', 'processes and threads', whole(1))
     .option('--network <name>', 'none, bridge or a network of the engine')
     .option('--read-only', 'no writing but to /tmp, which is in memory')
-    .option('--output-limit <bytes>', 'keep so much of the output, from its beginning and its end', Number)
+    .option('--output-limit <bytes>', 'keep so much of the output, from its beginning and its end', whole(1))
     .option(
       '--result-key <age1...|auto>',
       'encrypt the output to these age recipients, by commas; auto: to a key of its own',
@@ -211,6 +235,11 @@ function job(command: Command): Command {
       '--identity <file>',
       'age identities that open the output; with --result-key auto, the key is written there',
     )
+    .option(
+      '--after <authority>',
+      'run only after the job whose `authority_sha256` this is: of what `submit --json` printed',
+    )
+    .option('--idempotency-key <text>', 'a second submission with this key is refused and does not run')
     .option('--direct', 'do not seal: for a connection that is trusted from end to end')
     .option('--job-role <name>', "the server's job role (default: WRIT_JOB_ROLE or writ-job)")
     .argument('[command...]', 'the command, after --')
@@ -218,5 +247,5 @@ function job(command: Command): Command {
 }
 
 function port(description: string, fallback: number): Option {
-  return new Option('--port <port>', `${description}; 0 takes a free one`).argParser(Number).default(fallback)
+  return new Option('--port <port>', `${description}; 0 takes a free one`).argParser(whole(0, 65_535)).default(fallback)
 }

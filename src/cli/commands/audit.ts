@@ -2,7 +2,7 @@ import { listAudit } from '../../server/audit/list.ts'
 import { verifyAudit } from '../../server/audit/verify.ts'
 import { type Database, openDatabase } from '../../server/store/database.ts'
 import { EXIT, UsageError } from '../failure.ts'
-import { printJson, progress, table } from '../print.ts'
+import { printJson, printTable, progress } from '../print.ts'
 
 export interface AuditOptions {
   readonly json?: boolean
@@ -28,7 +28,7 @@ export async function auditShow(id: string, options: AuditOptions): Promise<numb
     if (options.json) printJson(entries)
     else {
       const rows = entries.map(({ at, action, actor, detail }) => [at, action, actor, JSON.stringify(detail ?? {})])
-      process.stdout.write(`${table([['AT', 'ACTION', 'BY', 'DETAIL'], ...rows])}\n`)
+      printTable(rows, ['AT', 'ACTION', 'BY', 'DETAIL'])
     }
     return EXIT.ok
   })
@@ -37,7 +37,10 @@ export async function auditShow(id: string, options: AuditOptions): Promise<numb
 async function withDatabase(action: (db: Database) => Promise<number>): Promise<number> {
   const url = process.env.DATABASE_URL
   if (!url)
-    throw new UsageError('DATABASE_URL is not set: the trail is read from the database itself, not through the server')
+    throw new UsageError(
+      'DATABASE_URL is not set: the trail is read from the database itself, not through the server',
+      'Run it where the server runs, with the settings of the server.',
+    )
   const db = openDatabase(url, () => {})
   try {
     return await action(db)

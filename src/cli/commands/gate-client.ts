@@ -5,9 +5,9 @@ import { type Grant, match } from '../../server/gate/policies/match.ts'
 import { readPolicies, where } from '../../server/gate/policies/read.ts'
 import { Vault } from '../../vault/client.ts'
 import { Secret } from '../../vault/secret.ts'
+import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
 import { EXIT, UsageError } from '../failure.ts'
-import { printJson, progress, table } from '../print.ts'
-import { findToken, readIfNamed } from './connect.ts'
+import { printJson, printTable, progress } from '../print.ts'
 
 export interface GateOptions {
   readonly gate?: string
@@ -17,7 +17,7 @@ export interface GateOptions {
 async function client({
   gate = process.env.GATEKEEPER_ADDR ?? 'http://localhost:9201',
 }: GateOptions): Promise<GateClient> {
-  const ca = await readIfNamed('WRIT_CACERT')
+  const ca = await readCa(await clientSettings(), 'server_ca')
   return gate.startsWith('/')
     ? new GateClient({ gate: 'http://localhost', socket: gate })
     : new GateClient({ gate, ca })
@@ -39,12 +39,13 @@ export async function token(
 ): Promise<number> {
   const id = task ?? process.env.MESOS_TASK_ID
   if (!id) throw new UsageError('No task id provided.', 'name it, or set MESOS_TASK_ID')
-  const address = process.env.VAULT_ADDR
-  if (!address) throw new UsageError('VAULT_ADDR is not set: the token is opened there, and not by the gate')
+  const settings = await clientSettings()
+  const { vault: address } = settings
+  if (!address) throw new UsageError(MISSING.vault, 'The token is opened there, and not by the gate.')
   const vault = new Vault({
     address,
-    ca: await readIfNamed('VAULT_CACERT'),
-    namespace: process.env.VAULT_NAMESPACE,
+    ca: await readCa(settings, 'vault_ca'),
+    namespace: settings.vault_namespace,
     serverName: process.env.VAULT_TLS_SERVER_NAME,
   })
   try {
@@ -66,7 +67,7 @@ export async function status(options: GateOptions): Promise<number> {
   else {
     const { stats, ...rest } = found
     const rows = Object.entries({ ...rest, ...Object(stats) }).map(([key, value]) => [key, shown(value)])
-    process.stdout.write(`${table(rows)}\n`)
+    printTable(rows)
   }
   return found.status === 'Unsealed' ? EXIT.ok : EXIT.failed
 }

@@ -1,5 +1,6 @@
 import { packContent } from '../../client/pack.ts'
 import type { JobSpec } from '../../protocol/job.ts'
+import { clientSettings } from '../client-settings.ts'
 import type { ConnectOptions } from './connect.ts'
 
 /** Flags that describe a job; shared by `run` and `submit`. */
@@ -8,7 +9,7 @@ export interface JobOptions extends ConnectOptions {
   readonly content?: string
   readonly secretRef: readonly string[]
   readonly env: readonly string[]
-  readonly queue: string
+  readonly queue?: string
   readonly entrypoint: readonly string[]
   readonly workdir?: string
   readonly pull?: 'IfNotPresent' | 'Always' | 'Never'
@@ -30,6 +31,8 @@ export interface JobOptions extends ConnectOptions {
   readonly outputLimit?: number
   readonly resultKey?: string
   readonly identity?: string
+  readonly after?: string
+  readonly idempotencyKey?: string
 }
 
 /** The job that the flags describe. What is not given is left out, so that the server's defaults and gostint.yml count. */
@@ -40,7 +43,7 @@ export async function jobSpecOf(command: readonly string[], options: JobOptions)
     ...(options.pids === undefined ? {} : { pids: options.pids }),
   }
   return {
-    qname: options.queue,
+    qname: (await clientSettings({ queue: options.queue })).queue ?? '',
     ...(options.image ? { container_image: options.image } : {}),
     ...(options.pull ? { image_pull_policy: options.pull } : {}),
     ...(options.content ? { content: await packContent(options.content) } : {}),

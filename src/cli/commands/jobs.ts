@@ -1,77 +1,58 @@
 import { EXIT } from '../failure.ts'
-import { printJson, progress, table } from '../print.ts'
-import { type ConnectOptions, connect } from './connect.ts'
+import { printJson, printTable, progress } from '../print.ts'
+import { type ConnectOptions, withClient } from './connect.ts'
 
 /** One job. */
 export async function get(id: string, options: ConnectOptions): Promise<number> {
-  const client = await connect(options)
-  try {
+  return await withClient(options, async client => {
     const job = await client.get(id)
     if (options.json) printJson(job)
     else {
-      const { output: _output, stderr: _stderr, masked, ...facts } = job
+      const { output: _output, stderr: _stderr, masked, origin, ...facts } = job
       const rows = Object.entries(facts).map(([key, value]) => [key, String(value)])
+      const commit = origin ? [['origin', `${origin.watch} ${origin.commit}`]] : []
       const secrets = Object.entries(masked).map(([name, times]) => `${name} ${times}×`)
-      process.stdout.write(`${table([...rows, ['masked', secrets.join(', ') || 'nothing']])}\n`)
+      printTable([...rows, ...commit, ['masked', secrets.join(', ') || 'nothing']])
     }
     return EXIT.ok
-  } finally {
-    await client.close()
-  }
+  })
 }
 
-/** The newest jobs that one may see. */
-export async function ls(options: ConnectOptions & { skip?: number }): Promise<number> {
-  const client = await connect(options)
-  try {
-    const list = await client.list({ skip: options.skip ?? 0 })
-    if (options.json) {
-      printJson(list)
-      return EXIT.ok
+/** The queues that one may read. */
+export async function queues(options: ConnectOptions): Promise<number> {
+  return await withClient(options, async client => {
+    const list = await client.queues()
+    if (options.json) printJson(list)
+    else {
+      const rows = list.data.map(({ qname, waiting, running, oldest }) => {
+        return [qname || '-', String(waiting), String(running), waiting > 0 ? oldest : '-']
+      })
+      printTable(rows, ['QUEUE', 'WAITING', 'RUNNING', 'OLDEST'])
     }
-    const rows = list.data.map(job => [
-      job._id,
-      job.status,
-      String(job.return_code),
-      job.qname || '-',
-      job.container_image,
-      job.submitted,
-    ])
-    process.stdout.write(`${table([['ID', 'STATUS', 'CODE', 'QUEUE', 'IMAGE', 'SUBMITTED'], ...rows])}\n`)
-    const shown = list.skip + list.data.length
-    if (shown < list.total) progress(`${list.total - shown} more: writ ls --skip ${shown}`)
     return EXIT.ok
-  } finally {
-    await client.close()
-  }
+  })
 }
 
 /** Asks for jobs to be stopped. */
 export async function kill(ids: readonly string[], options: ConnectOptions): Promise<number> {
-  const client = await connect(options)
-  try {
+  return await withClient(options, async client => {
     for (const id of ids) {
       const answer = await client.kill(id)
       if (options.json) printJson(answer)
       else progress(`job ${id} was ${answer.status}; it is being stopped`)
     }
     return EXIT.ok
-  } finally {
-    await client.close()
-  }
+  })
 }
 
 /** Removes records of ended jobs, or cancels waiting ones. */
 export async function rm(ids: readonly string[], options: ConnectOptions): Promise<number> {
-  const client = await connect(options)
-  try {
+  return await withClient(options, async client => {
     for (const id of ids) {
       await client.remove(id)
       if (options.json) printJson({ _id: id })
       else progress(`job ${id} removed`)
     }
     return EXIT.ok
-  } finally {
-    await client.close()
-  }
+  })
 }

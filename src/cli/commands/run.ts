@@ -2,45 +2,42 @@ import type { Client } from '../../client/client.ts'
 import type { SubmitAnswer } from '../../protocol/job.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
-import { connect } from './connect.ts'
+import { withClient } from './connect.ts'
+import { followToEnd } from './follow.ts'
 import { type JobOptions, jobSpecOf } from './job-spec.ts'
-import { followToEnd } from './logs.ts'
 import { type ResultKey, resultKeyOf } from './result-key.ts'
 
 /** Submits sealed, follows, exits with the job's code. Ctrl-C kills the job; a second one only leaves. */
 export async function run(command: readonly string[], options: JobOptions): Promise<number> {
-  const client = await connect(options)
-  try {
+  checkOrder(options)
+  return await withClient(options, async client => {
     const key = await resultKeyOf(options)
-    const { _id } = await submitWith(client, command, options, key)
-    progress(`job ${_id} queued${options.queue ? ` in ${options.queue}` : ''}`)
+    const { _id, qname } = await submitWith(client, command, options, key)
+    progress(`job ${_id} queued${qname ? ` in ${qname}` : ''}`)
     const leave = killOnInterrupt(client, _id)
     try {
-      return await followToEnd(client, _id, 0, options.json ?? false, key.recipients ? key.identities : null)
+      const identities = key.recipients ? key.identities : null
+      return await followToEnd(client, _id, { offset: 0, json: options.json ?? false, identities })
     } finally {
       leave()
     }
-  } finally {
-    await client.close()
-  }
+  })
 }
 
 /** Submits and prints the id. */
 export async function submit(command: readonly string[], options: JobOptions): Promise<number> {
-  const client = await connect(options)
-  try {
-    if (options.resultKey === 'auto' && !options.identity)
-      throw new UsageError(
-        '--result-key auto without --identity: nobody could read the output',
-        'Name a file for the key: --identity FILE',
-      )
+  checkOrder(options)
+  if (options.resultKey === 'auto' && !options.identity)
+    throw new UsageError(
+      '--result-key auto without --identity: nobody could read the output',
+      'Name a file for the key: --identity FILE',
+    )
+  return await withClient(options, async client => {
     const answer = await submitWith(client, command, options, await resultKeyOf(options))
     if (options.json) printJson(answer)
     else process.stdout.write(`${answer._id}\n`)
     return EXIT.ok
-  } finally {
-    await client.close()
-  }
+  })
 }
 
 async function submitWith(
@@ -50,11 +47,25 @@ async function submitWith(
   { recipients }: ResultKey,
 ): Promise<SubmitAnswer> {
   const spec = { ...(await jobSpecOf(command, options)), ...(recipients ? { result_key: recipients } : {}) }
-  const answer = options.direct ? await client.submitDirect(spec) : await client.submit(spec)
+  const { after, idempotencyKey } = options
+  const answer = options.direct
+    ? await client.submitDirect(spec, { idempotencyKey })
+    : await client.submit(spec, { idempotencyKey, after: after ? { authority_sha256: after } : undefined })
   // somebody on the way added fields to the submission; the server has not honoured them
   if (answer.ignored_fields.length > 0)
     progress(`the courier added ${answer.ignored_fields.join(', ')}: ignored by the server`)
   return answer
+}
+
+/** An id would have to be looked up at the server, through the courier whom the order is kept from. */
+function checkOrder({ after, direct }: JobOptions): void {
+  if (after === undefined) return
+  if (!/^[0-9a-f]{64}$/.test(after))
+    throw new UsageError(
+      '--after is not the authority of a job',
+      'Take `authority_sha256` of what `writ submit --json` printed.',
+    )
+  if (direct) throw new UsageError('--after needs a sealed job', 'Leave out --direct.')
 }
 
 function killOnInterrupt(client: Client, id: string): () => void {

@@ -1,9 +1,9 @@
 import { Vault } from '../../vault/client.ts'
+import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { applySetup, readRoleId } from '../vault-setup/apply.ts'
 import { DEFAULTS, GATE_ROLE, gatePlan, type Step, setupPlan } from '../vault-setup/plan.ts'
-import { findToken } from './connect.ts'
 
 export interface VaultSetupOptions {
   readonly apply?: boolean
@@ -35,10 +35,19 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
     else process.stdout.write(`${steps.map(asCommand).join('\n\n')}\n`)
     return EXIT.ok
   }
-  const address = process.env.VAULT_ADDR
+  const settings = await clientSettings()
+  const { vault: address } = settings
   const token = await findToken()
-  if (!address || !token) throw new UsageError('VAULT_ADDR and VAULT_TOKEN are needed to apply it')
-  const vault = new Vault({ address, namespace: process.env.VAULT_NAMESPACE })
+  if (!address || !token) {
+    const missing = [...(address ? [] : [MISSING.vault]), ...(token ? [] : [MISSING.token])]
+    throw new UsageError(missing.join('\n'), 'Without --apply it is printed, for somebody who may make it.')
+  }
+  const vault = new Vault({
+    address,
+    ca: await readCa(settings, 'vault_ca'),
+    namespace: settings.vault_namespace,
+    serverName: process.env.VAULT_TLS_SERVER_NAME,
+  })
   try {
     for (const { step, skipped } of await applySetup(vault, token, steps)) {
       progress(`${skipped ? 'is there' : 'made'}: ${step.what} (${step.path})`)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { EXIT, UsageError } from '../failure.ts'
-import { printJson, progress, table } from '../print.ts'
+import { printJson, printTable, progress } from '../print.ts'
 import { type WatchOptions, WatchServer } from '../watch/connect.ts'
 import { describePlan, describeStanding, type PlanAnswer } from '../watch/describe.ts'
 
@@ -26,7 +26,7 @@ export async function add(name: string, options: AddOptions): Promise<number> {
       await server.write(`sys/mounts/${name}`, { type: 'flant_gitops' })
     for (const pair of options.key) {
       const [person = '', file = ''] = pair.split(/=(.*)/s, 2)
-      if (!person || !file) throw new UsageError(`--key ${pair} is not NAME=FILE`)
+      if (!person || !file) throw new UsageError('--key is not NAME=FILE', 'Write it as --key ann=ann.asc.')
       const public_key = await readFile(file, 'utf8')
       await server.write(`${name}/configure/trusted_pgp_public_key`, { name: person, public_key })
     }
@@ -56,9 +56,9 @@ export async function ls(options: WatchOptions): Promise<number> {
     if (options.json) printJson(watches)
     else {
       const rows = watches.map(({ name, state, branch, last_successful_commit, reason }) => {
-        return [name, state, branch, short(last_successful_commit), reason.slice(0, 60)]
+        return [name, state, branch, short(last_successful_commit), process.stdout.isTTY ? reason.slice(0, 60) : reason]
       })
-      process.stdout.write(`${table([['NAME', 'STATE', 'BRANCH', 'DONE', 'REASON'], ...rows])}\n`)
+      printTable(rows, ['NAME', 'STATE', 'BRANCH', 'DONE', 'REASON'])
     }
     return EXIT.ok
   })
@@ -89,7 +89,7 @@ async function show(server: WatchServer, name: string, options: WatchOptions): P
           ]
         : []),
     ]
-    process.stdout.write(`${table(lines)}\n`)
+    printTable(lines)
     const next = NEXT[state.state as keyof typeof NEXT]
     if (next) progress(next.replace('NAME', name))
   }
@@ -130,7 +130,8 @@ export async function accept(
 export async function retry(name: string, options: WatchOptions): Promise<number> {
   return await WatchServer.with(options, async server => {
     await server.write(`${name}/retry`)
-    progress(`${name} is looked at now`)
+    if (options.json) printJson({ name })
+    else progress(`${name} is looked at now`)
     return EXIT.ok
   })
 }
@@ -140,7 +141,8 @@ export async function rm(names: readonly string[], options: WatchOptions): Promi
   return await WatchServer.with(options, async server => {
     for (const name of names) {
       await server.remove(`sys/mounts/${name}`)
-      progress(`${name} removed`)
+      if (options.json) printJson({ name })
+      else progress(`${name} removed`)
     }
     return EXIT.ok
   })

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import type { VaultRequest } from '../../vault/client.ts'
 import { Vault } from '../../vault/client.ts'
 import { isVaultError, VaultError } from '../../vault/error.ts'
-import { findToken } from '../commands/connect.ts'
+import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
 import { UsageError } from '../failure.ts'
 
 /** Options that every command about watches takes. */
@@ -21,16 +20,15 @@ export class WatchServer {
     this.#token = token
   }
 
-  /** From flags and environment, and closed at the end. Throws `UsageError` with everything that is missing. */
+  /** From flags, environment and configuration file, and closed at the end. Throws `UsageError` with everything that is missing. */
   static async with<T>(options: WatchOptions, action: (server: WatchServer) => Promise<T>): Promise<T> {
-    const address = options.server ?? process.env.WRIT_ADDR
+    const settings = await clientSettings({ server: options.server })
+    const { server: address } = settings
     const token = await findToken()
-    const missing = [
-      ...(address ? [] : ['WRIT_ADDR is not set: the address of the server (or --server)']),
-      ...(token ? [] : ['VAULT_TOKEN is not set and there is no ~/.vault-token: log in with `vault login`']),
-    ]
-    if (!address || !token) throw new UsageError(missing.join('\n'))
-    const ca = process.env.WRIT_CACERT ? await readFile(process.env.WRIT_CACERT, 'utf8') : undefined
+    const missing = [...(address ? [] : [MISSING.server]), ...(token ? [] : [MISSING.token])]
+    if (!address || !token)
+      throw new UsageError(missing.join('\n'), '`writ dev` starts everything and prints what to set')
+    const ca = await readCa(settings, 'server_ca')
     // a look into a repository may take as long as fetching it does
     const vault = new Vault({ address, ca, timeoutMs: 600_000, retry: { retries: 0, firstDelayMs: 1 } })
     try {

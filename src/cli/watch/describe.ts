@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util'
+import { printable } from '../printable.ts'
 
 /** The part of `<mount>/plan` that people are shown. */
 export interface PlanAnswer {
@@ -47,7 +47,7 @@ export function describeStanding({ required, signers, missing, refused, unusable
     ...refused.map(one => `; a signature of the ${one.where} does not count: ${one.why}`),
     ...unusable.map(one => `; the key of ${one.name} cannot be used: ${one.why}`),
   ]
-  return clean(`${names.length} of ${required}${by}${waiting}${notes.join('')}`)
+  return printable(`${names.length} of ${required}${by}${waiting}${notes.join('')}`)
 }
 
 const MOST_FILES = 50
@@ -72,9 +72,5 @@ export function describePlan({ plan, digest, base, changed, message, standing }:
     `signatures  ${describeStanding(standing)}`,
     `digest      ${digest}`,
   ]
-  return `${lines.map(clean).join('\n')}\n`
-}
-
-function clean(text: string): string {
-  return stripVTControlCharacters(text).replace(/\p{Cc}/gu, ' ')
+  return `${lines.map(printable).join('\n')}\n`
 }

@@ -1,0 +1,80 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Terminal } from './command.ts'
+import { type ServerProcess, type Stack, startStack } from './stack.ts'
+
+let stack: Stack
+let server: ServerProcess
+let environment: Record<string, string>
+let terminal: Terminal
+
+beforeAll(async () => {
+  stack = await startStack()
+  server = await stack.startServer()
+  environment = { VAULT_TOKEN: stack.identities.requestorToken.reveal() }
+  terminal = await Terminal.open({ ...environment, WRIT_ADDR: server.address, VAULT_ADDR: stack.vault.address })
+})
+afterAll(() => stack.close())
+
+/** Runs it on a terminal of its own. */
+const onTerminal = (command: string, env = '') =>
+  terminal.shell(`${env} script -qec 'stty cols 200; ${command}' /dev/null < /dev/null`)
+
+test('a terminal shows what is waited for; a pipe gets nothing but what happened', async () => {
+  const job = `writ run --queue busy --image ${stack.image} --`
+  await terminal.shell(`writ submit --queue busy --image ${stack.image} -- sleep 4`)
+  const { stdout } = await onTerminal(`${job} sh -c "sleep 2; echo out"`)
+  expect(stdout).toMatch(/\r\x1b\[K.*▸ waiting in queue busy 0:0\d/)
+  expect(stdout).toMatch(/▸ running 0:0\d.*\r\x1b\[Kout\r\n/s)
+  expect(stdout.slice(stdout.indexOf('out\r\n'))).not.toContain('running')
+  const piped = await terminal.shell(`${job} echo out`)
+  expect(piped.stdout).toBe('out\n')
+  expect(piped.stderr).toMatch(/^▸ job [0-9a-f]{24} queued in busy\n▸ job [0-9a-f]{24} success, code 0\n$/)
+})
+
+test('tables: header and columns on a terminal, no colour with NO_COLOR, no escape in a pipe', async () => {
+  const { stdout } = await onTerminal('writ ls')
+  expect(stdout).toMatch(/^ID +STATUS +CODE +QUEUE +IMAGE +SUBMITTED\r\n[0-9a-f]{24} {2}\w+ +\d+ +busy +/)
+  const progress = `writ submit --image ${stack.image} -- true; writ ls --limit 1`
+  expect((await onTerminal(progress, 'TERM=xterm FORCE_COLOR=')).stdout).toContain('\x1b[2m')
+  expect((await onTerminal(progress, 'TERM=xterm NO_COLOR=1')).stdout).not.toContain('\x1b[')
+  const piped = await terminal.shell(`{ ${progress}; writ doctor || true; } 2>&1`)
+  expect(piped.stdout).not.toContain('\x1b')
+})
+
+test('the configuration file is enough; the environment counts more, a flag most', async () => {
+  const home = await Terminal.open({ ...environment, WRIT_CONFIG: 'mine.yaml' })
+  const file = join(home.folder, 'mine.yaml')
+  const text = `server: ${server.address}\nvault: ${stack.vault.address}\nqueue: from-file\n`
+  writeFileSync(file, text, { mode: 0o600 })
+  const queueOf = async (env: string, ...options: string[]) => {
+    const command = ['writ submit --json --image', stack.image, ...options, '-- true'].join(' ')
+    return JSON.parse((await home.shell(`${env} ${command}`)).stdout).qname
+  }
+  expect(await queueOf('')).toBe('from-file')
+  expect(await queueOf('WRIT_QUEUE=from-env')).toBe('from-env')
+  expect(await queueOf('WRIT_QUEUE=from-env', '--queue', 'from-flag')).toBe('from-flag')
+  expect(await queueOf('', '--queue', "''")).toBe('')
+  expect(await home.shell('WRIT_ADDR=http://127.0.0.1:1 writ ls')).toMatchObject({ code: 1 })
+  expect(await home.shell(`WRIT_ADDR=http://127.0.0.1:1 writ ls --server ${server.address}`)).toMatchObject({ code: 0 })
+  expect(await home.shell('writ watch ls')).toMatchObject({ code: 0 })
+  expect(await home.shell('WRIT_CONFIG= writ ls')).toMatchObject({ code: 2 })
+  writeFileSync(file, `${text}token: ${environment.VAULT_TOKEN}\n`)
+  const refused = await home.writ('ls')
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/token has no place in a file\nnext: /) })
+  expect(refused.stderr).not.toContain(environment.VAULT_TOKEN)
+})
+
+test('~/.config/writ/config.yaml is read without being named, and one that others can write to is not', async () => {
+  const home = await Terminal.open(environment)
+  await home.shell(`mkdir -p .config/writ && umask 077 && cat > .config/writ/config.yaml <<'END'
+server: ${server.address}
+vault: ${stack.vault.address}
+END`)
+  expect(await home.writ('ls', '--json')).toMatchObject({ code: 0 })
+  expect(await home.shell('chmod 666 .config/writ/config.yaml; writ ls')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/can be changed by others than you\nnext: chown .* chmod 600/),
+  })
+})

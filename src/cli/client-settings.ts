@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { Secret } from '../vault/secret.ts'
+import { CONFIG_KEYS, type ConfigKey, type ConfigValues, readConfigFile } from './config-file.ts'
+import { UsageError } from './failure.ts'
+
+/** Where things are: flags first, then the environment, then the configuration file. What is set to nothing is nothing. */
+export async function clientSettings(
+  flags: Readonly<Partial<Record<ConfigKey, string | undefined>>> = {},
+): Promise<ConfigValues> {
+  const file = await readConfigFile()
+  const keys = Object.keys(CONFIG_KEYS) as ConfigKey[]
+  const pairs = keys.map(key => [key, flags[key] ?? process.env[CONFIG_KEYS[key].env] ?? file[key]] as const)
+  return Object.fromEntries(pairs.filter(([, value]) => value))
+}
+
+/** As the vault command does: the environment, then the file that `vault login` writes. */
+export async function findToken(): Promise<Secret | null> {
+  if (process.env.VAULT_TOKEN) return new Secret(process.env.VAULT_TOKEN)
+  const text = await readFile(join(homedir(), '.vault-token'), 'utf8').catch(() => '')
+  return text.trim() ? new Secret(text.trim()) : null
+}
+
+/** The PEM file that a setting names. */
+export async function readCa(settings: ConfigValues, key: 'server_ca' | 'vault_ca'): Promise<string | undefined> {
+  const path = settings[key]
+  if (!path) return undefined
+  return await readFile(path, 'utf8').catch(error => {
+    const name = process.env[CONFIG_KEYS[key].env] ? CONFIG_KEYS[key].env : `${key} of the configuration file`
+    throw new UsageError(`${name} names ${path}, which cannot be read (${error.code})`)
+  })
+}
+
+/** What to say of settings that are missing. */
+export const MISSING = {
+  server: 'WRIT_ADDR is not set: the address of the server, or of a courier (or --server)',
+  vault: 'VAULT_ADDR is not set: the address of Vault',
+  token: 'VAULT_TOKEN is not set and there is no ~/.vault-token: log in with `vault login`',
+} as const

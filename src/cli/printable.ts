@@ -1,0 +1,6 @@
+import { stripVTControlCharacters } from 'node:util'
+
+/** A name or a reason may come from someone who would like to move the reader's cursor, or to add a line. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(/\p{Cc}/gu, ' ')
+}
