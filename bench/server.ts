@@ -20,6 +20,8 @@ export interface BenchServer {
   readonly raw: RawContainers
   /** Resident memory of the server. */
   megabytes(): number
+  /** What the server has used of the processors since its start, in ms. */
+  cpuMs(): number
   /** A sealed job from its sealing to its final state. `onOutput` hears of the first byte. */
   job(spec: JobSpec, onOutput?: () => void): Promise<void>
   close(): Promise<void>
@@ -56,6 +58,7 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
     client,
     raw,
     megabytes: () => residentMegabytes(server.pid ?? 0),
+    cpuMs: () => cpuMs(server.pid ?? 0),
     async job(spec, onOutput) {
       const { _id } = await client.submit(spec)
       let heard = onOutput
@@ -82,4 +85,10 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
 function residentMegabytes(pid: number): number {
   const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Math.round(Number(kilobytes) / 1024)
+}
+
+function cpuMs(pid: number): number {
+  // behind the name, which may hold anything: the state is the third field, utime and stime are 14 and 15, in hundredths
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }

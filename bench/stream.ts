@@ -15,7 +15,7 @@ export async function bench([megabytes = '1024', lineBytes = '200', rounds = '1'
   const pad = 'x'.repeat(Number(lineBytes) - 11)
   const command = ['awk', `BEGIN { for (i = 1; i <= ${lines}; i++) printf "%09d ${pad}\\n", i }`]
   const wanted = lines * Number(lineBytes)
-  const { client, raw, megabytes: resident, close } = await startBenchServer({ WRIT_JOB_NETWORK: 'none' })
+  const { client, raw, megabytes: resident, cpuMs, close } = await startBenchServer({ WRIT_JOB_NETWORK: 'none' })
   try {
     await followed(client, { container_image: image, run: ['echo', 'warm'] }, 5)
     const idle = resident()
@@ -25,10 +25,12 @@ export async function bench([megabytes = '1024', lineBytes = '200', rounds = '1'
     }, 100)
     for (let round = 0; round < Number(rounds); round += 1) {
       const theirs = await raw.follow(image, command, wanted)
+      const before = cpuMs()
       const ours = await followed(client, { container_image: image, run: command }, wanted)
+      const cpu = (cpuMs() - before) / (wanted / MEGABYTE)
       const speed = (ms: number) => `${(wanted / MEGABYTE / (ms / 1000)).toFixed(1).padStart(7)} MB/s`
       process.stdout.write(
-        `${megabytes} MB in lines of ${lineBytes} bytes: raw log ${speed(theirs)}, followed job ${speed(ours)}, ratio ${(theirs / ours).toFixed(2)}\n`,
+        `${megabytes} MB in lines of ${lineBytes} bytes: raw log ${speed(theirs)}, followed job ${speed(ours)}, ratio ${(theirs / ours).toFixed(2)}, server ${cpu.toFixed(2)} ms of processor time per MB\n`,
       )
     }
     clearInterval(watch)
