@@ -12,6 +12,7 @@ import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
 import * as limits from './migrations/009-limits.ts'
 import * as claims from './migrations/013-claims.ts'
+import { PgClient } from './pg-client.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -27,6 +28,7 @@ export function openDatabase(url: string, onError: (error: Error) => void): Data
     idle_in_transaction_session_timeout: 30_000,
     connectionTimeoutMillis: 5_000,
     types: { getTypeParser },
+    Client: PgClient,
   })
   pool.on('error', onError)
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
