@@ -3,7 +3,7 @@ import { readOutput, readState, type StoredChunk } from '../store/output.ts'
 import { Latest } from './latest.ts'
 
 /** So much of a job is remembered: those who keep up read the same pages at nearly the same time. */
-const REMEMBERED_BYTES = 2 * 1024 * 1024
+const REMEMBERED_BYTES = 4 * 1024 * 1024
 /** Of the connections to the database, this many may be busy for followers: a crowd of them must not hold up who stores. */
 const READERS = 3
 

@@ -129,7 +129,8 @@ describe('an output larger than its limit', () => {
 
   test('a follower who keeps up gets everything; one who does not is told what he missed, and nobody waits for him', async () => {
     const { hold, job } = await t.claim({ outputLimit: LIMIT })
-    const whole = Buffer.from(lines(60_000))
+    // more than is remembered for followers
+    const whole = Buffer.from(lines(120_000))
     const follower = followJob(t.engine, hold.id, 0, never)
     const slow = followJob(t.engine, hold.id, 0, never)
     const got: Buffer[] = []
@@ -140,7 +141,7 @@ describe('an output larger than its limit', () => {
       for await (const frame of frames(whole.toString())) {
         yield frame
         written += frame.data.byteLength
-        while (read < written - 2 * 8_192) {
+        while (read < written - 2 * 4 * 8_192) {
           const { value } = await follower.next()
           expect(value?.kind).toBe('output')
           if (value?.kind !== 'output') return

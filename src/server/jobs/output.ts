@@ -13,8 +13,12 @@ import type { Secrets } from './secrets.ts'
 
 /** Output waits this long for more of it, except the first after a pause, which goes at once. */
 const COALESCE_MS = 20
-/** So much is stored at once; the next as much is gathered meanwhile, and then the job's own writing waits for the database. */
-const FLUSH_BYTES = 256 * 1024
+/** While much is stored: a flush is eight statements, whatever its size. */
+const FAST_COALESCE_MS = 100
+/** No stored chunk is larger: a follower gets them whole. */
+const CHUNK_BYTES = 256 * 1024
+/** So many chunks are stored at once; the next as much is gathered meanwhile, and then the job's own writing waits for the database. */
+const FLUSH_CHUNKS = 4
 /** A job that changes from one stream to the other with each byte must not fill the memory with little pieces. */
 const FLUSH_RUNS = 4_000
 
@@ -61,10 +65,11 @@ class OutputWriter {
   readonly #limit: number
   /** Who may read it; empty: it is stored as it is. */
   readonly #recipients: readonly string[]
-  readonly #flushBytes: number
+  readonly #chunkBytes: number
   #stored: Stored
   #pending: Run[] = []
   #pendingBytes = 0
+  #coalesceMs = COALESCE_MS
   #flushing: Promise<void> | null = null
   #failure: unknown = null
   #timer: NodeJS.Timeout | null = null
@@ -79,7 +84,7 @@ class OutputWriter {
     this.#positions = { stdout: new OutputPosition(job.stdout_raw), stderr: new OutputPosition(job.stderr_raw) }
     this.#limit = job.output_limit
     this.#recipients = job.result_key ? job.result_key.split(',') : []
-    this.#flushBytes = Math.min(FLUSH_BYTES, Math.floor(job.output_limit / 8))
+    this.#chunkBytes = Math.min(CHUNK_BYTES, Math.floor(job.output_limit / 8))
     this.#stored = job
     this.#maskedBefore = job.masked
   }
@@ -96,10 +101,10 @@ class OutputWriter {
     this.#append(stream, masker.push(data))
     this.#positions[stream].add(frame, masker.pendingBytes, masker.heldBytes)
     if (this.#pendingBytes === 0) return
-    if (this.#pendingBytes >= this.#flushBytes || this.#pending.length >= FLUSH_RUNS) {
+    if (this.#pendingBytes >= this.#chunkBytes * FLUSH_CHUNKS || this.#pending.length >= FLUSH_RUNS) {
       await this.#flushing
       this.#flushInBackground()
-    } else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : COALESCE_MS)
+    } else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : this.#coalesceMs)
   }
 
   async end(): Promise<void> {
@@ -145,6 +150,7 @@ class OutputWriter {
     while (this.#flushing !== null) await this.#flushing
     if (this.#pendingBytes === 0) return
     const pending = this.#pending
+    this.#coalesceMs = this.#pendingBytes >= this.#chunkBytes ? FAST_COALESCE_MS : COALESCE_MS
     this.#pending = []
     this.#pendingBytes = 0
     this.#flushing = this.#store(this.#batchOf(pending))
@@ -157,7 +163,7 @@ class OutputWriter {
 
   #batchOf(pending: readonly Run[]): Batch {
     return {
-      chunks: pending.flatMap(({ stream, parts }) => pieces(parts, this.#flushBytes).map(data => ({ stream, data }))),
+      chunks: pending.flatMap(({ stream, parts }) => pieces(parts, this.#chunkBytes).map(data => ({ stream, data }))),
       // what a masker holds back is not dealt with: after a crash it must be read again
       raw: { stdout: this.#positions.stdout.decided, stderr: this.#positions.stderr.decided },
       masked: addCounts(this.#maskedBefore, this.#maskers.stdout.counts, this.#maskers.stderr.counts),
