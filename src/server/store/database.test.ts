@@ -46,3 +46,20 @@ test('a connection that breaks while idle is reported and replaced', async () =>
     await database.drop()
   }
 })
+
+test('a connection that breaks in the middle of a transaction fails that one, and is no end of the process', async () => {
+  const database = await createTestDatabase()
+  const errors: Error[] = []
+  const db = openDatabase(database.url, error => errors.push(error))
+  const broken = db.transaction().execute(async tx => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+    await sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(db)
+    // nothing is asked of it while it breaks
+    await expect.poll(() => errors.length).toBeGreaterThan(0)
+    await sql`select 1`.execute(tx)
+  })
+  await expect(broken).rejects.toThrow()
+  await expect(sql`select 1`.execute(db)).resolves.toBeDefined()
+  await db.destroy()
+  await database.drop()
+})

@@ -18,7 +18,7 @@ import type { Tables } from './schema.ts'
 export type Database = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
-/** Opens a pool on PostgreSQL 15 to 18. `onError` hears of connections that break while idle, which is no reason to die. */
+/** Opens a pool on PostgreSQL 15 to 18. `onError` hears of connections that break, which is no reason to die. */
 export function openDatabase(url: string, onError: (error: Error) => void): Database {
   const pool = new pg.Pool({
     connectionString: url,
@@ -30,7 +30,9 @@ export function openDatabase(url: string, onError: (error: Error) => void): Data
     types: { getTypeParser },
     Client: PgClient,
   })
-  pool.on('error', onError)
+  // the pool listens to a connection while it is idle only: one that broke within a transaction would end the process
+  pool.on('connect', client => client.on('error', onError))
+  pool.on('error', () => {})
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
 
