@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -185,4 +185,21 @@ test('idle, it is small', async () => {
   const status = readFileSync(`/proc/${gate.child.pid}/status`, 'utf8')
   // run from source, with the compiler of types inside; the built one is measured by the benchmark
   expect(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1])).toBeLessThan(200_000)
+})
+
+test('a socket: left over it is replaced, with a living gate behind it, or when it is something else, it is not', async () => {
+  const socket = join(folder, 'once.sock')
+  const first = await start(['-listen', '127.0.0.1:0', '-provider', 'test', '-socket', socket])
+  expect(statSync(socket).mode & 0o777).toBe(0o666)
+  expect(await refused(['-listen', '127.0.0.1:0', '-provider', 'test', '-socket', socket])).toContain('another gate')
+  expect(existsSync(socket)).toBe(true)
+  first.child.kill('SIGKILL')
+  await new Promise(done => first.child.once('close', done))
+  expect(existsSync(socket)).toBe(true)
+  await start(['-listen', '127.0.0.1:0', '-provider', 'test', '-socket', socket])
+
+  const file = join(folder, 'precious')
+  writeFileSync(file, 'not a socket')
+  expect(await refused(['-listen', '127.0.0.1:0', '-provider', 'test', '-socket', file])).toContain('no socket')
+  expect(readFileSync(file, 'utf8')).toBe('not a socket')
 })

@@ -1,9 +1,11 @@
-import { chmod, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { chmod, lstat, rm } from 'node:fs/promises'
+import { type AddressInfo, connect } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
 import type { AuditEntry } from './audit/audit.ts'
+import { ConfigError } from './config.ts'
 import { Alarms } from './gate/alarms.ts'
 import { Gate } from './gate/gate.ts'
 import { MemoryUses } from './gate/uses/memory.ts'
@@ -156,12 +158,33 @@ async function listen(
     // the kernel vouches for who is at the other end; what a certificate would add is nothing
     const app = await buildGateApp(gate, { ...settings, tlsCert: null, tlsKey: null })
     closers.push(() => app.close())
-    // one that a killed gate has left; a living one would not answer any more either, so one socket belongs to one gate
-    await rm(path, { force: true })
+    await takeSocket(path)
     await app.listen({ path })
+    // whoever can reach it may ask: the kernel says who it is. Who may reach it is the folder's mode
     await chmod(path, 0o666)
   }
   return apps
+}
+
+/**
+ * Makes way for a socket: removes one that a killed gate has left. Throws `ConfigError` when another gate answers there, which would
+ * lose its tasks to this one without a word, or when it is no socket at all.
+ */
+async function takeSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null)
+  if (!found) return
+  if (!found.isSocket()) throw new ConfigError([`WRIT_GATE_SOCKET ${path} is there already and is no socket`])
+  const probe = connect(path)
+  const outcome = await Promise.race([
+    once(probe, 'connect').then(() => 'answers'),
+    once(probe, 'error').then(([error]) => (error as NodeJS.ErrnoException).code),
+  ]).catch(error => (error as NodeJS.ErrnoException).code)
+  probe.destroy()
+  // full, or not allowed: somebody is there as well
+  if (outcome !== 'ECONNREFUSED' && outcome !== 'ENOENT') {
+    throw new ConfigError([`WRIT_GATE_SOCKET ${path} is in use: another gate answers there`])
+  }
+  await rm(path, { force: true })
 }
 
 function addressOf(app: FastifyInstance, { listen: asked, values }: GateConfig): string {

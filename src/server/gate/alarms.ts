@@ -3,7 +3,7 @@ import { request } from 'undici'
 
 /** Something that should not happen by itself, for whoever watches. */
 export interface Alarm {
-  readonly alarm: 'second_request' | 'foreign_task' | 'answer_lost'
+  readonly alarm: 'second_request' | 'foreign_task'
   readonly scheduler: string
   readonly task: string
   readonly name: string

@@ -46,6 +46,7 @@ test('the environment says where Vault is, and after what the job sets itself', 
   expect((await specOf({ env_vars: ['A=1', 'VAULT_ADDR=mine'] })).env).toEqual([
     'A=1',
     'VAULT_ADDR=mine',
+    `WRIT_JOB_ID=${'a'.repeat(24)}`,
     'VAULT_ADDR=https://vault:8200',
     'VAULT_CACERT=',
   ])

@@ -1,0 +1,69 @@
+import { pino } from 'pino'
+import { afterEach, expect, test } from 'vitest'
+import { FakeServer } from '../../../test/fake-server.ts'
+import { type Alarm, Alarms } from './alarms.ts'
+
+let receiver: FakeServer
+let lines: string[]
+afterEach(() => receiver.close())
+
+const alarm = (task: string): Alarm => ({
+  alarm: 'second_request',
+  scheduler: 'mesos',
+  task,
+  name: 'app',
+  address: '192.0.2.7',
+})
+
+/** A receiver that gives these statuses one after the other, and then 204. */
+async function start(...statuses: number[]) {
+  const got: { type: string | undefined; method: string; body: unknown }[] = []
+  receiver = await FakeServer.listen((response, { method, headers, body }) => {
+    got.push({ method, type: headers['content-type'], body: JSON.parse(body ?? '') })
+    response.writeHead(statuses.shift() ?? 204).end()
+  })
+  lines = []
+  const log = pino({ level: 'info' }, { write: line => lines.push(line) })
+  return { got, alarms: new Alarms(log, `${receiver.address}/hook`) }
+}
+
+test('a receiver is told once of the same alarm about the same task, and each is counted and logged', async () => {
+  const { got, alarms } = await start()
+  for (const task of ['a', 'a', 'b', 'a']) alarms.raise(alarm(task))
+  await alarms.close()
+  const at = expect.stringMatching(/^20.*Z$/)
+  expect(got).toHaveLength(2)
+  expect(got).toEqual(
+    expect.arrayContaining([
+      { method: 'POST', type: 'application/json', body: { ...alarm('a'), at } },
+      { method: 'POST', type: 'application/json', body: { ...alarm('b'), at } },
+    ]),
+  )
+  expect(alarms.count).toBe(4)
+  expect(lines).toHaveLength(4)
+})
+
+test('a receiver that fails is told again, three times in all, and then the log says so', async () => {
+  const { got, alarms } = await start(500, 302, 503, 500)
+  alarms.raise(alarm('a'))
+  await alarms.close()
+  expect(got).toHaveLength(3)
+  expect(lines.join('')).toContain('an alarm could not be sent')
+})
+
+test('a receiver that was away for a moment gets it', async () => {
+  const { got, alarms } = await start(503)
+  alarms.raise(alarm('a'))
+  await alarms.close()
+  expect(got).toHaveLength(2)
+  expect(lines.join('')).not.toContain('could not be sent')
+})
+
+test('a thousand at once: a bounded number is sent', async () => {
+  const { got, alarms } = await start()
+  for (let n = 0; n < 1_000; n++) alarms.raise(alarm(`task-${n}`))
+  await alarms.close()
+  expect(got.length).toBeGreaterThan(0)
+  expect(got.length).toBeLessThanOrEqual(100)
+  expect(alarms.count).toBe(1_000)
+})
