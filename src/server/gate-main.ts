@@ -1,17 +1,16 @@
-import { once } from 'node:events'
-import { chmod, lstat, rm } from 'node:fs/promises'
-import { type AddressInfo, connect } from 'node:net'
+import { chmod } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
 import type { AuditEntry } from './audit/audit.ts'
-import { ConfigError } from './config.ts'
 import { Alarms } from './gate/alarms.ts'
 import { Gate } from './gate/gate.ts'
 import { MemoryUses } from './gate/uses/memory.ts'
 import { rememberedMs, type Uses } from './gate/uses/uses.ts'
 import type { GateConfig } from './gate-config.ts'
 import { createSchedulers } from './gate-schedulers.ts'
+import { takeSocket } from './gate-socket.ts'
 import { Identity } from './identity/identity.ts'
 import type { Database } from './store/database.ts'
 
@@ -164,27 +163,6 @@ async function listen(
     await chmod(path, 0o666)
   }
   return apps
-}
-
-/**
- * Makes way for a socket: removes one that a killed gate has left. Throws `ConfigError` when another gate answers there, which would
- * lose its tasks to this one without a word, or when it is no socket at all.
- */
-async function takeSocket(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => null)
-  if (!found) return
-  if (!found.isSocket()) throw new ConfigError([`WRIT_GATE_SOCKET ${path} is there already and is no socket`])
-  const probe = connect(path)
-  const outcome = await Promise.race([
-    once(probe, 'connect').then(() => 'answers'),
-    once(probe, 'error').then(([error]) => (error as NodeJS.ErrnoException).code),
-  ]).catch(error => (error as NodeJS.ErrnoException).code)
-  probe.destroy()
-  // full, or not allowed: somebody is there as well
-  if (outcome !== 'ECONNREFUSED' && outcome !== 'ENOENT') {
-    throw new ConfigError([`WRIT_GATE_SOCKET ${path} is in use: another gate answers there`])
-  }
-  await rm(path, { force: true })
 }
 
 function addressOf(app: FastifyInstance, { listen: asked, values }: GateConfig): string {
