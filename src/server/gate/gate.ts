@@ -9,6 +9,7 @@ import type { AuditEntry } from '../audit/audit.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Alarms } from './alarms.ts'
+import { deadline } from './deadline.ts'
 import { makeToken, type Order } from './issue.ts'
 import { type AdministrativeAction, actOf, type Operator } from './operator.ts'
 import { loadPolicies } from './policies/load.ts'
@@ -165,11 +166,11 @@ export class Gate {
       this.#alarm('second_request', scheduler, task, caller)
       throw new WritError('task_served', grant.kind === 'role' || grant.policy.multiFetch ? 'the maximum' : undefined)
     })
+    const limit = deadline(ISSUE_MS, signal)
     let wrap: WrapInfo | null = null
     let done = false
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(ISSUE_MS)])
-      wrap = await makeToken(vault, identity.token(), order, settings, limit)
+      wrap = await makeToken(vault, identity.token(), order, settings, limit.signal)
       // who hung up, or waits for too long already, has no answer to burn a use for
       if (signal.aborted) throw new WritError('vault_unavailable', 'nobody waits for it any more')
       // sealed meanwhile: from then on nobody gets anything
@@ -182,6 +183,7 @@ export class Gate {
         void identity.doubt()
       throw error
     } finally {
+      limit.clear()
       if (!done) {
         if (wrap) await this.#withdraw(wrap).catch(error => log.warn({ err: error }, 'an unanswered token stays'))
         void use.giveBack()

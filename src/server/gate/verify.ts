@@ -1,4 +1,5 @@
 import { WritError } from '../../protocol/errors.ts'
+import { deadline } from './deadline.ts'
 import type { Caller, Scheduler, Task } from './schedulers/scheduler.ts'
 import type { GateSettings } from './settings.ts'
 
@@ -31,7 +32,7 @@ async function lookup(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Task> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_MS)])
+  const { signal: limit, clear } = deadline(LOOKUP_MS, signal)
   const over = Promise.withResolvers<never>()
   const stop = () => over.reject(new WritError('scheduler_unavailable', 'no answer in time'))
   limit.addEventListener('abort', stop, { once: true })
@@ -43,6 +44,7 @@ async function lookup(
     throw new WritError('scheduler_unavailable', undefined, { cause })
   } finally {
     limit.removeEventListener('abort', stop)
+    clear()
   }
 }
 

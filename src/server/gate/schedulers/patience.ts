@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
+import { deadline } from '../deadline.ts'
 
 /** No lookup takes longer than this, whatever hangs and however many peers there are to try. */
 const LOOKUP_MS = 15_000
@@ -12,16 +13,20 @@ export async function patiently<T>(
   lookup: (signal: AbortSignal) => Promise<T>,
   pauses: readonly number[] = PAUSES_MS,
 ): Promise<T> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_MS)])
-  for (const pause of pauses) {
-    try {
-      return await within(limit, lookup(limit))
-    } catch (error) {
-      if (!(error instanceof WritError) || error.code !== 'task_not_started') throw error
-      await within(limit, sleep(pause, undefined, { signal: limit }))
+  const { signal: limit, clear } = deadline(LOOKUP_MS, signal)
+  try {
+    for (const pause of pauses) {
+      try {
+        return await within(limit, lookup(limit))
+      } catch (error) {
+        if (!(error instanceof WritError) || error.code !== 'task_not_started') throw error
+        await within(limit, sleep(pause, undefined, { signal: limit }))
+      }
     }
+    return await within(limit, lookup(limit))
+  } finally {
+    clear()
   }
-  return await within(limit, lookup(limit))
 }
 
 /** Waits for a promise no longer than the signal lets it, also for one that has never heard of the signal. */

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
+import { deadline } from '../deadline.ts'
 import { PATIENCE_MS, REMEMBERED_MS, type Use, type Uses } from './uses.ts'
 
 interface Entry {
@@ -21,16 +21,18 @@ export class MemoryUses implements Uses {
   }
 
   async take(task: string, limit: number, signal: AbortSignal): Promise<Use> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)])
+    const end = this.#now() + PATIENCE_MS
     for (;;) {
       this.#forget()
       const entry = this.#entries.get(task) ?? { kept: 0, pending: new Set(), since: this.#now() }
       this.#entries.set(task, entry)
       if (entry.kept >= limit) throw new WritError('task_served')
       if (entry.kept + entry.pending.size < limit) return this.#use(task, entry)
-      const late = sleep(PATIENCE_MS, undefined, { signal: patience }).catch(() => {})
-      await Promise.race([...entry.pending, late])
-      if (patience.aborted) throw new WritError('task_pending')
+      const patience = deadline(end - this.#now(), signal)
+      const late = new Promise<void>(done => patience.signal.addEventListener('abort', () => done(), { once: true }))
+      if (!patience.signal.aborted) await Promise.race([...entry.pending, late])
+      patience.clear()
+      if (patience.signal.aborted) throw new WritError('task_pending')
     }
   }
 

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Secret } from '../../../vault/secret.ts'
+import { deadline } from '../../gate/deadline.ts'
 import { peerOf } from '../../gate/schedulers/peer.ts'
 import type { Caller } from '../../gate/schedulers/scheduler.ts'
 
@@ -28,11 +29,13 @@ export function countedAs(request: FastifyRequest): string {
 /** Aborts when the caller hangs up before the answer has been sent, or after `ms`. */
 export function untilGone({ raw }: Pick<FastifyReply, 'raw'>, ms: number): AbortSignal {
   const gone = new AbortController()
+  const limit = deadline(ms, gone.signal)
   const look = () => {
     if (!raw.writableFinished) gone.abort(new Error('the caller is gone'))
+    limit.clear()
   }
   // gone before anybody listened: no event comes any more
   if (raw.closed || raw.destroyed) look()
   else raw.once('close', look)
-  return AbortSignal.any([gone.signal, AbortSignal.timeout(ms)])
+  return limit.signal
 }
