@@ -39,6 +39,7 @@ export async function bench([connections = '16']: string[]): Promise<void> {
   const create = () => send(direct, { method: 'POST', path: '/v1/auth/token/create', headers, body: wanted })
   const ask = () => send(through, { method: 'POST', path: '/token', body: JSON.stringify({ task_id: `task-${n++}` }) })
   await Promise.all([crowd(width, 500, create), crowd(width, 500, ask)])
+  const before = cpuOf(gate.child)
   const rates = { vault: [] as number[], gate: [] as number[] }
   const samples = { vault: [] as number[], gate: [] as number[] }
   for (let round = 0; round < ROUNDS; round++) {
@@ -50,11 +51,13 @@ export async function bench([connections = '16']: string[]): Promise<void> {
       rates[name].push(REQUESTS / (ms / 1000))
     }
   }
+  const cpu = (cpuOf(gate.child) - before) / (ROUNDS * REQUESTS)
   const mid = (list: number[]) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
   console.log(line(`Vault's own wrapped token, ${width} clients`, samples.vault))
   console.log(line(`a task's token from the gate, ${width} clients`, samples.gate))
   console.log(`tokens a second: Vault ${mid(rates.vault).toFixed(0)}, gate ${mid(rates.gate).toFixed(0)}`)
   console.log(`ratio ${(mid(rates.gate) / mid(rates.vault)).toFixed(2)}`)
+  console.log(`processor time of the gate for a token: ${cpu.toFixed(2)} ms`)
   console.log(`gate afterwards: ${rssOf(gate.child)} MB`)
   for (const { child } of [gate, vault]) child.kill('SIGKILL')
   process.exit(0)
@@ -99,4 +102,10 @@ async function start(args: string[], ready: RegExp, env: Record<string, string> 
 function rssOf(child: ChildProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+}
+
+/** Milliseconds of processor time so far; Linux counts in hundredths of a second. */
+function cpuOf(child: ChildProcess): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
