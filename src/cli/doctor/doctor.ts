@@ -22,6 +22,8 @@ export const CHECKS: readonly Check[] = [
   command('openssl', 'openssl', ['test'], 'version'),
   command('curl', 'curl', ['test']),
   command('ps', 'procps', ['test']),
+  command('zsh', 'zsh', ['test']),
+  command('fish', 'fish', ['test']),
   zookeeper,
   busybox,
   disk,
