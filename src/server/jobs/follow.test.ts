@@ -4,10 +4,13 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import type { EndEvent, JobEvent, OutputEvent } from '../../protocol/output-event.ts'
+import { openDatabase } from '../store/database.ts'
 import { deleteJob } from '../store/jobs.ts'
 import { appendOutput, type Chunk, type Stored } from '../store/output.ts'
 import type { Hold } from '../store/runs.ts'
+import { Wakeups } from '../store/wakeups.ts'
 import { followJob } from './follow.ts'
+import { storeOutput } from './output.ts'
 
 let t: TestEngine
 beforeAll(async () => {
@@ -91,6 +94,40 @@ test('live, by many at once: each gets everything once, at once', async () => {
   for (const { offset, bytes, end } of await Promise.all(followers)) {
     expect(bytes.toString()).toBe(whole.slice(offset))
     expect(end?.returnCode).toBe(3)
+  }
+})
+
+test('on another node than the one that stores it: everything once, live', async () => {
+  const db = openDatabase(t.url, () => {})
+  const wakeups = new Wakeups(t.url, () => {})
+  const { hold, job } = await t.claim()
+  const line = (n: number) => Buffer.from(`${n}: ${'x'.repeat(n % 90)}\n`.repeat(200))
+  const written = Array.from({ length: 400 }, (_, n) => line(n))
+  let heard = () => {}
+  const first = new Promise<void>(resolve => (heard = resolve))
+  const got: Buffer[] = []
+  const following = (async () => {
+    for await (const event of followJob({ ...t.engine, db, wakeups }, hold.id, 0, never())) {
+      heard()
+      if (event.kind === 'output') got.push(Buffer.from(event.data))
+      else return event
+    }
+  })()
+  async function* output() {
+    for (const [n, data] of written.entries()) {
+      yield { stream: n % 7 === 0 ? ('stderr' as const) : ('stdout' as const), data }
+      // it is live: the job does not go on before it was heard
+      if (n === 0) await first
+    }
+  }
+  try {
+    await storeOutput(t.engine, hold, job, output(), new Map(), never())
+    await t.engine.recorder.end({ hold, outcome: SUCCESS })
+    expect(await following).toMatchObject({ kind: 'end', status: 'success' })
+    expect(Buffer.concat(got).equals(Buffer.concat(written))).toBe(true)
+  } finally {
+    await wakeups.close()
+    await db.destroy()
   }
 })
 
