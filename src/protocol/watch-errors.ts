@@ -164,8 +164,9 @@ export const WATCH_ERRORS = {
   },
   watch_changed: {
     ...DENIED,
-    cause: 'The access of the watch was changed after this commit was taken up',
-    remedy: 'Nothing was run. The watch takes the commit up again by itself, with what is configured now.',
+    cause: 'The watch was changed while this commit was taken up or accepted',
+    remedy:
+      'Nothing was run. The watch takes the commit up again by itself, with what is configured now; an acceptance is to be repeated.',
   },
   watch_busy: {
     ...INVALID_REQUEST,

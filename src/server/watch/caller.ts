@@ -5,7 +5,9 @@ import type { Engine } from '../jobs/engine.ts'
 
 /** The path in Vault's policies that stands for a watch (DESIGN §6). */
 function watchPath(name: string): string {
-  return `writ/watches/${encodeURIComponent(name)}`
+  // also for a name that no watch can have: nothing in it may be a glob or a folder of a policy's path
+  const encoded = encodeURIComponent(name).replaceAll('*', '%2A')
+  return `writ/watches/${/^\.+$/.test(encoded) ? encoded.replaceAll('.', '%2E') : encoded}`
 }
 
 /** Throws `watch_not_permitted` unless one of these capabilities on the watch is the caller's. */

@@ -1,17 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { GitRepository } from '../../../test/repositories/git-repository.ts'
+import { findJob } from '../store/jobs.ts'
 import type { Outcome } from '../store/runs.ts'
 import { listTasks } from '../store/watch-tasks.ts'
-import { claimWatches, findWatch, insertWatch, updateWatch, type Watch } from '../store/watches.ts'
+import { claimWatches, findWatch, insertWatch, lockWatch, updateWatch, type Watch } from '../store/watches.ts'
 import { changeWatch } from './change.ts'
 import { endCommit } from './end.ts'
 import { look } from './look.ts'
 import { newStart } from './new-start.ts'
 import { startCommit } from './start.ts'
+import { acceptCommit } from './view.ts'
 import type { Watching } from './watching.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-look-'))
@@ -162,4 +165,54 @@ test('refusals that are never twice the same do not fill the database', async ()
     await lookAt(name)
   }
   expect(await listTasks(t.engine.db, name)).toHaveLength(10)
+})
+
+test('in order, an accepted commit of a rewritten branch is the next one, then those after it', async () => {
+  const name = await newWatch()
+  const old = push(name, 'old')
+  await updateWatch(t.engine.db, name, { options: JSON.stringify({ mode: 'every' }), accepted_commit: old })
+  const waived = remote.commit(remote.tree({ data: 'w' }))
+  push(name, 'after', waived)
+  await lookAt(name)
+  expect(await stateOf(name)).toMatchObject({ state: 'stopped', reason_code: 'commit_not_descendant' })
+  await updateWatch(t.engine.db, name, { waived_commit: waived, seen: '' })
+  const ran: string[] = []
+  for (const _ of [1, 2]) {
+    await lookAt(name)
+    ran.push((await runsOf(name)).at(-1)?.commit ?? '')
+    await endNewest(name, { status: 'success', returnCode: 0, errorCode: '', errorText: '' })
+  }
+  const tip = remote.git(['rev-parse', `refs/heads/${name}`])
+  expect(ran).toEqual([waived, tip])
+  expect(await stateOf(name)).toMatchObject({ accepted_commit: tip, waived_commit: '' })
+})
+
+test('a key that is taken out while a commit is being accepted does not count any more', async () => {
+  const name = await newWatch()
+  const commit = push(name, '1')
+  const watch = await stateOf(name)
+  const key = { watch: name, name: 'ann', public_key: 'x' }
+  await t.engine.db.insertInto('watch_keys').values(key).execute()
+  const accepting = await t.engine.db.transaction().execute(async tx => {
+    await lockWatch(tx, name)
+    const result = acceptCommit(watching, anybody, watch, { commit, run: false }).catch((e: unknown) => e)
+    const waiting = sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`
+    await expect.poll(async () => (await waiting.execute(t.engine.db)).rows[0]?.n, { timeout: 15_000 }).toBe(1)
+    await tx.deleteFrom('watch_keys').where('watch', '=', name).execute()
+    return { result }
+  })
+  expect(await accepting.result).toMatchObject({ code: 'watch_changed' })
+  expect((await stateOf(name)).accepted_commit).toBe('')
+})
+
+test('task_timeout is the time of the job', async () => {
+  const name = await newWatch()
+  push(name, '1')
+  await updateWatch(t.engine.db, name, {
+    task_configuration: JSON.stringify({ task_timeout: 77, task_history_limit: 10 }),
+  })
+  await lookAt(name)
+  const job = await findJob(t.engine.db, (await runsOf(name)).at(-1)?.job_id ?? '')
+  expect(job).toMatchObject({ run_seconds: 77, origin: { watch: name } })
 })

@@ -86,9 +86,9 @@ async function hasRecords(tx: Tx, watch: string): Promise<boolean> {
 /** `vault secrets disable NAME`: with everything that is kept of it; its jobs stay. Throws `watch_busy` while one runs. */
 export async function disableWatch(engine: Engine, caller: Caller, name: string): Promise<void> {
   const watch = await findWatch(engine.db, name)
+  await requireWatch(engine, caller, watch?.name ?? name, 'delete')
   // as in Vault, where disabling what is not there succeeds
   if (!watch) return
-  await requireWatch(engine, caller, watch.name, 'delete')
   await engine.db.transaction().execute(async tx => {
     const locked = await lockWatch(tx, watch.name)
     if (!locked) return

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { WritError } from '../../protocol/errors.ts'
 import { record } from '../audit/audit.ts'
 import type { Caller } from '../jobs/caller.ts'
 import { actorOf } from '../jobs/submit.ts'
+import { listKeys } from '../store/watch-keys.ts'
 import { lockWatch, lookAgain, updateWatch, type Watch } from '../store/watches.ts'
 import { baseOf, nextCommit } from './candidate.ts'
 import { openWatched } from './open.ts'
@@ -81,6 +83,7 @@ export async function acceptCommit(
   { commit, run }: { commit: string; run: boolean },
 ): Promise<Verdict> {
   const { engine } = watching
+  const keys = await listKeys(engine.db, watch.name)
   const verdict = await withRepository(watching, watch, async (repository, tip) => {
     const candidate = commit === '' ? tip : await candidateOf(watch, repository, tip, commit)
     const plan = planOf(watch, candidate.commit, await readStoredRequests(engine, watch.name))
@@ -90,6 +93,10 @@ export async function acceptCommit(
   await engine.db.transaction().execute(async tx => {
     const locked = await lockWatch(tx, watch.name)
     if (!locked) throw new WritError('watch_not_found')
+    // a fetch may take minutes: a key that was taken out in them must not have moved the base
+    const judged = [watch.configuration, watch.options, keys]
+    const now = [locked.configuration, locked.options, await listKeys(tx, watch.name)]
+    if (!isDeepStrictEqual(now, judged)) throw new WritError('watch_changed')
     const running = await tx
       .selectFrom('watch_tasks')
       .select('id')

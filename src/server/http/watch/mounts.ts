@@ -24,8 +24,8 @@ export function mountRoutes(app: FastifyInstance, { engine }: Watching): void {
 
   app.get<Rest>('/sys/mounts/*', { schema: HIDDEN }, async (request, reply) => {
     const watch = await findWatch(engine.db, nameOf(request))
+    await requireWatch(engine, callerOf(request), watch?.name ?? nameOf(request), 'read', 'list')
     if (!watch) throw new WritError('watch_not_found', nameOf(request))
-    await requireWatch(engine, callerOf(request), watch.name, 'read', 'list')
     return send(reply, { ...envelope({ data: mountOf(watch) }), ...mountOf(watch) })
   })
 

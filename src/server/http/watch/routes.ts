@@ -28,6 +28,8 @@ const NEEDS: Readonly<Record<Operation, Capability>> = {
   remove: 'delete',
 }
 
+const ANY: readonly Capability[] = ['create', 'read', 'update', 'delete', 'list']
+
 /** Vault's clients ask each path for its own help; the description of our interface is about our interface. */
 const HIDDEN = { hide: true }
 
@@ -76,14 +78,19 @@ async function answer(
   const { mount } = request.params
   const rest = request.params['*'].replace(/\/+$/, '')
   const watch = await findWatch(engine.db, mount)
-  if (!watch) throw new WritError('watch_not_found', `'${mount}/${rest}'`.slice(0, 200))
+  if (!watch) {
+    // to whoever may do nothing with it, a watch that is there and one that is not look the same
+    await requireWatch(engine, callerOf(request), mount, ...ANY)
+    throw new WritError('watch_not_found', `'${mount}/${rest}'`.slice(0, 200))
+  }
   const query = request.query as Record<string, string | string[]>
   const caller = callerOf(request)
   const isHelp = query.help !== undefined && query.help !== '0'
+  if (isHelp) await requireWatch(engine, caller, watch.name, ...ANY)
   if (rest === '' && isHelp) return send(reply, mountHelp(PATHS))
   const found = findPath(rest)
   if (!found) {
-    await requireWatch(engine, caller, watch.name, 'read', 'list', 'update', 'delete')
+    await requireWatch(engine, caller, watch.name, ...ANY)
     throw new WritError('watch_path_unknown')
   }
   const { path, name } = found
@@ -91,7 +98,7 @@ async function answer(
 
   const operation = operationOf(request.method, query.list)
   const handler = operation && path[operation]
-  if (operation) await requireWatch(engine, caller, watch.name, NEEDS[operation])
+  await requireWatch(engine, caller, watch.name, ...(operation ? [NEEDS[operation]] : ANY))
   if (!handler) throw new WritError('watch_operation_unsupported')
   const body = operation === 'write' ? request.body : firstOfEach(query)
   // what the URL says overrides what the body says (gitops.md §3)

@@ -1,7 +1,7 @@
 import { WritError } from '../../../protocol/errors.ts'
 import type { Address } from './address.ts'
 import { MemoryFile } from './memory-file.ts'
-import type { RepositoryOptions } from './options.ts'
+import type { Credential, RepositoryOptions } from './options.ts'
 
 /** What a git that asks the server needs besides its arguments. Everything secret is in files without a name. */
 export interface Connection extends Disposable {
@@ -32,6 +32,11 @@ export function connect(address: Address, options: RepositoryOptions): Connectio
   }
 }
 
+/** What the header of HTTP carries. */
+export function basicOf({ username, password }: Extract<Credential, { kind: 'password' }>): string {
+  return Buffer.from(`${username}:${password.reveal()}`).toString('base64')
+}
+
 type Keep = (content: string) => string
 
 /**
@@ -46,12 +51,14 @@ function webConfig({ protocol, host }: Address, { credential, ca, proxy }: Repos
   }
   lines.push(`proxy = ${quoted(proxy?.reveal() ?? '')}`, 'proxyAuthMethod = basic')
   if (credential?.kind === 'password') {
-    const { username, password } = credential
+    const { username } = credential
     // A colon would end the name early, and the rest would count as the password's beginning.
     if (/[:\x00-\x1f\x7f]/.test(username))
       throw new WritError('repository_refused', 'the username holds a colon or a control character')
-    const basic = Buffer.from(`${username}:${password.reveal()}`).toString('base64')
-    lines.push(`[http ${quoted(`${protocol}://${host}/`)}]`, `extraHeader = ${quoted(`Authorization: Basic ${basic}`)}`)
+    lines.push(
+      `[http ${quoted(`${protocol}://${host}/`)}]`,
+      `extraHeader = ${quoted(`Authorization: Basic ${basicOf(credential)}`)}`,
+    )
   } else if (credential) {
     throw new WritError('repository_refused', 'a key is for ssh, this address needs a username and a password')
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Address } from './address.ts'
 import type { Cache } from './cache.ts'
-import { connect } from './connection.ts'
+import { basicOf, connect } from './connection.ts'
 import { type GitResult, git } from './git.ts'
 import { isObjectId, type ObjectId } from './object-id.ts'
 import type { Limits, RepositoryOptions } from './options.ts'
@@ -148,7 +148,8 @@ export class Remote {
 
   #secrets(): string[] {
     const { credential, proxy } = this.#options
-    const secrets = credential?.kind === 'password' ? [credential.password.reveal()] : []
+    // in both forms: a server may quote the header that it got
+    const secrets = credential?.kind === 'password' ? [credential.password.reveal(), basicOf(credential)] : []
     return proxy ? [...secrets, proxy.reveal()] : secrets
   }
 

@@ -65,6 +65,24 @@ describe('https', () => {
     }
   })
 
+  test('a server that quotes the header back does not put the password before whoever reads the reason', async () => {
+    const { url, ca } = await server({
+      before: ({ headers }, response) => {
+        const line = `ERR you sent ${headers.authorization} and ${PASSWORD}\n`
+        const listing = `${(line.length + 4).toString(16).padStart(4, '0')}${line}`
+        response.setHeader('content-type', 'application/x-git-upload-pack-advertisement')
+        response.end(`001e# service=git-upload-pack\n0000${listing}`)
+        return true
+      },
+    })
+    const error = await open({ address: `${url}/remote.git`, ca, credential: credential() })
+      .tip()
+      .catch((e: unknown) => e)
+    expect(String(error)).toContain('you sent Basic [secret]')
+    expect(String(error)).not.toContain('canary')
+    expect(String(error)).not.toContain(Buffer.from(`bot:${PASSWORD}`).toString('base64'))
+  })
+
   test('a server with another certificate gets nothing', async () => {
     const { url, requests } = await server()
     const other = await server()
