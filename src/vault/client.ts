@@ -52,7 +52,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 /**
  * A client for Vault and OpenBao: one connection pool, no state. Redirects are not followed (a token goes to the configured
- * address and nowhere else). Measured against the alternatives in ADR 0003.
+ * address and nowhere else). Measured against the alternatives in ADR 3.
  */
 export class Vault {
   readonly address: string

@@ -3,7 +3,7 @@ import { type HeldLease, leasesOf } from '../store/leases.ts'
 import { together } from '../store/together.ts'
 import { type Ended, type Ending, endRuns, type Releasing, releaseRuns, type Starting, startRuns } from './runs.ts'
 
-/** Records what happens to the runs of one node, those of one moment in one transaction (ADR 13), and reads in the same way. */
+/** Records what happens to the runs of one node, those of one moment in one transaction (ADR 10), and reads in the same way. */
 export interface Recorder {
   /** As `startRuns`, for one. */
   start(run: Starting): Promise<boolean>

@@ -7,7 +7,7 @@ import type { AuditAction } from './audit.ts'
 
 /*
  * What happens to runs, with its entries in the trail: many runs in one statement, which is a transaction by itself. So the head of
- * the trail is locked for as long as the database works, and not until a busy client says COMMIT (ADR 13). Each run is fenced by
+ * the trail is locked for as long as the database works, and not until a busy client says COMMIT (ADR 10). Each run is fenced by
  * itself: true for those that were still held. All lock in one order, so that no two wait for each other: jobs by id, queues by
  * name, the head of the trail.
  */

@@ -11,7 +11,7 @@ const PATIENCE_MS = 1_000
 
 /**
  * Does in one go what is asked for while the last of it is still being done: what comes alone waits for nothing, and what comes
- * under load shares its transaction (ADR 13). When a batch fails as a whole each of it is done by itself, so that what is wrong with one
+ * under load shares its transaction (ADR 10). When a batch fails as a whole each of it is done by itself, so that what is wrong with one
  * is the matter of that one. `act` answers in the order of its items; it may be called again for items of which it is not known
  * whether they came through.
  */

@@ -15,7 +15,7 @@ type Getsockopt = (fd: number, level: number, option: number, value: Buffer, len
  * Who connected to a Unix socket, by the kernel alone; undefined when it cannot be said for certain. Ask as soon as the connection is
  * there. A process that has ended since is nobody: its number may be another's by now.
  *
- * Needs SO_PEERPIDFD (Linux 6.5), node:ffi, and a `/proc` that shows the processes of the containers (ADR 31).
+ * Needs SO_PEERPIDFD (Linux 6.5), node:ffi, and a `/proc` that shows the processes of the containers (ADR 16).
  */
 export function peerOf(socket: Socket): Peer | undefined {
   const fd = descriptorOf(socket)

@@ -1,7 +1,7 @@
 /**
  * How often tasks have been given tokens. A use is *taken* before Vault is asked, so that of many requests at once only as many get
  * one as may; it is *kept* when the token was made, and given back when it was not. One that is neither, because its node died, comes
- * back by itself after `LEASE_MS`: the token that may have been made was never answered, so nobody has it (ADR 40).
+ * back by itself after `LEASE_MS`: the token that may have been made was never answered, so nobody has it (ADR 17).
  */
 export interface Uses {
   /**

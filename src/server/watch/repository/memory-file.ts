@@ -7,7 +7,7 @@ const MEMORY = '/dev/shm'
 /**
  * A file that has no name: it lies in memory, is unlinked before anything is written to it, and ends with this process
  * at the latest, also by `kill -9`. Children of the same user open it by `path`, as often as they like. So git and ssh
- * get secrets without argv, environment or disk (ADR 40).
+ * get secrets without argv, environment or disk (ADR 19).
  */
 export class MemoryFile implements Disposable {
   readonly path: string

@@ -29,7 +29,7 @@ const TIMEOUT_MS = 5_000
 
 /**
  * Containers of a Docker engine. An id or a label says which is meant; who asks over the gate's Unix socket must be in it, by the word of
- * the kernel. Everybody who may read `docker inspect` knows the ids: without the socket they are the only proof (ADR 31).
+ * the kernel. Everybody who may read `docker inspect` knows the ids: without the socket they are the only proof (ADR 16).
  */
 export function dockerScheduler(options: DockerOptions): Scheduler {
   const docker = new Docker(options)
