@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EngineProxy } from '../../../../../test/engine-proxy.ts'
 import { FakeServer, json } from '../../../../../test/fake-server.ts'
+import { testsAreInContainer } from '../../../../../test/own-container.ts'
 import { connecting, PlainContainers } from '../../../../../test/plain-containers.ts'
 import { peerOf } from '../peer.ts'
 import type { Caller, Scheduler, Task } from '../scheduler.ts'
@@ -158,7 +159,7 @@ describe('over the Unix socket of the gate', () => {
     }
   })
 
-  test('a process of the host, and one that the kernel does not name', async () => {
+  test.skipIf(testsAreInContainer)('a process of the host, and one that the kernel does not name', async () => {
     const { id } = await containers.start(['sleep', '60'])
     const client = connect(join(folder, 'gate.sock'))
     const caller = await callerOf(once(client, 'connect'))
