@@ -6,7 +6,8 @@ let stack: Stack
 let server: ServerProcess
 let admin: Client
 
-const ROLE = `e2e-${process.pid}`
+// of a role's name, a login's name has eight characters
+const ROLE = `e-${process.pid.toString(36)}`
 
 beforeAll(async () => {
   stack = await startStack()

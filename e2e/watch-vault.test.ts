@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -11,7 +12,6 @@ import { type ServerProcess, until } from './stack.ts'
 import { startWatched, WatchApi, type Watched } from './watched.ts'
 
 /** Where containers reach this machine: the gateway of the engine's bridge, as flant_gitops' own fixtures do it. */
-const BRIDGE = '172.17.0.1'
 const CLI = process.env.WRIT_TEST_VAULT_CLI
 
 let w: Watched
@@ -27,8 +27,11 @@ beforeAll(async () => {
     socket.pipe(inner).pipe(socket)
     for (const end of [socket, inner]) end.on('error', () => {})
   })
-  await new Promise<void>(done => bridge.listen(0, BRIDGE, done))
-  vaultAddr = `http://${BRIDGE}:${(bridge.address() as { port: number }).port}`
+  // the machine's own address in the network of the jobs
+  const network = JSON.parse((await askEngine('/networks/bridge')).toString())
+  const gateway = network.IPAM.Config[0].Gateway
+  await once(bridge.listen(0, gateway), 'listening')
+  vaultAddr = `http://${gateway}:${(bridge.address() as { port: number }).port}`
   server = await w.startServer({ WRIT_JOB_NETWORK: 'bridge', WRIT_LOG_LEVEL: 'trace' })
   api = new WatchApi(() => server.address, w.stack.root.reveal())
 })
