@@ -29,7 +29,9 @@ beforeAll(async () => {
   })
   // the machine's own address in the network of the jobs
   const network = JSON.parse((await askEngine('/networks/bridge')).toString())
-  const gateway = network.IPAM.Config[0].Gateway
+  const { Gateway, Subnet } = network.IPAM.Config[0]
+  // an engine that was never told its gateway takes the first address, and does not say so
+  const gateway: string = Gateway ?? Subnet.replace(/\.\d+\/\d+$/, '.1')
   await once(bridge.listen(0, gateway), 'listening')
   vaultAddr = `http://${gateway}:${(bridge.address() as { port: number }).port}`
   server = await w.startServer({ WRIT_JOB_NETWORK: 'bridge', WRIT_LOG_LEVEL: 'trace' })
