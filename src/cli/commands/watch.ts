@@ -80,6 +80,7 @@ async function show(server: WatchServer, name: string, options: WatchOptions): P
       ['state', state.reason ? `${state.state}: ${state.reason}` : state.state],
       ['repository', `${state.repository} ${state.branch}`],
       ['done', state.last_successful_commit || '-'],
+      ...(state.failed_commit ? [['failed', state.failed_commit]] : []),
       ['next look', state.configured ? state.next_poll_at : '-'],
       ...(state.newest_task ? [['newest task', `${state.newest_task.uuid} ${state.newest_task_status}`]] : []),
       ...(plan
@@ -127,9 +128,9 @@ export async function accept(
 }
 
 /** Runs a commit that was given up once more. */
-export async function retry(name: string, options: WatchOptions): Promise<number> {
+export async function retry(name: string, commit: string | undefined, options: WatchOptions): Promise<number> {
   return await WatchServer.with(options, async server => {
-    await server.write(`${name}/retry`)
+    await server.write(`${name}/retry`, { commit: commit ?? '' })
     if (options.json) printJson({ name })
     else progress(`${name} is looked at now`)
     return EXIT.ok

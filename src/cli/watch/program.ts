@@ -57,9 +57,13 @@ export function watchCommands(writ: Command): void {
   )
     .option('--done', 'it counts as done and does not run')
     .action(exit(async (name, commit, options) => await (await load()).accept(name, commit, options)))
-  server(watch.command('retry').description('run a commit that was given up once more').argument('<name>')).action(
-    exit(async (name, options) => await (await load()).retry(name, options)),
-  )
+  server(
+    watch
+      .command('retry')
+      .description('run a commit that was given up once more')
+      .argument('<name>')
+      .argument('[commit]', 'full id; the one that `status` names by default'),
+  ).action(exit(async (name, commit, options) => await (await load()).retry(name, commit, options)))
   server(watch.command('rm').description('remove watches').argument('<name...>')).action(
     exit(async (names, options) => await (await load()).rm(names, options)),
   )

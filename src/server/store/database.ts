@@ -12,6 +12,7 @@ import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
 import * as limits from './migrations/009-limits.ts'
 import * as claims from './migrations/013-claims.ts'
+import * as watchFailures from './migrations/021-watch-failures.ts'
 import { PgClient } from './pg-client.ts'
 import type { Tables } from './schema.ts'
 
@@ -53,6 +54,7 @@ const MIGRATIONS = {
   '008-containers': { up: containers.up },
   '009-limits': { up: limits.up },
   '013-claims': { up: claims.up },
+  '021-watch-failures': { up: watchFailures.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

@@ -74,8 +74,6 @@ export interface WatchesTable {
   accepted_commit: Generated<string>
   waived_commit: Generated<string>
   failed_commit: Generated<string>
-  failures: Generated<number>
-  retry_at: Date | null
   seen: Generated<string>
   tip: Generated<string>
   polled_at: Date | null
@@ -98,6 +96,17 @@ export interface WatchKeysTable {
   name: string
   public_key: string
   added_at: Generated<Date>
+}
+
+export interface WatchFailuresTable {
+  watch: string
+  commit: string
+  failures: number
+  pauses: number
+  retry_at: Date | null
+  reason_code: string
+  reason: string
+  ended_at: Generated<Date>
 }
 
 /** Who signed a commit, and with which key. */
@@ -129,5 +138,6 @@ export interface WatchTables {
   watches: WatchesTable
   watch_requests: WatchRequestsTable
   watch_keys: WatchKeysTable
+  watch_failures: WatchFailuresTable
   watch_tasks: WatchTasksTable
 }

@@ -90,19 +90,6 @@ export async function findTaskOfJob(db: Database | Tx, jobId: string): Promise<W
   return await db.selectFrom('watch_tasks').selectAll().where('job_id', '=', jobId).executeTakeFirst()
 }
 
-/** How a commit ended that was run; undefined for one that never was, or so long ago that its record is gone. */
-export async function newestRun(db: Database | Tx, watch: string, commit: string): Promise<WatchTask | undefined> {
-  return await db
-    .selectFrom('watch_tasks')
-    .selectAll()
-    .where('watch', '=', watch)
-    .where('commit', '=', commit)
-    .where('job_id', 'is not', null)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-}
-
 /** Newest first. */
 export async function listTasks(db: Database | Tx, watch: string, limit = 1000): Promise<WatchTask[]> {
   return await db

@@ -3,6 +3,7 @@ import type { Tx } from '../store/database.ts'
 import type { Job } from '../store/jobs.ts'
 import type { Outcome } from '../store/runs.ts'
 import { notify } from '../store/wakeups.ts'
+import { findFailure, forgetFailure, putFailure } from '../store/watch-failures.ts'
 import { endTask, pruneTasks } from '../store/watch-tasks.ts'
 import { lockWatch, updateWatch, type Watch } from '../store/watches.ts'
 import { optionsOf } from './options.ts'
@@ -27,26 +28,22 @@ export async function endCommit(tx: Tx, node: string, job: Pick<Job, 'id'>, outc
   const detail = { watch: watch.name, task: task.id, commit, attempt, status: outcome.status, code: reasonCode }
   await record(tx, { action: 'watch.commit_ended', job: job.id, actor: node, detail })
   if (done) {
+    await forgetFailure(tx, watch.name, commit)
     await updateWatch(tx, watch.name, { ...DONE, accepted_commit: commit, ...nextIn(watch) })
-  } else if (isFinal(watch, attempt, outcome)) {
-    // nothing but a newer commit or a person gets the watch going again: somebody has to hear of it
-    await record(tx, { action: 'watch.given_up', job: job.id, actor: node, detail: { ...detail, reason } })
-    await updateWatch(tx, watch.name, {
-      state: 'given_up',
-      reason_code: reasonCode,
-      reason,
-      failed_commit: commit,
-      failures: attempt,
-      retry_at: null,
-    })
   } else {
     const failures = isAttempt(reasonCode) ? attempt : attempt - 1
-    const retry_at = new Date(Date.now() + pauseMs(watch, Math.max(1, failures)))
-    const failed = { failed_commit: commit, failures, retry_at, reason_code: reasonCode, reason }
+    const pauses = ((await findFailure(tx, watch.name, commit))?.pauses ?? 0) + 1
+    const final = isFinal(watch, attempt, outcome)
+    const retry_at = final ? null : new Date(Date.now() + pauseMs(watch, pauses))
+    const ended = { reason_code: reasonCode, reason }
+    await putFailure(tx, { watch: watch.name, commit, failures, pauses, retry_at, ...ended })
+    // nothing but a newer commit or a person gets the watch going again: somebody has to hear of it
+    if (final) await record(tx, { action: 'watch.given_up', job: job.id, actor: node, detail: { ...detail, reason } })
     await updateWatch(tx, watch.name, {
-      ...failed,
-      state: 'watching',
-      next_poll_at: earlier(watch.next_poll_at, retry_at),
+      ...ended,
+      state: final ? 'given_up' : 'watching',
+      failed_commit: commit,
+      ...(retry_at ? { next_poll_at: earlier(watch.next_poll_at, retry_at) } : {}),
     })
   }
   await pruneTasks(tx, watch.name, (watch.task_configuration ?? DEFAULT_TASKS).task_history_limit)
@@ -58,8 +55,6 @@ const DONE = {
   reason_code: '',
   reason: '',
   failed_commit: '',
-  failures: 0,
-  retry_at: null,
   waived_commit: '',
   seen: '',
 } as const
@@ -84,9 +79,9 @@ function isAttempt(code: string): boolean {
 }
 
 /** Never before the next regular look (gitops.md §6: a failing run honours the period). */
-function pauseMs(watch: Watch, attempt: number): number {
+function pauseMs(watch: Watch, pauses: number): number {
   const periodMs = (watch.configuration?.git_poll_period ?? 0) * 1000
-  return Math.max(periodMs, Math.min(LONGEST_PAUSE_MS, Math.max(1_000, periodMs) * 2 ** (attempt - 1)))
+  return Math.max(periodMs, Math.min(LONGEST_PAUSE_MS, Math.max(1_000, periodMs) * 2 ** (pauses - 1)))
 }
 
 function earlier(a: Date, b: Date): Date {

@@ -10,17 +10,18 @@ import type { Outcome } from '../store/runs.ts'
 import { listTasks } from '../store/watch-tasks.ts'
 import { claimWatches, findWatch, insertWatch, lockWatch, updateWatch, type Watch } from '../store/watches.ts'
 import { changeWatch } from './change.ts'
+import { acceptCommit, retryCommit } from './decide.ts'
 import { endCommit } from './end.ts'
 import { look } from './look.ts'
 import { newStart } from './new-start.ts'
 import { startCommit } from './start.ts'
-import { acceptCommit } from './view.ts'
 import type { Watching } from './watching.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-look-'))
 const remote = new GitRepository(folder)
 const IMAGE = `busybox@sha256:${'5'.repeat(64)}`
 const never = new AbortController().signal
+const FAILED: Outcome = { status: 'failed', returnCode: 7, errorCode: '', errorText: '' }
 const UNKNOWN: Outcome = { status: 'unknown', returnCode: 0, errorCode: 'container_lost', errorText: 'gone' }
 let t: TestEngine
 let watching: Watching
@@ -115,6 +116,65 @@ test('nor because a newer one was refused and taken back', async () => {
   expect(await stateOf(name)).toMatchObject({ state: 'given_up' })
 })
 
+test('a server that shows two commits in turns does not have one run again of which nobody knows whether it ran', async () => {
+  const name = await newWatch()
+  const base = push(name, 'base')
+  await updateWatch(t.engine.db, name, { accepted_commit: base })
+  const one = push(name, 'one', base)
+  await lookAt(name)
+  await endNewest(name, UNKNOWN)
+  const other = push(name, 'other', base)
+  await lookAt(name)
+  await endNewest(name, FAILED)
+  for (const commit of [one, other, one]) {
+    remote.ref(`refs/heads/${name}`, commit)
+    await lookAt(name)
+  }
+  expect((await runsOf(name)).map(task => task.commit)).toEqual([one, other])
+  // it says of which of them it speaks, and a person's wish is about that one
+  expect(await stateOf(name)).toMatchObject({ state: 'given_up', reason_code: 'container_lost', failed_commit: one })
+})
+
+test('nor does it reset how often each of them was tried', async () => {
+  const name = await newWatch()
+  const base = push(name, 'base')
+  await updateWatch(t.engine.db, name, { accepted_commit: base, options: JSON.stringify({ max_attempts: 2 }) })
+  const [one, other] = [push(name, 'one', base), push(name, 'other', base)]
+  for (let round = 0; round < 5; round += 1) {
+    for (const commit of [one, other]) {
+      remote.ref(`refs/heads/${name}`, commit)
+      await t.engine.db
+        .updateTable('watch_failures')
+        .set({ retry_at: new Date(0) })
+        .where('retry_at', 'is not', null)
+        .execute()
+      const before = (await runsOf(name)).length
+      await lookAt(name)
+      if ((await runsOf(name)).length > before) await endNewest(name, FAILED)
+    }
+  }
+  const tried = (await runsOf(name)).map(task => `${task.commit === one ? 'one' : 'other'} ${task.attempt}`)
+  expect(tried).toEqual(['one 1', 'other 1', 'one 2', 'other 2'])
+})
+
+test('a wish to run a commit again is about that commit', async () => {
+  const name = await newWatch()
+  const base = push(name, 'base')
+  await updateWatch(t.engine.db, name, { accepted_commit: base })
+  const one = push(name, 'one', base)
+  await lookAt(name)
+  await endNewest(name, UNKNOWN)
+  const other = push(name, 'other', base)
+  await lookAt(name)
+  await endNewest(name, UNKNOWN)
+  await retryCommit(t.engine, anybody, await stateOf(name), one)
+  await lookAt(name)
+  expect((await runsOf(name)).map(task => task.commit)).toEqual([one, other])
+  remote.ref(`refs/heads/${name}`, one)
+  await lookAt(name)
+  expect((await runsOf(name)).map(task => task.commit)).toEqual([one, other, one])
+})
+
 test.each([
   ['nobody knows whether it ran', UNKNOWN, 1],
   ['somebody cancelled it', { status: 'failed', returnCode: 0, errorCode: 'job_killed', errorText: 'x' }, 1],
@@ -150,8 +210,12 @@ test('a commit that was taken up before its access was changed has not failed, a
   await updateWatch(t.engine.db, name, { options: JSON.stringify({ max_attempts: 1 }) })
   await lookAt(name)
   await endNewest(name, { status: 'failed', returnCode: 0, errorCode: 'watch_changed', errorText: 'x' })
-  expect(await stateOf(name)).toMatchObject({ state: 'watching', failures: 0 })
-  await updateWatch(t.engine.db, name, { retry_at: new Date(0) })
+  expect(await stateOf(name)).toMatchObject({ state: 'watching' })
+  await t.engine.db
+    .updateTable('watch_failures')
+    .set({ retry_at: new Date(0) })
+    .where('watch', '=', name)
+    .execute()
   await lookAt(name)
   expect((await runsOf(name)).map(task => task.attempt)).toEqual([1, 1])
 })

@@ -1,7 +1,9 @@
 import { WritError } from '../../protocol/errors.ts'
 import { record } from '../audit/audit.ts'
+import type { Engine } from '../jobs/engine.ts'
+import { findFailure, type WatchFailure } from '../store/watch-failures.ts'
 import type { WatchState } from '../store/watch-schema.ts'
-import { newestRun, noteRefusal, pruneRefusals } from '../store/watch-tasks.ts'
+import { noteRefusal, pruneRefusals } from '../store/watch-tasks.ts'
 import { endLook, type Watch } from '../store/watches.ts'
 import { baseOf, nextCommit } from './candidate.ts'
 import { openWatched } from './open.ts'
@@ -35,10 +37,10 @@ export async function look(watching: Watching, watch: Watch, signal: AbortSignal
   try {
     const repository = await openWatched(watching, watch, signal)
     try {
-      const next = await findNext(watch, repository, found, signal)
+      const next = await findNext(engine, watch, repository, found, signal)
       if (next === null) {
         log.debug({ tip: found.tip?.object }, 'Head commit not changed: skipping')
-        const standing = found.news ? CALM : found.givenUp ? await givenUp(watching, watch) : {}
+        const standing = found.news ? CALM : found.failure ? standingOf(found.failure) : {}
         await endLook(engine.db, watch, { ...times, ...seenOf(watch, found, true), ...standing })
         return
       }
@@ -62,16 +64,15 @@ interface Found {
   candidate?: Candidate
   /** All that there is was done: nothing is refused, stopped or given up any more. */
   news?: true
-  /** The candidate waits for a person, whatever was found in between. */
-  givenUp?: true
-  /** The candidate waits for its time: the next look must find it again. */
-  waits?: true
+  /** The candidate failed, and waits for its time or for a person, whatever was found in between. */
+  failure?: WatchFailure
 }
 
-const CALM = { state: 'watching', reason_code: '', reason: '', failed_commit: '', failures: 0, retry_at: null } as const
+const CALM = { state: 'watching', reason_code: '', reason: '', failed_commit: '' } as const
 
 /** The next commit, if there is one that is not waiting for its time or for a person. */
 async function findNext(
+  { db }: Engine,
   watch: Watch,
   repository: Repository,
   found: Found,
@@ -84,14 +85,11 @@ async function findNext(
     const next = await nextCommit(watch, repository, found.tip)
     if (next !== null) {
       found.candidate = next
-      if (next.commit !== watch.failed_commit) return next
-      // not by the state, which says what the last look found: whoever made one look fail would have it run once more
-      if (watch.retry_at === null) {
-        found.givenUp = true
-        return null
-      }
-      if (watch.retry_at.getTime() <= Date.now()) return next
-      found.waits = true
+      // by the commit, and not by what the last look found: a look that fails, or a server that shows another commit in between,
+      // would have it run once more
+      const failure = await findFailure(db, watch.name, next.commit)
+      if (!failure || (failure.retry_at !== null && failure.retry_at.getTime() <= Date.now())) return next
+      found.failure = failure
       return null
     }
   }
@@ -99,10 +97,9 @@ async function findNext(
   return null
 }
 
-/** As it was when the commit was given up, also after a look that found something else. */
-async function givenUp({ engine }: Watching, { name, failed_commit }: Watch) {
-  const run = await newestRun(engine.db, name, failed_commit)
-  return { state: 'given_up', reason_code: run?.reason_code ?? '', reason: run?.reason ?? '' } as const
+/** As it was when the commit failed, also after a look that found something else. */
+function standingOf({ commit, retry_at, reason_code, reason }: WatchFailure) {
+  return { state: retry_at === null ? 'given_up' : 'watching', reason_code, reason, failed_commit: commit } as const
 }
 
 async function examine(
@@ -126,7 +123,9 @@ function isFinding({ code, entry }: WritError): boolean {
 
 const textOf = (tip: Tip): string => `${tip.object} ${tip.signatures ?? ''}`
 
-function seenOf(watch: Watch, { tip, waits }: Found, settled: boolean) {
+function seenOf(watch: Watch, { tip, failure }: Found, settled: boolean) {
+  // what waits for its time must be found again by the next look
+  const waits = failure !== undefined && failure.retry_at !== null
   return { tip: tip?.object ?? watch.tip, seen: tip && settled && !waits ? textOf(tip) : '' }
 }
 

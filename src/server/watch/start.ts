@@ -4,6 +4,7 @@ import type { Order } from '../jobs/order.ts'
 import { seal } from '../jobs/sealed.ts'
 import { insertSourcedJob, type SourcedOrder } from '../jobs/sourced.ts'
 import { readTimeLimits, type TimeBounds } from '../jobs/time-limits.ts'
+import { findFailure } from '../store/watch-failures.ts'
 import { insertTask } from '../store/watch-tasks.ts'
 import { endLook, isAskedFor, lockWatch, type Watch } from '../store/watches.ts'
 import { digestOf, type Plan } from './plan.ts'
@@ -75,7 +76,6 @@ export async function startCommit(
   const order = orderOf(watch, plan, engine.settings)
   const [sealedOrder = ''] = await seal(engine, [JSON.stringify({ order, detail: plan } satisfies SourcedOrder)])
   const job = newJobId(new Date())
-  const attempt = watch.failed_commit === commit ? watch.failures + 1 : 1
   return await engine.db.transaction().execute(async tx => {
     const now = await lockWatch(tx, watch.name)
     if (now?.node !== engine.node || now.lease_until === null) return null
@@ -87,6 +87,7 @@ export async function startCommit(
       return null
     }
     const { signers } = verdict
+    const attempt = ((await findFailure(tx, watch.name, commit))?.failures ?? 0) + 1
     const planDigest = digestOf(plan)
     const { object } = candidate
     const task = await insertTask(tx, { watch: watch.name, commit, object, attempt, jobId: job, signers, planDigest })

@@ -1,11 +1,12 @@
+import { findFailure } from '../../store/watch-failures.ts'
 import { listKeys } from '../../store/watch-keys.ts'
 import { listTasks } from '../../store/watch-tasks.ts'
-import { changeWatch } from '../../watch/change.ts'
+import { acceptCommit, retryCommit } from '../../watch/decide.ts'
 import { optionsOf } from '../../watch/options.ts'
 import { requiredBy } from '../../watch/quorum.ts'
 import { queueOf } from '../../watch/start.ts'
 import { statusOf } from '../../watch/tasks.ts'
-import { ANEW, acceptCommit, planView } from '../../watch/view.ts'
+import { planView } from '../../watch/view.ts'
 import type { Path } from './path.ts'
 
 /** What flant_gitops has no paths for: how a watch stands, what a commit would do, and what a person decides. */
@@ -16,6 +17,7 @@ export const VIEWS: readonly Path[] = [
     description: 'From what is on record; nothing is asked of the repository.',
     read: async ({ engine, watch }) => {
       const [newest] = await listTasks(engine.db, watch.name, 1)
+      const failure = await findFailure(engine.db, watch.name, watch.failed_commit)
       return {
         data: {
           name: watch.name,
@@ -32,8 +34,8 @@ export const VIEWS: readonly Path[] = [
           last_successful_commit: watch.accepted_commit,
           tip: watch.tip,
           failed_commit: watch.failed_commit,
-          failures: watch.failures,
-          retry_at: watch.retry_at?.toISOString() ?? '',
+          failures: failure?.failures ?? 0,
+          retry_at: failure?.retry_at?.toISOString() ?? '',
           polled_at: watch.polled_at?.toISOString() ?? '',
           next_poll_at: watch.next_poll_at.toISOString(),
           has_access: watch.access !== null,
@@ -70,8 +72,9 @@ export const VIEWS: readonly Path[] = [
     pattern: 'retry',
     synopsis: 'Runs a commit that was given up once more, and looks at once.',
     description: 'Its attempts are counted anew.',
-    write: async ({ engine, caller, watch }) => {
-      await changeWatch(engine, caller, watch, 'retry', { commit: watch.failed_commit }, async () => ANEW)
+    fields: { commit: 'Full id; the one that the status names by default.' },
+    write: async ({ engine, caller, watch, fields }) => {
+      await retryCommit(engine, caller, watch, fields.text('commit'))
       return null
     },
   },
