@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import { LIST_STAND_IN } from '../../list-verb/list-verb.ts'
 import { refuse, VaultError } from '../errors.ts'
 import { parseFlag } from '../fields.ts'
 import type { Operation, VaultRequest } from '../routing/request.ts'
 import { parseSeconds } from '../text/duration.ts'
 import { uuid } from '../text/ids.ts'
 import { isObject, type JsonObject, parseJson } from '../text/json.ts'
-import { LIST_STAND_IN } from './list-verb.ts'
 
 /** Load balancers ask for the status alone. */
 const STATUS_BY_HEAD = 'sys/health'

@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import { type Dispatcher, Pool } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DevVault, startDevVault } from '../server.ts'
+import { type DevVault, startDevVault } from '../dev-vault/server.ts'
 import { ListVerb } from './list-verb.ts'
 
 let vault: DevVault

@@ -4,7 +4,7 @@ const [L, I, N, S, K, T, X] = [0x4c, 0x49, 0x4e, 0x53, 0x4b, 0x54, 0x58]
 const HEAD_END = '\r\n\r\n'
 const MAX_HEAD = 64 * 1024
 
-/** The verb under which the HTTP parser sees `LIST`. Vault has no verb of this name. */
+/** The verb under which the HTTP parser sees `LIST`. Neither Vault nor any interface of ours has one of this name. */
 export const LIST_STAND_IN = 'LINK'
 
 /**
