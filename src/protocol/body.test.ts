@@ -78,7 +78,7 @@ test('a million wrong items are refused in little time, wherever they are', () =
     expect(() => read({ run: Array(1_000_000).fill(1) })).toThrow('run.0 must be string')
     expect(() => read({ run: [...Array(1_000_000).fill('a'), 1] })).toThrow('a long list')
   })
-  expect(spent).toBeLessThan(1_000)
+  expect(spent).toBeLessThan(500)
 })
 
 test('what is set: in the spelling of the schema, and nothing that says nothing', () => {
