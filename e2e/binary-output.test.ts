@@ -19,11 +19,7 @@ let bytes: Buffer
 beforeAll(async () => {
   stack = await startStack()
   server = await stack.startServer()
-  terminal = await Terminal.open({
-    WRIT_ADDR: server.address,
-    VAULT_ADDR: stack.vault.address,
-    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-  })
+  terminal = await Terminal.open(stack.environment(server.address))
   const block = randomBytes(BLOCK)
   await writeFile(join(terminal.folder, 'random'), block)
   bytes = Buffer.concat(

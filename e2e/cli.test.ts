@@ -10,11 +10,7 @@ let terminal: Terminal
 beforeAll(async () => {
   stack = await startStack()
   server = await stack.startServer()
-  terminal = await Terminal.open({
-    WRIT_ADDR: server.address,
-    VAULT_ADDR: stack.vault.address,
-    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-  })
+  terminal = await Terminal.open(stack.environment(server.address))
 })
 afterAll(() => stack.close())
 
@@ -156,12 +152,7 @@ test('no server, no Vault, a wrong token: a sentence each, no stack trace', asyn
     ],
   ]
   for (const [change, message] of cases) {
-    const other = await Terminal.open({
-      WRIT_ADDR: server.address,
-      VAULT_ADDR: stack.vault.address,
-      VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-      ...change,
-    })
+    const other = await Terminal.open({ ...stack.environment(server.address), ...change })
     const { code, stderr } = await other.writ('run', '--image', stack.image, '--', 'true')
     expect(code).toBe(1)
     expect(stderr).toMatch(message)

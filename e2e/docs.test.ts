@@ -18,11 +18,7 @@ beforeAll(async () => {
   stack = await startStack()
   server = await stack.startServer()
   await tagImage(stack.image, 'busybox')
-  environment = {
-    WRIT_ADDR: server.address,
-    VAULT_ADDR: stack.vault.address,
-    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-  }
+  environment = stack.environment(server.address)
   terminal = await Terminal.open(environment)
 })
 afterAll(() => stack.close())

@@ -70,11 +70,7 @@ beforeAll(async () => {
     token: stack.root,
     body: { data: { kubeconfig: Buffer.from(KUBECONFIG).toString('base64') } },
   })
-  terminal = await Terminal.open({
-    WRIT_ADDR: server.address,
-    VAULT_ADDR: stack.vault.address,
-    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-  })
+  terminal = await Terminal.open(stack.environment(server.address))
 })
 afterAll(() => stack.close())
 

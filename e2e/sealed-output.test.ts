@@ -18,11 +18,7 @@ let recipient: string
 beforeAll(async () => {
   stack = await startStack()
   server = await stack.startServer({ WRIT_LOG_LEVEL: 'trace' })
-  terminal = await Terminal.open({
-    WRIT_ADDR: server.address,
-    VAULT_ADDR: stack.vault.address,
-    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-  })
+  terminal = await Terminal.open(stack.environment(server.address))
   identity = await generateX25519Identity()
   recipient = await identityToRecipient(identity)
   await writeFile(join(terminal.folder, 'key.txt'), `# made for this test\n${identity}\n`)
@@ -93,11 +89,7 @@ test('who takes over the job goes on with the public key alone', async () => {
   }
   expect(text).toBe(Array.from({ length: 20 }, (_, i) => `line ${i + 1}\n`).join(''))
   server = await stack.startServer()
-  terminal = await Terminal.open({
-    WRIT_ADDR: server.address,
-    VAULT_ADDR: stack.vault.address,
-    VAULT_TOKEN: stack.identities.requestorToken.reveal(),
-  })
+  terminal = await Terminal.open(stack.environment(server.address))
   await writeFile(join(terminal.folder, 'key.txt'), `${identity}\n`)
 }, 60_000)
 

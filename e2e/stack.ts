@@ -28,6 +28,8 @@ export interface Stack {
   startServer(settings?: Record<string, string>): Promise<ServerProcess>
   /** A client with the token of the stack's requestor, or of another one. */
   client(server: string, token?: Secret): Client
+  /** What a terminal needs to use a server with that token. */
+  environment(server: string, token?: Secret): Record<string, string>
   /** A requestor with an identity of its own. */
   requestor(name: string): Promise<Secret>
   close(): Promise<void>
@@ -72,6 +74,11 @@ export async function startStack(): Promise<Stack> {
       clients.push(client)
       return client
     },
+    environment: (server, token = identities.requestorToken) => ({
+      WRIT_ADDR: server,
+      VAULT_ADDR: vault.address,
+      VAULT_TOKEN: token.reveal(),
+    }),
     requestor: name => loginRequestor(vault, root, name),
     close: async () => {
       for (const client of clients) await client.close()

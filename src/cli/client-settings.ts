@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { Vault } from '../vault/client.ts'
 import { Secret } from '../vault/secret.ts'
 import { CONFIG_KEYS, type ConfigKey, type ConfigValues, readConfigFile } from './config-file.ts'
 import { UsageError } from './failure.ts'
@@ -20,6 +21,16 @@ export async function findToken(): Promise<Secret | null> {
   if (process.env.VAULT_TOKEN) return new Secret(process.env.VAULT_TOKEN)
   const text = await readFile(join(homedir(), '.vault-token'), 'utf8').catch(() => '')
   return text.trim() ? new Secret(text.trim()) : null
+}
+
+/** The Vault of the settings; `address` is told apart because it must be there. Throws `UsageError` where its CA cannot be read. */
+export async function vaultOf(settings: ConfigValues, address: string): Promise<Vault> {
+  return new Vault({
+    address,
+    ca: await readCa(settings, 'vault_ca'),
+    namespace: settings.vault_namespace,
+    serverName: process.env.VAULT_TLS_SERVER_NAME,
+  })
 }
 
 /** The PEM file that a setting names. */

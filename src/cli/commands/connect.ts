@@ -1,6 +1,5 @@
 import { Client } from '../../client/client.ts'
-import { Vault } from '../../vault/client.ts'
-import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
+import { clientSettings, findToken, MISSING, readCa, vaultOf } from '../client-settings.ts'
 import { UsageError } from '../failure.ts'
 
 /** Options that every command which talks to a server takes. */
@@ -25,12 +24,7 @@ async function connect(options: ConnectOptions): Promise<Client> {
   return new Client({
     server,
     serverCa: await readCa(settings, 'server_ca'),
-    vault: new Vault({
-      address,
-      ca: await readCa(settings, 'vault_ca'),
-      namespace: settings.vault_namespace,
-      serverName: process.env.VAULT_TLS_SERVER_NAME,
-    }),
+    vault: await vaultOf(settings, address),
     token,
     jobRole: settings.job_role,
     tokenPolicies: process.env.WRIT_TOKEN_POLICIES?.split(','),

@@ -3,9 +3,8 @@ import { GateClient } from '../../client/gate.ts'
 import { lineOf } from '../../server/gate/policies/lines.ts'
 import { type Grant, match } from '../../server/gate/policies/match.ts'
 import { readPolicies, where } from '../../server/gate/policies/read.ts'
-import { Vault } from '../../vault/client.ts'
 import { Secret } from '../../vault/secret.ts'
-import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
+import { clientSettings, findToken, MISSING, readCa, vaultOf } from '../client-settings.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
 
@@ -42,12 +41,7 @@ export async function token(
   const settings = await clientSettings()
   const { vault: address } = settings
   if (!address) throw new UsageError(MISSING.vault, 'The token is opened there, and not by the gate.')
-  const vault = new Vault({
-    address,
-    ca: await readCa(settings, 'vault_ca'),
-    namespace: settings.vault_namespace,
-    serverName: process.env.VAULT_TLS_SERVER_NAME,
-  })
+  const vault = await vaultOf(settings, address)
   try {
     const proof = options.proofFile ? new Secret((await readFile(options.proofFile, 'utf8')).trim()) : undefined
     const { scheduler, role } = options

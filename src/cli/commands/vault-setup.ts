@@ -1,5 +1,4 @@
-import { Vault } from '../../vault/client.ts'
-import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
+import { clientSettings, findToken, MISSING, vaultOf } from '../client-settings.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
 import { applySetup, readRoleId } from '../vault-setup/apply.ts'
@@ -42,12 +41,7 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
     const missing = [...(address ? [] : [MISSING.vault]), ...(token ? [] : [MISSING.token])]
     throw new UsageError(missing.join('\n'), 'Without --apply it is printed, for somebody who may make it.')
   }
-  const vault = new Vault({
-    address,
-    ca: await readCa(settings, 'vault_ca'),
-    namespace: settings.vault_namespace,
-    serverName: process.env.VAULT_TLS_SERVER_NAME,
-  })
+  const vault = await vaultOf(settings, address)
   try {
     for (const { step, skipped } of await applySetup(vault, token, steps)) {
       progress(`${skipped ? 'is there' : 'made'}: ${step.what} (${step.path})`)
