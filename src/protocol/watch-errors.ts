@@ -155,7 +155,14 @@ export const WATCH_ERRORS = {
   watch_vault_unavailable: {
     ...UNAVAILABLE,
     cause: 'The Vault of this watch does not answer, or is sealed',
-    remedy: 'Check vault_addr and vault_cacert of configure_vault_access. What waits for it goes on when it is back.',
+    remedy:
+      'Check vault_addr and vault_cacert of configure_vault_access. The commit is taken up again when it is back.',
+  },
+  watch_request_uncertain: {
+    ...UNAVAILABLE,
+    cause: 'A Vault request of the watch that changes something may have been made, and what came of it is not known',
+    remedy:
+      'Nothing was run. The request is not repeated within this run; the next attempt makes all of them, so set max_attempts to 1 if that must not be.',
   },
   watch_request_failed: {
     ...DENIED,

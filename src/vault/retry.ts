@@ -30,6 +30,12 @@ export async function withRetry<T extends { status: number }>(
   }
 }
 
+/** Of a request that failed, whatever its method: Vault refused before it did anything, or nobody was there. */
+export function wasNotTaken(error: unknown): boolean {
+  const { status = 0, errors = [] } = error as { status?: number; errors?: readonly string[] }
+  return status === 0 ? errors.some(code => NEVER_SENT.has(code)) : REFUSED.has(status)
+}
+
 function isSafeToRepeat(error: unknown, readOnly: boolean): boolean {
   const code = (error as { code?: string })?.code ?? ''
   return NEVER_SENT.has(code) || (readOnly && BROKEN.has(code))

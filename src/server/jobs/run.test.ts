@@ -3,10 +3,11 @@ import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { WritError } from '../../protocol/errors.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { claimJobs } from '../store/claims.ts'
-import { findJob } from '../store/jobs.ts'
+import { findJob, type Job } from '../store/jobs.ts'
 import { makeOrder } from './order.ts'
 import { runJob } from './run.ts'
 import { seal } from './sealed.ts'
+import type { JobSource } from './source.ts'
 
 let t: TestEngine
 
@@ -51,6 +52,36 @@ test('a peer that is away is waited for', async () => {
   })
   expect(asked).toBe(3)
   expect(job).toMatchObject({ status: 'failed', error_code: 'image_not_found' })
+})
+
+test('what the source of a job needs is not waited for at the cost of other jobs', async () => {
+  const image = { id: 'i', digest: 'd', entrypoint: [], command: [], metadata: null }
+  let asked = 0
+  const ends: string[] = []
+  const source: JobSource = {
+    patienceMs: 600,
+    prepare: async () => {
+      asked += 1
+      throw new WritError('repository_unreachable', 'interrupted')
+    },
+    secrets: async () => new Map(),
+    ended: async (_tx, _job, outcome) => void ends.push(outcome.errorCode),
+    release: async () => {},
+  }
+  const order = await makeOrder({ container_image: 'busybox', run: ['true'] })
+  const [sealedSpec = ''] = await seal(t.engine, [JSON.stringify({ order, detail: null })])
+  const id = await t.queue({ sealedSpec, form: 'watch', sealedToken: null, tokenAccessor: null })
+  const engine = {
+    ...t.node('node-1', { remove: async () => {}, find: async () => null, image: async () => image }),
+    source,
+  }
+  const [job] = await claimJobs(engine.db, 'node-1', 1, 60_000)
+  const never = new AbortController().signal
+  await runJob(engine, job as Job, { lost: never, killed: never })
+  // once more after a pause, and again after a longer one
+  expect(asked).toBeGreaterThan(1)
+  expect(ends).toEqual(['repository_unreachable'])
+  expect(await findJob(engine.db, id)).toMatchObject({ status: 'failed', error_code: 'repository_unreachable' })
 })
 
 test('a container that was to be started and is gone: unknown, and never a second start', async () => {

@@ -9,6 +9,7 @@ import type { Engine } from './engine.ts'
 import { finishJob, releaseJob } from './finish.ts'
 import { failure } from './outcome.ts'
 import { resume } from './resume.ts'
+import { sourceOf } from './sourced.ts'
 import { start } from './start.ts'
 
 /**
@@ -34,11 +35,14 @@ const TRANSIENT = new Set<ErrorCode>([
   'watch_vault_unavailable',
   'repository_unreachable',
 ])
+/** Of these, what others than this server answer for, and only the source of a job needs. */
+const OF_SOURCE = new Set<ErrorCode>(['watch_vault_unavailable', 'repository_unreachable'])
 
 async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control): Promise<Outcome> {
   // a job that was never claimed before has left nothing behind to look for
   let untouched = job.attempt === 1
   let awaySince: number | null = null
+  let sourceAwaySince: number | null = null
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, 10_000)) {
     try {
       return (untouched && (await start(engine, hold, job, control))) || (await carryOut(engine, hold, control))
@@ -53,6 +57,11 @@ async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control
       const engineAway = error instanceof WritError && error.code === 'runtime_unavailable'
       awaySince = engineAway ? (awaySince ?? performance.now()) : null
       if (awaySince !== null && (await isLost(engine, hold, awaySince))) return failure(new WritError('engine_lost'))
+      const sourceAway = error instanceof WritError && OF_SOURCE.has(error.code)
+      sourceAwaySince = sourceAway ? (sourceAwaySince ?? performance.now()) : null
+      const patienceMs = sourceOf(engine, job)?.patienceMs ?? 0
+      if (sourceAway && sourceAwaySince !== null && performance.now() - sourceAwaySince >= patienceMs)
+        return failure(error)
       engine.log.warn({ job: hold.id, err: error }, 'a job waits: something it needs is away')
       await sleep(pauseMs, undefined, { signal: control.lost })
       untouched = false

@@ -8,6 +8,11 @@ import type { Outcome } from '../store/runs.ts'
  * composition root; whatever it throws ends the job, or makes it wait where that is what the code means.
  */
 export interface JobSource {
+  /**
+   * For how long a run waits for what only this source needs, in milliseconds. Then it ends: a place on the node is for jobs that can
+   * run, and the source takes it up again when it likes.
+   */
+  readonly patienceMs: number
   /** Asked once the image is there: the files of the job, and the part of its environment that is not secret. */
   prepare(job: Job, detail: unknown, signal: AbortSignal): Promise<SourcedFiles>
   /** Asked when the container is made, as the last thing before it starts, so that what lives for a minute is fresh. */

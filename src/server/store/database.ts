@@ -13,6 +13,7 @@ import * as containers from './migrations/008-containers.ts'
 import * as limits from './migrations/009-limits.ts'
 import * as claims from './migrations/013-claims.ts'
 import * as watchFailures from './migrations/021-watch-failures.ts'
+import * as watchEffects from './migrations/022-watch-effects.ts'
 import { PgClient } from './pg-client.ts'
 import type { Tables } from './schema.ts'
 
@@ -55,6 +56,7 @@ const MIGRATIONS = {
   '009-limits': { up: limits.up },
   '013-claims': { up: claims.up },
   '021-watch-failures': { up: watchFailures.up },
+  '022-watch-effects': { up: watchEffects.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

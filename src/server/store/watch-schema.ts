@@ -132,6 +132,7 @@ export interface WatchTasksTable {
   ended_at: Date | null
   sealed_vault_token: string | null
   vault_token_renew_at: Date | null
+  effects_at: Date | null
 }
 
 export interface WatchTables {

@@ -132,6 +132,11 @@ export async function keepToken(
     .execute()
 }
 
+/** On record before the first request of a run that changes something, and taken back if it turns out that it was not taken. */
+export async function markEffects(db: Database, jobId: string, at: Date | null): Promise<void> {
+  await db.updateTable('watch_tasks').set({ effects_at: at }).where('job_id', '=', jobId).execute()
+}
+
 /** Tasks whose Vault token is to be renewed or revoked now; each is handed to one node only. */
 export async function dueTaskTokens(db: Database, againMs: number): Promise<WatchTask[]> {
   const { rows } = await sql<WatchTask>`

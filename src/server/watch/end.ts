@@ -11,6 +11,8 @@ import { DEFAULT_TASKS } from './tasks.ts'
 
 /** Longest pause before a commit that failed is run again, unless the watch looks less often than that. */
 const LONGEST_PAUSE_MS = 3_600_000
+/** After a run that its server or its Vault kept waiting. */
+const FIRST_AWAY_MS = 15_000
 
 /**
  * Puts the marker *done* or *failed*, in the transaction that ends the job: whatever crashes, a commit has one of them exactly when
@@ -34,7 +36,7 @@ export async function endCommit(tx: Tx, node: string, job: Pick<Job, 'id'>, outc
     const failures = isAttempt(reasonCode) ? attempt : attempt - 1
     const pauses = ((await findFailure(tx, watch.name, commit))?.pauses ?? 0) + 1
     const final = isFinal(watch, attempt, outcome)
-    const retry_at = final ? null : new Date(Date.now() + pauseMs(watch, pauses))
+    const retry_at = final ? null : new Date(Date.now() + pauseMs(watch, pauses, reasonCode))
     const ended = { reason_code: reasonCode, reason }
     await putFailure(tx, { watch: watch.name, commit, failures, pauses, retry_at, ...ended })
     // nothing but a newer commit or a person gets the watch going again: somebody has to hear of it
@@ -73,14 +75,21 @@ function isFinal(watch: Watch, attempt: number, { status, errorCode }: Outcome):
   return isAttempt(errorCode) && attempt >= optionsOf(watch.options).max_attempts
 }
 
-/** Nothing was run, and not because of the commit: it is taken up again, with what is configured now. */
+/** Nothing was run, and not because of the commit: its server or its Vault was away. */
+const AWAY = new Set(['repository_unreachable', 'watch_vault_unavailable'])
+
+/** Whether it counts; otherwise it is taken up again, with what is configured then, for as long as it takes. */
 function isAttempt(code: string): boolean {
-  return code !== 'watch_changed'
+  return code !== 'watch_changed' && !AWAY.has(code)
 }
 
-/** Never before the next regular look (gitops.md §6: a failing run honours the period). */
-function pauseMs(watch: Watch, pauses: number): number {
+/**
+ * A failing run honours the period (gitops.md §6): never before the next regular look. One that did not come to run because of
+ * something that was away is tried again soon, and more and more rarely.
+ */
+function pauseMs(watch: Watch, pauses: number, code: string): number {
   const periodMs = (watch.configuration?.git_poll_period ?? 0) * 1000
+  if (AWAY.has(code)) return Math.min(LONGEST_PAUSE_MS, FIRST_AWAY_MS * 2 ** (pauses - 1))
   return Math.max(periodMs, Math.min(LONGEST_PAUSE_MS, Math.max(1_000, periodMs) * 2 ** (pauses - 1)))
 }
 

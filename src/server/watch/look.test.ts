@@ -7,6 +7,7 @@ import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { GitRepository } from '../../../test/repositories/git-repository.ts'
 import { findJob } from '../store/jobs.ts'
 import type { Outcome } from '../store/runs.ts'
+import { findFailure } from '../store/watch-failures.ts'
 import { listTasks } from '../store/watch-tasks.ts'
 import { claimWatches, findWatch, insertWatch, lockWatch, updateWatch, type Watch } from '../store/watches.ts'
 import { changeWatch } from './change.ts'
@@ -219,6 +220,31 @@ test('a commit that was taken up before its access was changed has not failed, a
   await lookAt(name)
   expect((await runsOf(name)).map(task => task.attempt)).toEqual([1, 1])
 })
+
+test.each(['repository_unreachable', 'watch_vault_unavailable'])(
+  '%s while it was prepared: no attempt, and a pause that grows',
+  async code => {
+    const name = await newWatch({ git_poll_period: 3600 })
+    const commit = push(name, '1')
+    await updateWatch(t.engine.db, name, { options: JSON.stringify({ max_attempts: 1 }) })
+    const pauses: number[] = []
+    for (let round = 0; round < 4; round += 1) {
+      await lookAt(name)
+      await endNewest(name, { status: 'failed', returnCode: 0, errorCode: code, errorText: 'x' })
+      const failure = await findFailure(t.engine.db, name, commit)
+      pauses.push(Math.round(((failure?.retry_at?.getTime() ?? 0) - Date.now()) / 1000))
+      // soon, and not only when the next look is due
+      expect((await stateOf(name)).next_poll_at.getTime()).toBeLessThanOrEqual(failure?.retry_at?.getTime() ?? 0)
+      await t.engine.db
+        .updateTable('watch_failures')
+        .set({ retry_at: new Date(0) })
+        .where('watch', '=', name)
+        .execute()
+    }
+    expect((await runsOf(name)).map(task => task.attempt)).toEqual([1, 1, 1, 1])
+    expect(pauses).toEqual([15, 30, 60, 120])
+  },
+)
 
 test('refusals that are never twice the same do not fill the database', async () => {
   const name = await newWatch({ git_repo_url: join(folder, 'none.git') })

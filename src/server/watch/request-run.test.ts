@@ -11,6 +11,7 @@ import { loginForRun } from './access.ts'
 import { maintainAccess } from './access-change.ts'
 import type { Plan } from './plan.ts'
 import { maintainTokens, makeRequests, releaseToken } from './request-run.ts'
+import type { NamedRequest } from './requests.ts'
 
 const never = new AbortController().signal
 const servers: Server[] = []
@@ -79,15 +80,15 @@ async function newRun(access: WatchAccess): Promise<{ name: string; job: Job; ru
   const task = { watch: name, commit: 'c', object: 'c', attempt: 1, jobId: id, signers: [], planDigest: '' }
   await t.engine.db.transaction().execute(tx => insertTask(tx, task))
   const job = (await findJob(t.engine.db, id)) as Job
-  const run: Run = async (path = '/v1/kv/a', address = access.vault_addr) => {
-    const requests = [{ name: 'q', path, method: 'GET', options: {}, wrap_ttl: 60 }]
+  const run: Run = async (path = '/v1/kv/a', address = access.vault_addr, more = []) => {
+    const requests = [{ name: 'q', path, method: 'GET', options: {}, wrap_ttl: 60 }, ...more]
     const plan = { requests, vault: { address, role: access.role_name } } as unknown as Plan
     return await makeRequests(t.engine, (await findWatch(t.engine.db, name)) as Watch, job, plan, never)
   }
   return { name, job, run }
 }
 
-type Run = (path?: string, address?: string) => ReturnType<typeof makeRequests>
+type Run = (path?: string, address?: string, more?: readonly NamedRequest[]) => ReturnType<typeof makeRequests>
 
 const kept = async (job: Job) => (await findTaskOfJob(t.engine.db, job.id))?.sealed_vault_token
 
@@ -108,6 +109,56 @@ test.each(['/v1/kv/100%', '/v1/kv/%2e%2e/sys/raw', '/v1/kv//a', '/kv/a', '/v1/%0
     expect(vault.asked.map(one => one.path)).toEqual(['auth/approle/login'])
   },
 )
+
+const post = (name: string): NamedRequest => ({
+  name,
+  path: `/v1/pki/${name}`,
+  method: 'POST',
+  options: {},
+  wrap_ttl: 60,
+})
+
+test('a request that may have had its effect is not made again by the same run, here or on another node', async () => {
+  let broken = true
+  const vault = await fakeVault('t', path => (path === 'pki/two' && broken ? 500 : WRAPPED))
+  const { run } = await newRun(accessAt(vault.address))
+  const requests = [post('one'), post('two')]
+  await expect(run('/v1/kv/a', vault.address, requests)).rejects.toMatchObject({ code: 'watch_request_uncertain' })
+  broken = false
+  await expect(run('/v1/kv/a', vault.address, requests)).rejects.toMatchObject({ code: 'watch_request_uncertain' })
+  expect(vault.asked.filter(({ path }) => path.startsWith('pki/')).map(({ path }) => path)).toEqual([
+    'pki/one',
+    'pki/two',
+  ])
+})
+
+test('nor when a node died between it and the start', async () => {
+  const vault = await fakeVault('t', () => WRAPPED)
+  const { run } = await newRun(accessAt(vault.address))
+  expect((await run('/v1/kv/a', vault.address, [post('one')])).size).toBe(2)
+  // nobody knows what became of the answer: the next to take the job over comes here
+  await expect(run('/v1/kv/a', vault.address, [post('one')])).rejects.toMatchObject({ code: 'watch_request_uncertain' })
+  expect(vault.asked.filter(({ path }) => path === 'pki/one')).toHaveLength(1)
+})
+
+test('one that only reads is made again, and so is one that Vault did not take', async () => {
+  let sealed = true
+  const vault = await fakeVault('t', () => (sealed ? 503 : WRAPPED))
+  const { run } = await newRun(accessAt(vault.address))
+  await expect(run()).rejects.toMatchObject({ code: 'watch_vault_unavailable' })
+  const { run: other } = await newRun(accessAt(vault.address))
+  sealed = false
+  let once = true
+  const refusing = await fakeVault('t', path => (path === 'pki/one' && once ? 503 : WRAPPED))
+  const third = await newRun(accessAt(refusing.address))
+  await expect(third.run('/v1/kv/a', refusing.address, [post('one')])).rejects.toMatchObject({
+    code: 'watch_vault_unavailable',
+  })
+  once = false
+  expect((await third.run('/v1/kv/a', refusing.address, [post('one')])).size).toBe(2)
+  expect((await run()).size).toBe(1)
+  expect((await other()).size).toBe(1)
+})
 
 test('a commit that was taken up for another Vault does not ask this one', async () => {
   const vault = await fakeVault('t', () => WRAPPED)

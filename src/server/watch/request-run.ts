@@ -2,6 +2,7 @@ import { WritError } from '../../protocol/errors.ts'
 import type { Vault } from '../../vault/client.ts'
 import { isVaultError } from '../../vault/error.ts'
 import type { VaultAuth } from '../../vault/response.ts'
+import { wasNotTaken } from '../../vault/retry.ts'
 import { Secret } from '../../vault/secret.ts'
 import { renewSelf, revokeSelf } from '../../vault/token.ts'
 import { record } from '../audit/audit.ts'
@@ -10,7 +11,7 @@ import { renewalDue } from '../jobs/keep-alive.ts'
 import { seal, unseal } from '../jobs/sealed.ts'
 import type { Job } from '../store/jobs.ts'
 import type { WatchAccess } from '../store/watch-schema.ts'
-import { dueTaskTokens, findTaskOfJob, keepToken, type WatchTask } from '../store/watch-tasks.ts'
+import { dueTaskTokens, findTaskOfJob, keepToken, markEffects, type WatchTask } from '../store/watch-tasks.ts'
 import { findWatch, type Watch } from '../store/watches.ts'
 import { accessError, accessVault, loginForRun } from './access.ts'
 import type { Plan } from './plan.ts'
@@ -36,14 +37,19 @@ export async function makeRequests(
     throw new WritError('watch_changed')
   // of an earlier try that did not come to a start
   await releaseToken(engine, job.id)
+  await refuseRepetition(engine, job.id)
   const vault = accessVault(access)
   try {
     const current = async () => (await findWatch(engine.db, watch.name)) ?? watch
-    const auth = await loginForRun(engine, vault, access, current, signal)
+    const auth = await inTime(signal, limited => loginForRun(engine, vault, access, current, limited))
     await keep(engine, job.id, auth, access)
     const tokens = new Map<string, Secret>()
+    const effects = new Effects(engine, job.id)
     for (const request of plan.requests) {
-      tokens.set(variableOf(request.name), await makeRequest(vault, auth.token, request, signal))
+      await effects.before(request)
+      const making = inTime(signal, limited => makeRequest(vault, auth.token, request, limited))
+      const token = await making.catch(error => effects.after(request, error))
+      tokens.set(variableOf(request.name), token)
       const { name, method, path } = request
       const detail = { watch: watch.name, name, method, path }
       await record(engine.db, { action: 'watch.request_made', job: job.id, actor: engine.node, detail })
@@ -53,6 +59,59 @@ export async function makeRequests(
     throw accessError(error)
   } finally {
     await vault.close()
+  }
+}
+
+/** For one answer: whoever sends it in drops would keep a place on the node for as long as he likes. */
+const ANSWER_MS = 60_000
+
+async function inTime<T>(signal: AbortSignal, ask: (limited: AbortSignal) => Promise<T>): Promise<T> {
+  const late = AbortSignal.timeout(ANSWER_MS)
+  try {
+    return await ask(AbortSignal.any([signal, late]))
+  } catch (error) {
+    if (!late.aborted || signal.aborted) throw error
+    throw new WritError('watch_vault_unavailable', 'the answer takes too long')
+  }
+}
+
+const READING = new Set(['GET', 'LIST'])
+
+/** Throws `watch_request_uncertain` for a run that got as far as a request which changes something, here or on another node. */
+async function refuseRepetition(engine: Engine, jobId: string): Promise<void> {
+  const task = await findTaskOfJob(engine.db, jobId)
+  if (task?.effects_at) throw new WritError('watch_request_uncertain', `made at ${task.effects_at.toISOString()}`)
+}
+
+/** Keeps on record that a run may have changed something at its Vault, so that nobody does it a second time for it. */
+class Effects {
+  readonly #engine: Engine
+  readonly #jobId: string
+  #made = 0
+
+  constructor(engine: Engine, jobId: string) {
+    this.#engine = engine
+    this.#jobId = jobId
+  }
+
+  async before({ method }: NamedRequest): Promise<void> {
+    if (READING.has(method)) return
+    this.#made += 1
+    if (this.#made === 1) await markEffects(this.#engine.db, this.#jobId, new Date())
+  }
+
+  /** What a failed request means for the run. */
+  async after({ name, method }: NamedRequest, error: unknown): Promise<never> {
+    const untouched = READING.has(method) || wasNotTaken(error)
+    if (!READING.has(method) && untouched) {
+      this.#made -= 1
+      if (this.#made === 0) await markEffects(this.#engine.db, this.#jobId, null)
+    }
+    // one that is away is waited for and asked again: not after something was changed
+    const known = accessError(error)
+    const away = known instanceof WritError && known.code === 'watch_vault_unavailable'
+    if (!away || this.#made === 0) throw error
+    throw new WritError('watch_request_uncertain', `${name}: ${known.detail}`, { cause: error })
   }
 }
 

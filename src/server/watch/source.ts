@@ -17,6 +17,8 @@ import type { Watching } from './watching.ts'
 
 /** What the job engine asks of the watch: files, environment and requests of a commit, and to hear how it ended. */
 export class WatchSource implements JobSource {
+  /** Over a restart or a short break; whatever takes longer is a pause between two runs (`end.ts`). */
+  readonly patienceMs = 10_000
   readonly #watching: Watching
 
   constructor(watching: Watching) {
