@@ -1,12 +1,17 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Terminal } from './command.ts'
 import { type ServerProcess, until } from './stack.ts'
 import { startWatched, WatchApi, type Watched } from './watched.ts'
 
 let w: Watched
+const liars: Server[] = []
 let server: ServerProcess
 let api: WatchApi
 beforeAll(async () => {
@@ -14,7 +19,10 @@ beforeAll(async () => {
   server = await w.startServer()
   api = new WatchApi(() => server.address, w.stack.root.reveal())
 })
-afterAll(() => w?.close())
+afterAll(async () => {
+  for (const one of liars) one.close()
+  await w?.close()
+})
 
 /** Somebody at their desk: a clone, a key that git is configured for, and a token. */
 async function desk(name: string): Promise<{ terminal: Terminal; clone: string }> {
@@ -83,6 +91,84 @@ test.each(['commit', 'plan'])('people add a watch, see what is missing, and sign
   }
   const removed = await ann.terminal.writ('watch', 'rm', name)
   expect(removed).toMatchObject({ code: 0 })
+})
+
+/** Whoever answers in the place of the server, and changes what it says. */
+async function liar(change: (path: string, data: Record<string, unknown>) => void): Promise<string> {
+  const inBetween = createServer(async (asked, answer) => {
+    const { statusCode, body } = await request(`${server.address}${asked.url}`, {
+      headers: { 'x-vault-token': String(asked.headers['x-vault-token']) },
+    })
+    const said = (await body.json()) as { data: Record<string, unknown> }
+    change(asked.url ?? '', said.data)
+    answer.writeHead(statusCode, { 'content-type': 'application/json' }).end(JSON.stringify(said))
+  })
+  liars.push(inBetween)
+  await once(inBetween.listen(0, '127.0.0.1'), 'listening')
+  return `http://127.0.0.1:${(inBetween.address() as AddressInfo).port}`
+}
+
+test('a server that shows one plan and names the digest of another gets no signature, and neither does one that swaps commits', async () => {
+  const { repository } = w.world
+  const commit = repository.commit(repository.tree({ data: 'shown\n' }))
+  const other = repository.commit(repository.tree({ data: 'meant\n' }), [commit])
+  repository.ref('refs/heads/lied', other)
+  repository.ref('refs/heads/lied', commit)
+  const ann = await desk('ann')
+  writeFileSync(join(ann.terminal.folder, 'ann.asc'), w.world.trust('ann')[0]?.key ?? '')
+  const added = await ann.terminal.writ(
+    ...['watch', 'add', 'lied', '--repo', repository.path, '--branch', 'lied', '--image', w.image, '--signed-plan'],
+    ...['--command', 'true', '--signatures', '1', '--key', 'ann=ann.asc'],
+  )
+  expect(added, added.stderr).toMatchObject({ code: 0 })
+  const lies: [string, string, (path: string, data: Record<string, unknown>) => void][] = [
+    [
+      'another digest',
+      'digest of the plan',
+      (path, data) => {
+        if (path.includes('/plan')) data.digest = 'f'.repeat(64)
+      },
+    ],
+    [
+      'another command',
+      'digest of the plan',
+      (path, data) => {
+        if (path.includes('/plan')) data.plan = { ...(data.plan as object), commands: ['cat /etc/hostname'] }
+      },
+    ],
+    [
+      'another object',
+      'is not',
+      (path, data) => {
+        if (path.includes('/plan')) data.object = repository.git(['rev-parse', 'refs/heads/main'])
+        if (path.includes('/options')) data.require_signed_plan = false
+      },
+    ],
+    [
+      'an object that nobody has',
+      'is not in',
+      (path, data) => {
+        if (path.includes('/plan')) data.object = '0'.repeat(40)
+        if (path.includes('/options')) data.require_signed_plan = false
+      },
+    ],
+  ]
+  repository.ref('refs/heads/main', repository.commit(repository.tree({ data: 'main\n' })))
+  execFileSync('git', ['-C', ann.clone, 'fetch', '-q'])
+  const before = repository.git(['for-each-ref'])
+  for (const [what, said, lie] of lies) {
+    const { code, stderr } = await ann.terminal.shell(
+      `WRIT_ADDR=${await liar(lie)} writ watch sign lied --clone '${ann.clone}'`,
+    )
+    expect({ what, code, stderr }).toMatchObject({
+      code: expect.toSatisfy(n => n !== 0),
+      stderr: expect.stringContaining(said),
+    })
+  }
+  expect(repository.git(['for-each-ref'])).toBe(before)
+  // and told the truth, it signs
+  const signed = await ann.terminal.writ('watch', 'sign', 'lied', '--clone', ann.clone)
+  expect(signed, signed.stderr).toMatchObject({ code: 0 })
 })
 
 test('docs/watch.md: the commands of the five minutes work', async () => {

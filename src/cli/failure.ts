@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { RequestError } from '../client/error.ts'
+import { WritError } from '../protocol/errors.ts'
 import { VaultError } from '../vault/error.ts'
 
 /** Exit codes of the command (docs/cli.md). `run` and `logs -f` exit with the job's own code if it ran. */
@@ -37,6 +38,7 @@ export function reportFailure(error: unknown, err: NodeJS.WritableStream): numbe
 function describe(error: unknown): { message: string; next: string } {
   if (error instanceof UsageError) return { message: error.message, next: error.next }
   if (error instanceof RequestError) return { message: `${error.message} (${error.code})`, next: error.remedy }
+  if (error instanceof WritError) return { message: `${error.message} (${error.code})`, next: error.entry.remedy }
   if (error instanceof VaultError) return { message: error.message, next: adviceOn(error) }
   if (error instanceof Error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'

@@ -88,6 +88,12 @@ export const WATCH_ERRORS = {
     cause: 'The signatures of the commit cannot be checked, so they do not count',
     remedy: 'See the reason given; refs/tags/latest-signature has to name a commit with a tree of notes.',
   },
+  plan_not_trusted: {
+    ...DENIED,
+    cause: 'What the server shows and what it asks to be signed are not the same: possible tampering',
+    remedy:
+      'Nothing was signed. Find out who answers in the place of the server, or whether its version is newer than yours.',
+  },
   signature_not_pushed: {
     ...UNAVAILABLE,
     cause: 'The signature could not be added to the repository',

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
 import { type WatchOptions, WatchServer } from '../watch/connect.ts'
-import { describePlan, describeStanding, type PlanAnswer } from '../watch/describe.ts'
+import { describePlan, describeStanding } from '../watch/describe.ts'
+import { digestOfShown, type PlanAnswer } from '../watch/plan-answer.ts'
 
 export interface AddOptions extends WatchOptions {
   readonly repo: string
@@ -107,6 +108,7 @@ const NEXT = {
 export async function plan(name: string, commit: string | undefined, options: WatchOptions): Promise<number> {
   return await WatchServer.with(options, async server => {
     const answer = await server.read(`${name}/plan`, commit ? `commit=${commit}` : undefined)
+    digestOfShown(answer, name)
     if (options.json) printJson(answer)
     else process.stdout.write(describePlan(answer))
     return EXIT.ok

@@ -1,35 +1,6 @@
+import { createHash, X509Certificate } from 'node:crypto'
 import { printable } from '../printable.ts'
-
-/** The part of `<mount>/plan` that people are shown. */
-export interface PlanAnswer {
-  readonly plan: {
-    readonly commit: string
-    readonly repository: string
-    readonly branch: string
-    readonly image: string
-    readonly commands: readonly string[]
-    readonly requests: readonly {
-      readonly name: string
-      readonly method: string
-      readonly path: string
-      readonly wrap_ttl: number
-    }[]
-    readonly vault: { readonly address: string; readonly role: string } | null
-  }
-  readonly digest: string
-  readonly base: string
-  readonly changed: readonly { readonly path: string; readonly change: string }[]
-  readonly message: string
-  readonly standing: StandingAnswer
-}
-
-interface StandingAnswer {
-  readonly required: number
-  readonly signers: readonly { readonly name: string }[]
-  readonly missing: readonly string[]
-  readonly refused: readonly { readonly where: string; readonly line?: number; readonly why: string }[]
-  readonly unusable: readonly { readonly name: string; readonly why: string }[]
-}
+import type { PlanAnswer, StandingAnswer } from './plan-answer.ts'
 
 /** "2 of 3, waiting for …" */
 export function describeStanding({ required, signers, missing, refused, unusable }: StandingAnswer): string {
@@ -52,25 +23,63 @@ export function describeStanding({ required, signers, missing, refused, unusable
 
 const MOST_FILES = 50
 
-/** A plan for people. The message and the names of files are somebody else's text. */
+/**
+ * A plan for people: all of it, since they sign all of it. The message and the names of files are somebody else's text, and so is
+ * the rest to whoever did not write it.
+ */
 export function describePlan({ plan, digest, base, changed, message, standing }: PlanAnswer): string {
-  const files = changed.slice(0, MOST_FILES).map(file => `  ${file.change.padEnd(12)} ${file.path}`)
+  const files = changed.slice(0, MOST_FILES).map(file => `  ${file.change.padEnd(12)} ${visible(file.path)}`)
   const more = changed.length > MOST_FILES ? [`  and ${changed.length - MOST_FILES} more`] : []
   const lines = [
-    `commit      ${plan.commit}  (${plan.repository} ${plan.branch})`,
-    `            ${message.split('\n')[0] ?? ''}`,
-    `image       ${plan.image}`,
-    ...plan.commands.map((command, index) => `${index === 0 ? 'commands    ' : '            '}${command}`),
-    ...plan.requests.map(
-      ({ name, method, path, wrap_ttl }, index) =>
-        `${index === 0 ? 'requests    ' : '            '}${name}: ${method} ${path}, wrapped for ${wrap_ttl} s`,
-    ),
-    ...(plan.vault ? [`vault       ${plan.vault.address} as ${plan.vault.role}`] : []),
+    `watch       ${visible(plan.watch)}`,
+    `commit      ${plan.commit}  (${visible(plan.repository)} ${visible(plan.branch)})`,
+    `            ${visible(message.split('\n')[0] ?? '')}`,
+    `image       ${visible(plan.image)}`,
+    ...titled('commands', plan.commands.map(visible)),
+    ...titled('requests', plan.requests.flatMap(describeRequest)),
+    ...(plan.vault ? titled('vault', describeVault(plan.vault)) : []),
     `changes     ${changed.length} files since ${base || 'the beginning'}`,
     ...files,
     ...more,
     `signatures  ${describeStanding(standing)}`,
     `digest      ${digest}`,
   ]
-  return `${lines.map(printable).join('\n')}\n`
+  return `${lines.join('\n')}\n`
+}
+
+function titled(title: string, lines: readonly string[]): string[] {
+  return lines.map((line, index) => `${(index === 0 ? title : '').padEnd(12)}${line}`)
+}
+
+function describeRequest({ name, method, path, wrap_ttl, options }: PlanAnswer['plan']['requests'][number]): string[] {
+  const body = Object.keys(options).length > 0 ? [`  with ${visible(JSON.stringify(options))}`] : []
+  return [visible(`${name}: ${method} ${path}, wrapped for ${wrap_ttl} s`), ...body]
+}
+
+function describeVault(vault: NonNullable<PlanAnswer['plan']['vault']>): string[] {
+  const { address, tls_server_name, cacert, approle_mount_point, role, role_id } = vault
+  return [
+    visible(`${address} as ${role} (${role_id}) of auth/${approle_mount_point}`),
+    visible(`server name ${tls_server_name}, ${cacert === '' ? 'no CA of its own' : `CA ${describeCa(cacert)}`}`),
+  ]
+}
+
+/** Subject and fingerprint of each certificate, and of the text as a whole, of which nothing may be left out. */
+function describeCa(pem: string): string {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  const names = blocks.map(block => {
+    try {
+      const { subject, fingerprint256 } = new X509Certificate(block)
+      return `${subject} ${fingerprint256}`
+    } catch {
+      return 'an unreadable certificate'
+    }
+  })
+  const whole = createHash('sha256').update(pem).digest('hex')
+  return [...names, `(text ${whole})`].join(', ')
+}
+
+/** Nothing that moves the cursor, ends a line or turns the direction of the text: what is shown is to be what is there. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, char => `\\u{${char.codePointAt(0)?.toString(16)}}`)
 }

@@ -1,9 +1,9 @@
+import { digestOf, type Plan } from '../../protocol/watch-plan.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { listKeys } from '../store/watch-keys.ts'
 import type { WatchSigner } from '../store/watch-schema.ts'
 import type { Watch } from '../store/watches.ts'
 import { optionsOf } from './options.ts'
-import { digestOf, type Plan } from './plan.ts'
 import type { Repository } from './repository/repository.ts'
 import {
   type AcceptedCommit,

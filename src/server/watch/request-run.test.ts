@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
+import type { NamedRequest, Plan } from '../../protocol/watch-plan.ts'
 import { seal } from '../jobs/sealed.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import type { WatchAccess } from '../store/watch-schema.ts'
@@ -9,9 +10,8 @@ import { endTask, findTaskOfJob, insertTask } from '../store/watch-tasks.ts'
 import { findWatch, insertWatch, updateWatch, type Watch } from '../store/watches.ts'
 import { loginForRun } from './access.ts'
 import { maintainAccess } from './access-change.ts'
-import type { Plan } from './plan.ts'
+import { planVaultOf } from './plan.ts'
 import { maintainTokens, makeRequests, releaseToken } from './request-run.ts'
-import type { NamedRequest } from './requests.ts'
 
 const never = new AbortController().signal
 const servers: Server[] = []
@@ -82,7 +82,7 @@ async function newRun(access: WatchAccess): Promise<{ name: string; job: Job; ru
   const job = (await findJob(t.engine.db, id)) as Job
   const run: Run = async (path = '/v1/kv/a', address = access.vault_addr, more = []) => {
     const requests = [{ name: 'q', path, method: 'GET', options: {}, wrap_ttl: 60 }, ...more]
-    const plan = { requests, vault: { address, role: access.role_name } } as unknown as Plan
+    const plan = { requests, vault: planVaultOf({ ...access, vault_addr: address }) } as unknown as Plan
     return await makeRequests(t.engine, (await findWatch(t.engine.db, name)) as Watch, job, plan, never)
   }
   return { name, job, run }
@@ -166,6 +166,17 @@ test('a commit that was taken up for another Vault does not ask this one', async
   await expect(run('/v1/kv/a', 'https://another.example')).rejects.toMatchObject({ code: 'watch_changed' })
   expect(vault.asked).toEqual([])
 })
+
+test.each(['vault_tls_server_name', 'vault_cacert', 'role_name', 'role_id', 'approle_mount_point'])(
+  'nor one that was taken up for another %s',
+  async field => {
+    const vault = await fakeVault('t', () => WRAPPED)
+    const { name, run } = await newRun(accessAt(vault.address))
+    await moveTo(name, { ...accessAt(vault.address), [field]: 'another' })
+    await expect(run()).rejects.toMatchObject({ code: 'watch_changed' })
+    expect(vault.asked).toEqual([])
+  },
+)
 
 test('a SecretID never goes to the Vault that the watch was at before', async () => {
   const [before, after] = [await fakeVault('old'), await fakeVault('new')]

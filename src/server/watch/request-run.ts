@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import { WritError } from '../../protocol/errors.ts'
+import type { NamedRequest, Plan } from '../../protocol/watch-plan.ts'
 import type { Vault } from '../../vault/client.ts'
 import { isVaultError } from '../../vault/error.ts'
 import type { VaultAuth } from '../../vault/response.ts'
@@ -14,8 +16,8 @@ import type { WatchAccess } from '../store/watch-schema.ts'
 import { dueTaskTokens, findTaskOfJob, keepToken, markEffects, type WatchTask } from '../store/watch-tasks.ts'
 import { findWatch, type Watch } from '../store/watches.ts'
 import { accessError, accessVault, loginForRun } from './access.ts'
-import type { Plan } from './plan.ts'
-import { type NamedRequest, variableOf, vaultPathOf } from './requests.ts'
+import { planVaultOf } from './plan.ts'
+import { variableOf, vaultPathOf } from './requests.ts'
 
 /**
  * Makes the requests of a run, each response-wrapped, one after another (gitops.md §9); answers variables and wrapping tokens. The
@@ -33,8 +35,7 @@ export async function makeRequests(
   const { access } = watch
   if (!access) throw new WritError('watch_access_missing')
   // what was signed, or at least judged, was another Vault
-  if (plan.vault?.address !== access.vault_addr || plan.vault.role !== access.role_name)
-    throw new WritError('watch_changed')
+  if (!isDeepStrictEqual(plan.vault, planVaultOf(access))) throw new WritError('watch_changed')
   // of an earlier try that did not come to a start
   await releaseToken(engine, job.id)
   await refuseRepetition(engine, job.id)

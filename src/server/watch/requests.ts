@@ -1,20 +1,11 @@
 import { WritError } from '../../protocol/errors.ts'
+import type { NamedRequest } from '../../protocol/watch-plan.ts'
 import { urlPath } from '../../vault/path.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { seal, unseal } from '../jobs/sealed.ts'
 import type { Tx } from '../store/database.ts'
 import { findRequest, listRequests, putRequest, type WatchRequest } from '../store/watch-requests.ts'
 import { type Fields, refused } from './fields.ts'
-
-/** A Vault request that is made for each run (gitops.md §4.3, §9), as it is read back. */
-export interface NamedRequest {
-  readonly name: string
-  readonly path: string
-  readonly method: string
-  readonly options: Record<string, unknown>
-  /** Seconds. */
-  readonly wrap_ttl: number
-}
 
 const METHODS = ['GET', 'POST', 'LIST', 'PUT', 'DELETE']
 const SHORTEST_WRAP = 60

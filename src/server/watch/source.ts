@@ -1,4 +1,5 @@
 import { WritError } from '../../protocol/errors.ts'
+import type { Plan, PlanVault } from '../../protocol/watch-plan.ts'
 import type { Secret } from '../../vault/secret.ts'
 import type { JobSource, SourcedFiles } from '../jobs/source.ts'
 import type { Tx } from '../store/database.ts'
@@ -9,7 +10,6 @@ import { findWatch, type Watch } from '../store/watches.ts'
 import { CA_FILE, commitTar } from './commit-tar.ts'
 import { endCommit } from './end.ts'
 import { openWatched } from './open.ts'
-import type { Plan } from './plan.ts'
 import { judge } from './quorum.ts'
 import { makeRequests, releaseToken } from './request-run.ts'
 import type { AcceptedCommit } from './signatures/quorum.ts'
@@ -36,16 +36,17 @@ export class WatchSource implements JobSource {
       await repository.fetch(await repository.tip(signal), signal)
       const { accepted } = await judge(this.#watching.engine, watch, repository, task, detail as Plan)
       if (accepted.commit !== task.commit) throw new WritError('commit_unknown', task.commit)
-      return { content: () => this.#files(watch, accepted), env: environmentOf(watch) }
+      const { vault } = detail as Plan
+      return { content: () => this.#files(watch, accepted, vault), env: environmentOf(vault) }
     } finally {
       await repository.close()
     }
   }
 
-  async *#files(watch: Watch, accepted: AcceptedCommit): AsyncGenerator<Uint8Array> {
+  async *#files(watch: Watch, accepted: AcceptedCommit, vault: PlanVault | null): AsyncGenerator<Uint8Array> {
     const repository = await openWatched(this.#watching, watch)
     try {
-      yield* commitTar(repository.tarOf(accepted), watch.access?.vault_cacert ?? '')
+      yield* commitTar(repository.tarOf(accepted), vault?.cacert ?? '')
     } finally {
       await repository.close()
     }
@@ -74,11 +75,11 @@ export class WatchSource implements JobSource {
 }
 
 /** What the commands are told of the Vault (gitops.md §10). Without a CA there is no variable, and not one that names an empty file. */
-function environmentOf({ access }: Watch): string[] {
-  if (!access) return []
+function environmentOf(vault: PlanVault | null): string[] {
+  if (!vault) return []
   return [
-    `VAULT_ADDR=${access.vault_addr}`,
-    `VAULT_TLS_SERVER_NAME=${access.vault_tls_server_name}`,
-    ...(access.vault_cacert === '' ? [] : [`VAULT_CACERT=/${CA_FILE}`]),
+    `VAULT_ADDR=${vault.address}`,
+    `VAULT_TLS_SERVER_NAME=${vault.tls_server_name}`,
+    ...(vault.cacert === '' ? [] : [`VAULT_CACERT=/${CA_FILE}`]),
   ]
 }

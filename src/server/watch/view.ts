@@ -1,8 +1,9 @@
 import { WritError } from '../../protocol/errors.ts'
+import { digestOf, type Plan } from '../../protocol/watch-plan.ts'
 import type { Watch } from '../store/watches.ts'
 import { baseOf, nextCommit } from './candidate.ts'
 import { openWatched } from './open.ts'
-import { digestOf, type Plan, planOf } from './plan.ts'
+import { planOf } from './plan.ts'
 import { type Candidate, standing } from './quorum.ts'
 import type { ChangedFile } from './repository/history.ts'
 import type { Repository } from './repository/repository.ts'
@@ -14,6 +15,8 @@ import type { Watching } from './watching.ts'
 export interface PlanView {
   readonly plan: Plan
   readonly digest: string
+  /** What signatures of the commit are over: itself, or the watched tag that names it. */
+  readonly object: string
   /** The last commit that was done; empty for none. */
   readonly base: string
   /** Since the base; all files without one, and if the base is not there any more. */
@@ -47,6 +50,7 @@ export async function planView(watching: Watching, watch: Watch, commit: string)
     return {
       plan,
       digest: digestOf(plan),
+      object: candidate.object,
       base,
       changed: await repository.changedFiles(known ? base : undefined, candidate.commit),
       message: (await repository.readCommit(candidate.commit)).message,

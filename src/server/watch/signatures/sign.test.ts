@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { World } from '../../../../test/repositories/world.ts'
 import { openRepository } from '../repository/repository.ts'
 import { checkQuorum } from './quorum.ts'
-import { lineCommand, sign } from './sign.ts'
+import { commitOfObject, lineCommand, sign } from './sign.ts'
 
 const world = new World()
 const environment = {
@@ -85,6 +85,20 @@ test('without a key, without a server, without an id: nothing is pushed', async 
   await expect(sign({ directory, subject: commit, remote: '/nonexistent', environment })).rejects.toMatchObject(refused)
   await expect(sign({ directory, subject: 'main', environment })).rejects.toMatchObject(refused)
   expect(world.repository.git(['rev-parse', 'refs/tags/latest-signature'])).toBe(before)
+})
+
+test('what a clone has is known there: a commit, a tag of it, and nothing else', async () => {
+  const here = clone('ann')
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', here, ...args], { env: environment, encoding: 'utf8' }).trim()
+  git('tag', '-a', '-m', 'x', 'v1', commit)
+  const tag = git('rev-parse', 'refs/tags/v1')
+  expect(tag).not.toBe(commit)
+  expect(await commitOfObject(here, commit)).toBe(commit)
+  expect(await commitOfObject(here, tag)).toBe(commit)
+  const tree = git('rev-parse', `${commit}^{tree}`)
+  for (const other of [tree, '0'.repeat(40), 'v1', 'HEAD', '--all', ''])
+    expect(await commitOfObject(here, other)).toBeUndefined()
 })
 
 test('a line that was made elsewhere', async () => {

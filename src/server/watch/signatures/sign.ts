@@ -52,6 +52,18 @@ export async function sign(options: SignOptions): Promise<Signed> {
   throw failed('somebody else was faster each time')
 }
 
+/** The commit that an object of a clone stands for: itself, or what the tag names; undefined if it is not there. */
+export async function commitOfObject(directory: string, object: string): Promise<string | undefined> {
+  if (!/^[0-9a-f]{40}$/.test(object)) return undefined
+  const { code, stdout } = await git({ directory, subject: object }, [
+    'rev-parse',
+    '--verify',
+    '--quiet',
+    `${object}^{commit}`,
+  ])
+  return code === 0 ? stdout.toString().trim() : undefined
+}
+
 /** For who keeps the key on another machine: makes the line there, to be handed to `sign`. */
 export function lineCommand(subject: string): string {
   return `printf %s ${subject} | gpg --detach-sign | base64 -w0`

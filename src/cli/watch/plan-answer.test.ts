@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { selfSigned } from '../../../test/certificate.ts'
+import { digestOf, type Plan } from '../../protocol/watch-plan.ts'
+import { describePlan } from './describe.ts'
+import { digestOfShown, type PlanAnswer } from './plan-answer.ts'
+
+const VAULT = {
+  address: 'https://vault.example:8200',
+  tls_server_name: 'vault.internal',
+  cacert: selfSigned().cert,
+  approle_mount_point: 'deployers',
+  role: 'deploy',
+  role_id: 'the-role-id',
+}
+const PLAN: Plan = {
+  format: 'writ-plan-1',
+  watch: 'prod',
+  repository: 'https://git.example/x.git',
+  branch: 'main',
+  commit: 'a'.repeat(40),
+  image: 'busybox@sha256:x',
+  commands: ['make deploy'],
+  requests: [{ name: 'pki', path: '/v1/pki/issue/a', method: 'POST', options: { ttl: '1h' }, wrap_ttl: 60 }],
+  vault: VAULT,
+}
+const answerOf = (plan: unknown, digest = digestOf(plan as Plan)): PlanAnswer => {
+  const standing = { required: 1, signers: [], missing: ['ann'], refused: [], unusable: [] }
+  return { plan: plan as Plan, digest, object: PLAN.commit, base: '', changed: [], message: 'x', standing }
+}
+
+test('the digest is that of what is shown', () => {
+  expect(digestOfShown(answerOf(PLAN), 'prod')).toBe(digestOf(PLAN))
+})
+
+test.each<[string, unknown]>([
+  ['another command', { ...PLAN, commands: ['make steal'] }],
+  ['another image', { ...PLAN, image: 'evil@sha256:x' }],
+  ['one more request', { ...PLAN, requests: [...PLAN.requests, PLAN.requests[0]] }],
+  ['another body of a request', { ...PLAN, requests: [{ ...PLAN.requests[0], options: { ttl: '1y' } }] }],
+  ...Object.keys(VAULT).map((field): [string, unknown] => [
+    `another ${field} of the Vault`,
+    { ...PLAN, vault: { ...VAULT, [field]: 'evil' } },
+  ]),
+  ['no Vault', { ...PLAN, vault: null }],
+])('a plan with %s, beside the digest of this one, is not signed', (_, plan) => {
+  expect(() => digestOfShown(answerOf(plan, digestOf(PLAN)), 'prod')).toThrow(
+    expect.objectContaining({ code: 'plan_not_trusted', detail: expect.stringContaining('digest') }),
+  )
+})
+
+test.each<[string, unknown, string?]>([
+  ['a field that nobody is shown', { ...PLAN, also: 'x' }],
+  ['a field of a request that nobody is shown', { ...PLAN, requests: [{ ...PLAN.requests[0], headers: {} }] }],
+  ['a field of the Vault that nobody is shown', { ...PLAN, vault: { ...VAULT, namespace: 'x' } }],
+  ['a command that is no text', { ...PLAN, commands: [['sh']] }],
+  ['a field less', { ...PLAN, branch: undefined }],
+  ['another format', { ...PLAN, format: 'writ-plan-2' }],
+  ['another watch', PLAN, 'staging'],
+])('nor one with %s, whatever its digest', (_, plan, watch = 'prod') => {
+  expect(() => digestOfShown(answerOf(plan), watch)).toThrow(expect.objectContaining({ code: 'plan_not_trusted' }))
+})
+
+test('all of it is shown, and as it is', () => {
+  const text = describePlan(answerOf({ ...PLAN, commands: ['ls # x\nrm -r /', 'a\u202eb\u001b[2Kc'] }))
+  const { cacert: _, ...vault } = VAULT
+  const { name, path, method } = PLAN.requests[0] as Plan['requests'][number]
+  for (const part of [...Object.values(vault), name, path, method, '{"ttl":"1h"}', 'prod', PLAN.repository])
+    expect(text).toContain(part)
+  expect(text).toMatch(/CA .*([0-9A-F]{2}:){31}[0-9A-F]{2}/)
+  expect(text).toContain('ls # x\\u{a}rm -r /')
+  expect(text).toContain('a\\u{202e}b\\u{1b}[2Kc')
+})
