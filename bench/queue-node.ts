@@ -72,9 +72,11 @@ async function updateBare(total: number, slots: number): Promise<number> {
 await db.selectNoFrom(eb => eb.lit(1).as('one')).execute()
 process.send?.('ready')
 process.once('message', async () => {
+  const before = process.cpuUsage()
   const done =
     kind === 'bare' ? await updateBare(Number(amount), Number(parallel)) : await drainQueues(Number(parallel))
-  process.send?.({ done })
+  const { user, system } = process.cpuUsage(before)
+  process.send?.({ done, cpuMs: (user + system) / 1000 })
   await db.destroy()
   process.disconnect?.()
 })

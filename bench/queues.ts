@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { type Database, migrate, openDatabase } from '../src/server/store/database.ts'
 import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
+import { familyCpuMs, parentOf } from './processor.ts'
 
 /**
  * How fast three nodes take jobs out of many queues: each job claimed, ended with its audit entry and released, with a runtime that
@@ -23,9 +24,12 @@ export async function bench([jobs = '100000', queues = '10000', parallel = '50']
     await fill(db, Number(jobs), Number(queues))
     const bare = await nodes(postgres.url, 'bare', String(Math.floor((2 * Number(jobs)) / 3)), parallel)
     const before = await commits(db)
+    const postmaster = await postmasterOf(db)
+    const cpuBefore = familyCpuMs(postmaster)
     const watched = watchWaits(db)
     const ours = await nodes(postgres.url, 'queues', '0', parallel)
     const waits = await watched.stop()
+    const databaseMs = (familyCpuMs(postmaster) - cpuBefore) / ours.done
     const perJob = ((await commits(db)) - before - waits.looks) / ours.done
     const text = [
       `${jobs} jobs in ${queues} queues, 3 nodes with ${parallel} places each`,
@@ -33,6 +37,7 @@ export async function bench([jobs = '100000', queues = '10000', parallel = '50']
       `claimed, ended and released         ${rate(ours)} jobs/s in ${(ours.ms / 1000).toFixed(1)} s`,
       `ratio to two bare UPDATEs a job     ${(ours.done / ours.ms / (bare.done / 2 / bare.ms)).toFixed(2)}`,
       `transactions a job                  ${perJob.toFixed(2)}`,
+      `processor time a job                ${(ours.cpuMs / ours.done).toFixed(2)} ms of the nodes, ${databaseMs.toFixed(2)} ms of the database`,
       `sessions waited for                 ${waits.text}`,
       `jobs ended                          ${ours.done}`,
       `overlaps or breaks of order         ${await violations(db)}`,
@@ -48,6 +53,8 @@ export async function bench([jobs = '100000', queues = '10000', parallel = '50']
 interface Measured {
   readonly done: number
   readonly ms: number
+  /** Processor time of the nodes. */
+  readonly cpuMs: number
 }
 
 const rate = ({ done, ms }: Measured) => Math.round((done / ms) * 1000)
@@ -70,11 +77,13 @@ async function nodes(url: string, kind: string, amount: string, parallel: string
   const answers = children.map(async child => {
     const died = once(child, 'exit').then(() => Promise.reject(new Error('a node of the benchmark died')))
     child.send('go')
-    const [{ done }] = (await Promise.race([once(child, 'message'), died])) as [{ done: number }]
-    return done
+    const [answer] = (await Promise.race([once(child, 'message'), died])) as [{ done: number; cpuMs: number }]
+    return answer
   })
-  const done = (await Promise.all(answers)).reduce((sum, one) => sum + one, 0)
-  return { done, ms: performance.now() - start }
+  const all = await Promise.all(answers)
+  const ms = performance.now() - start
+  const sum = (of: 'done' | 'cpuMs') => all.reduce((total, one) => total + one[of], 0)
+  return { done: sum('done'), cpuMs: sum('cpuMs'), ms }
 }
 
 async function commits(db: Database): Promise<number> {
@@ -83,6 +92,11 @@ async function commits(db: Database): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select xact_commit::float8 as count from pg_stat_database where datname = current_database()`.execute(db)
   return rows[0]?.count ?? Number.NaN
+}
+
+async function postmasterOf(db: Database): Promise<number> {
+  const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
+  return parentOf(rows[0]?.pid ?? 0)
 }
 
 /** What the sessions are found waiting for, by looks at them while something else goes on. */

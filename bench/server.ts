@@ -12,6 +12,7 @@ import type { JobSpec } from '../src/protocol/job.ts'
 import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
 import { Vault } from '../src/vault/client.ts'
 import { Secret } from '../src/vault/secret.ts'
+import { cpuMs } from './processor.ts'
 import { RawContainers } from './raw-container.ts'
 
 export interface BenchServer {
@@ -85,10 +86,4 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
 function residentMegabytes(pid: number): number {
   const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Math.round(Number(kilobytes) / 1024)
-}
-
-function cpuMs(pid: number): number {
-  // behind the name, which may hold anything: the state is the third field, utime and stime are 14 and 15, in hundredths
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10
 }

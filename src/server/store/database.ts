@@ -12,6 +12,7 @@ import * as http from './migrations/007-http.ts'
 import * as containers from './migrations/008-containers.ts'
 import * as limits from './migrations/009-limits.ts'
 import * as claims from './migrations/013-claims.ts'
+import * as auditHead from './migrations/016-audit-head.ts'
 import * as watchFailures from './migrations/021-watch-failures.ts'
 import * as watchEffects from './migrations/022-watch-effects.ts'
 import { PgClient } from './pg-client.ts'
@@ -55,6 +56,7 @@ const MIGRATIONS = {
   '008-containers': { up: containers.up },
   '009-limits': { up: limits.up },
   '013-claims': { up: claims.up },
+  '016-audit-head': { up: auditHead.up },
   '021-watch-failures': { up: watchFailures.up },
   '022-watch-effects': { up: watchEffects.up },
 }
