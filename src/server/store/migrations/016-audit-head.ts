@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 /**
  * The head of the trail is locked by the first entry of a statement and written once behind its last. Written for each entry, twice, it
  * left so many dead versions of its one row, all of them looked at by the next update, that three nodes spent most of their time there.
- * In between, the head stands in a setting of the transaction, which goes with whatever is rolled back.
+ * The transaction that has locked it knows it in a setting of its own, which goes with whatever is rolled back, as the lock does.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
@@ -28,7 +28,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     begin
       if head is not null then
         update audit_head set seq = head[1]::bigint, hash = decode(head[2], 'hex');
-        perform set_config('writ.audit_head', '', true);
       end if;
       return null;
     end $$`.execute(db)
