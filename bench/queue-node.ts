@@ -5,6 +5,8 @@ import { finishJob, releaseJob } from '../src/server/jobs/finish.ts'
 import { Meters } from '../src/server/jobs/meters.ts'
 import { claimJobs } from '../src/server/store/claims.ts'
 import { openDatabase } from '../src/server/store/database.ts'
+import type { Job } from '../src/server/store/jobs.ts'
+import { Secret } from '../src/vault/secret.ts'
 
 /** One node of the benchmark of queues, a process of its own: claims, ends and releases until nothing is left, or bare updates. */
 const [, , url = '', node = '', kind = '', amount = '0', parallel = '10'] = process.argv
@@ -12,13 +14,17 @@ const db = openDatabase(url, () => {})
 const NEVER = new AbortController().signal
 const DONE = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const
 
-/** A runtime that has nothing to do. */
+/** A runtime that has nothing to do, and a Vault that revokes every token at once. */
 const runtime = { remove: async () => {} }
+const vault = { send: async () => null }
+const identity = { token: () => new Secret('of the server') }
 const parts = {
   db,
   recorder: makeRecorder(db),
   node,
   runtime,
+  vault,
+  identity,
   settings: {},
   meters: new Meters(),
   log: pino({ level: 'warn' }),
@@ -27,29 +33,34 @@ const engine = parts as unknown as Engine
 
 /** As a worker does it: what has ended takes no place any more, also while it is being released. */
 async function drainQueues(slots: number): Promise<number> {
-  let done = 0
-  const running = new Set<Promise<void>>()
-  const releasing = new Set<Promise<void>>()
-  for (;;) {
-    const jobs = await claimJobs(db, node, slots - running.size, 60_000)
-    for (const job of jobs) {
-      const hold = { id: job.id, node, attempt: job.attempt }
-      const run = finishJob(engine, job, hold, DONE).then(() => {
-        running.delete(run)
-        const release = releaseJob(engine, job, hold, NEVER).then(() => {
-          done += 1
-          releasing.delete(release)
-        })
-        releasing.add(release)
-      })
-      running.add(run)
-    }
-    if (running.size === 0) break
-    // as soon as there is room for a few: each claim is a transaction
-    while (running.size > slots * 0.75) await Promise.race(running)
-    if (jobs.length === 0) await Promise.race(running)
+  let [done, running, releasing] = [0, 0, 0]
+  let changed = Promise.withResolvers<void>()
+  const change = () => {
+    changed.resolve()
+    changed = Promise.withResolvers()
   }
-  await Promise.all(releasing)
+  const carryOut = async (job: Job) => {
+    const hold = { id: job.id, node, attempt: job.attempt }
+    running += 1
+    if (!(await parts.recorder.start({ hold, containerId: job.id }))) throw new Error(`${job.id} may not start`)
+    await finishJob(engine, job, hold, DONE)
+    running -= 1
+    releasing += 1
+    change()
+    await releaseJob(engine, job, hold, NEVER)
+    releasing -= 1
+    done += 1
+    change()
+  }
+  for (;;) {
+    const jobs = await claimJobs(db, node, slots - running, 60_000)
+    for (const job of jobs) void carryOut(job)
+    if (running === 0) break
+    if (jobs.length === 0) await changed.promise
+    // as soon as there is room for a few: each claim is a transaction
+    while (running > slots * 0.75) await changed.promise
+  }
+  while (releasing > 0) await changed.promise
   return done
 }
 
