@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { Pool } from 'undici'
 import { line, timed } from './figures.ts'
 
@@ -9,21 +12,20 @@ const REQUESTS = 1_000
 
 /**
  * The gate alone, with the scheduler `test`, against Vault's own making of wrapped tokens with the same client, in turns: what being
- * verified, and being served once, costs. And what an idle gate weighs.
+ * verified, and being served once, costs. And what an idle gate weighs. `npm run bench -- gate [CLIENTS] [BAO]`: with the path of a
+ * `bao` or `vault` the real server in its development mode, else dev-vault in another process.
  */
-export async function bench([connections = '16']: string[]): Promise<void> {
+export async function bench([connections = '16', binary = '']: string[]): Promise<void> {
   const width = Number(connections)
-  const vault = await start(
-    ['dev-vault', '--json', '--listen', '127.0.0.1:0', '--root-token', TOKEN],
-    /"vault":"([^"]+)"/,
-  )
+  const vault = await startVault(binary)
   const direct = new Pool(vault.address, { connections: width })
   const headers = { 'x-vault-token': TOKEN, 'x-vault-wrap-ttl': '120', 'content-type': 'application/json' }
   const policy = { '*': { policies: ['default'], ttl: 600 } }
   const body = JSON.stringify({ data: policy })
   await send(direct, { method: 'POST', path: '/v1/secret/data/gatekeeper', headers: { 'x-vault-token': TOKEN }, body })
   const gate = await start(
-    ['gate', '-listen', '127.0.0.1:0', '-provider', 'test', '-log-level', 'info'],
+    process.execPath,
+    ['dist/cli/main.js', 'gate', '-listen', '127.0.0.1:0', '-provider', 'test', '-log-level', 'info'],
     /"address":"([^"]+)"/,
     {
       VAULT_ADDR: vault.address,
@@ -39,25 +41,26 @@ export async function bench([connections = '16']: string[]): Promise<void> {
   const create = () => send(direct, { method: 'POST', path: '/v1/auth/token/create', headers, body: wanted })
   const ask = () => send(through, { method: 'POST', path: '/token', body: JSON.stringify({ task_id: `task-${n++}` }) })
   await Promise.all([crowd(width, 500, create), crowd(width, 500, ask)])
-  const before = cpuOf(gate.child)
   const rates = { vault: [] as number[], gate: [] as number[] }
   const samples = { vault: [] as number[], gate: [] as number[] }
+  const spent = { vault: new Spent(gate.child, vault.child), gate: new Spent(gate.child, vault.child) }
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, action] of [
       ['vault', create],
       ['gate', ask],
     ] as const) {
+      spent[name].start()
       const ms = await timed(async () => samples[name].push(...(await crowd(width, REQUESTS, action))))
+      spent[name].stop()
       rates[name].push(REQUESTS / (ms / 1000))
     }
   }
-  const cpu = (cpuOf(gate.child) - before) / (ROUNDS * REQUESTS)
   const mid = (list: number[]) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
   console.log(line(`Vault's own wrapped token, ${width} clients`, samples.vault))
   console.log(line(`a task's token from the gate, ${width} clients`, samples.gate))
   console.log(`tokens a second: Vault ${mid(rates.vault).toFixed(0)}, gate ${mid(rates.gate).toFixed(0)}`)
   console.log(`ratio ${(mid(rates.gate) / mid(rates.vault)).toFixed(2)}`)
-  console.log(`processor time of the gate for a token: ${cpu.toFixed(2)} ms`)
+  console.log(`processor time for a token, ms: Vault alone ${spent.vault}; with the gate ${spent.gate}`)
   console.log(`gate afterwards: ${rssOf(gate.child)} MB`)
   for (const { child } of [gate, vault]) child.kill('SIGKILL')
   process.exit(0)
@@ -82,16 +85,74 @@ async function send(
   if (answer.statusCode >= 300) throw new Error(text)
 }
 
-async function start(args: string[], ready: RegExp, env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['dist/cli/main.js', ...args], {
-    env: { PATH: process.env.PATH, ...env },
+/** Processor time of each process that takes part, for a token. */
+class Spent {
+  readonly #processes: readonly (readonly [string, () => number])[]
+  readonly #sums: number[]
+  #began: number[] = []
+  #rounds = 0
+
+  constructor(gate: ChildProcess, vault: ChildProcess) {
+    const own = () => {
+      const { user, system } = process.cpuUsage()
+      return (user + system) / 1_000
+    }
+    this.#processes = [
+      ['client', own],
+      ['gate', () => cpuOf(gate)],
+      ['Vault', () => cpuOf(vault)],
+    ]
+    this.#sums = this.#processes.map(() => 0)
+  }
+
+  start(): void {
+    this.#began = this.#processes.map(([, read]) => read())
+  }
+
+  stop(): void {
+    for (const [n, [, read]] of this.#processes.entries()) {
+      this.#sums[n] = (this.#sums[n] ?? 0) + read() - (this.#began[n] ?? 0)
+    }
+    this.#rounds += 1
+  }
+
+  toString(): string {
+    const each = (n: number) => ((this.#sums[n] ?? 0) / (this.#rounds * REQUESTS)).toFixed(2)
+    return this.#processes.map(([name], n) => `${name} ${each(n)}`).join(', ')
+  }
+}
+
+async function startVault(binary: string) {
+  if (!binary) {
+    const args = ['dist/cli/main.js', 'dev-vault', '--json', '--listen', '127.0.0.1:0', '--root-token', TOKEN]
+    return await start(process.execPath, args, /"vault":"([^"]+)"/)
+  }
+  const listen = `-dev-listen-address=127.0.0.1:${await freePort()}`
+  const args = ['server', '-dev', `-dev-root-token-id=${TOKEN}`, '-dev-no-store-token', listen, '-log-level=error']
+  return await start(binary, args, /VAULT_ADDR='([^']+)'|BAO_ADDR='([^']+)'/)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+async function start(command: string, args: string[], ready: RegExp, env: Record<string, string> = {}) {
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH, HOME: tmpdir(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let seen = ''
   const address = await new Promise<string>((done, failed) => {
     child.stdout.on('data', (chunk: Buffer) => {
       if (seen.length < 10_000) seen += chunk
-      const found = ready.exec(seen)?.[1]
+      const found = ready
+        .exec(seen)
+        ?.slice(1)
+        .find(text => text)
       if (found) done(found)
     })
     child.once('exit', () => failed(new Error(seen)))

@@ -1,5 +1,7 @@
-import { Agent, type Dispatcher, request } from 'undici'
+import type { Pool as UndiciPool } from 'undici'
+import Pool from 'undici/lib/dispatcher/pool.js'
 import { VaultError, type VaultErrorKind } from './error.ts'
+import { exchange } from './exchange.ts'
 import { urlPath } from './path.ts'
 import { parseResponse, texts, type VaultResponse } from './response.ts'
 import { type RetryPolicy, withRetry } from './retry.ts'
@@ -56,7 +58,9 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
  */
 export class Vault {
   readonly address: string
-  readonly #agent: Agent
+  readonly #pool: UndiciPool
+  /** Of the address, if it has a path. */
+  readonly #base: string
   readonly #headers: Record<string, string>
   readonly #retry: RetryPolicy
   readonly #onCall: VaultOptions['onCall']
@@ -69,7 +73,9 @@ export class Vault {
     // X-Vault-Request: a Vault agent in front refuses requests without it
     this.#headers = { 'x-vault-request': 'true' }
     if (options.namespace) this.#headers['x-vault-namespace'] = options.namespace
-    this.#agent = new Agent({
+    const { origin, pathname } = new URL(this.address)
+    this.#base = pathname.replace(/\/+$/, '')
+    this.#pool = new Pool(origin, {
       connections: 32,
       keepAliveTimeout: 30_000,
       headersTimeout: timeout,
@@ -111,25 +117,19 @@ export class Vault {
   }
 
   async #exchange(call: VaultRequest): Promise<{ status: number; body: unknown }> {
-    const url = `${this.address}/v1/${urlPath(call.path)}${call.query ? `?${call.query}` : ''}`
+    const path = `${this.#base}/v1/${urlPath(call.path)}${call.query ? `?${call.query}` : ''}`
     const headers: Record<string, string> = { ...this.#headers }
     if (call.token) headers['x-vault-token'] = headerText(call)
     if (call.wrapTtl) headers['x-vault-wrap-ttl'] = call.wrapTtl
     if (call.body !== undefined) headers['content-type'] = 'application/json'
     const payload = call.body === undefined ? null : JSON.stringify(call.body)
 
+    const { method, signal } = call
     let answer: { status: number; text: string }
     try {
-      answer = await withRetry(this.#retry, call.method === 'GET' || call.method === 'LIST', call.signal, async () => {
-        const response = await request(url, {
-          method: call.method as Dispatcher.HttpMethod,
-          headers,
-          body: payload,
-          dispatcher: this.#agent,
-          signal: call.signal ?? null,
-        })
-        return { status: response.statusCode, text: await response.body.text() }
-      })
+      answer = await withRetry(this.#retry, method === 'GET' || method === 'LIST', signal, () =>
+        exchange(this.#pool, { path, method, headers, body: payload, signal }),
+      )
     } catch (cause) {
       if (call.signal?.aborted) throw call.signal.reason
       // the cause of a failed request may hold its headers, and so the token: only its code goes on
@@ -140,7 +140,7 @@ export class Vault {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await this.#pool.destroy()
   }
 }
 

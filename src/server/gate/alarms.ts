@@ -1,5 +1,7 @@
 import type { Logger } from 'pino'
-import { request } from 'undici'
+import type { Pool as UndiciPool } from 'undici'
+import Pool from 'undici/lib/dispatcher/pool.js'
+import { exchange } from '../../vault/exchange.ts'
 
 /** Something that should not happen by itself, for whoever watches. */
 export interface Alarm {
@@ -15,12 +17,19 @@ export interface Alarm {
 const MOST_WAITING = 100
 /** The same alarm about the same task is sent once in so long. */
 const SAME_MS = 60_000
-const WAIT = { headersTimeout: 5_000, bodyTimeout: 5_000 }
+const WAIT = { headersTimeout: 5_000, bodyTimeout: 5_000, connectTimeout: 5_000, connections: 8 }
+/** Of the receiver's answer, which says nothing. */
+const LONGEST = 65_536
+
+interface Receiver {
+  readonly pool: UndiciPool
+  readonly path: string
+}
 
 /** Raises alarms: a line of the log, a count for metrics, an entry of the audit trail, and a POST to an address if there is one. */
 export class Alarms {
   readonly #log: Logger
-  readonly #url: string | null
+  readonly #receiver: Receiver | null
   readonly #audit: (alarm: Alarm) => Promise<void>
   readonly #recent = new Map<string, number>()
   readonly #sending = new Set<Promise<void>>()
@@ -28,7 +37,7 @@ export class Alarms {
 
   constructor(log: Logger, url: string | null, audit: (alarm: Alarm) => Promise<void> = async () => {}) {
     this.#log = log
-    this.#url = url
+    this.#receiver = url ? receiverAt(new URL(url)) : null
     this.#audit = audit
   }
 
@@ -44,12 +53,13 @@ export class Alarms {
     this.#later(
       this.#audit(alarm).catch(error => this.#log.error({ err: error }, 'an alarm is not on the audit trail')),
     )
-    if (this.#url) this.#later(this.#send(this.#url, alarm))
+    if (this.#receiver) this.#later(this.#send(this.#receiver, alarm))
   }
 
   /** When all that is under way has been sent, or could not be. */
   async close(): Promise<void> {
     await Promise.all(this.#sending)
+    await this.#receiver?.pool.destroy()
   }
 
   #later(work: Promise<void>): void {
@@ -69,18 +79,21 @@ export class Alarms {
     return false
   }
 
-  async #send(url: string, alarm: Alarm): Promise<void> {
+  async #send({ pool, path }: Receiver, alarm: Alarm): Promise<void> {
     const body = JSON.stringify({ ...alarm, at: new Date().toISOString() })
     const headers = { 'content-type': 'application/json' }
     for (let tried = 0; tried < 3; tried++) {
       try {
-        const answer = await request(url, { method: 'POST', headers, body, ...WAIT })
-        await answer.body.dump()
-        if (answer.statusCode < 300) return
+        const { status } = await exchange(pool, { method: 'POST', path, headers, body, maxBytes: LONGEST })
+        if (status < 300) return
       } catch {
         // tried again
       }
     }
     this.#log.warn({ alarm: alarm.alarm }, 'an alarm could not be sent')
   }
+}
+
+function receiverAt({ origin, pathname, search }: URL): Receiver {
+  return { pool: new Pool(origin, WAIT), path: pathname + search }
 }

@@ -1,5 +1,7 @@
-import { Agent } from 'undici'
+import type { Agent as UndiciAgent } from 'undici'
+import Agent from 'undici/lib/dispatcher/agent.js'
 import { WritError } from '../../../protocol/errors.ts'
+import { exchange, TooLarge } from '../../../vault/exchange.ts'
 
 export interface HttpPeerOptions {
   /** PEM of the authorities to trust instead of the system's. */
@@ -35,7 +37,7 @@ const MAX_BYTES = 1024 * 1024
  * Follows no redirect. Errors: `scheduler_unavailable` (no answer), `scheduler_lied` (too large, or not what it says to be).
  */
 export class HttpPeer {
-  readonly #agent: Agent
+  readonly #agent: UndiciAgent
   readonly #timeoutMs: number
 
   constructor(options: HttpPeerOptions = {}) {
@@ -52,11 +54,12 @@ export class HttpPeer {
   async ask(origin: string, path: string, ask: Ask): Promise<HttpAnswer> {
     const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(this.#timeoutMs)])
     try {
-      const { statusCode, headers, body } = await this.#agent.request({
+      const { status, headers, text } = await exchange(this.#agent, {
         origin,
         path,
         method: ask.method ?? 'GET',
         signal,
+        maxBytes: ask.maxBytes ?? MAX_BYTES,
         headers: {
           accept: 'application/json',
           ...(ask.body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -64,16 +67,9 @@ export class HttpPeer {
         },
         ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
       })
-      const bytes = await bounded(body, ask.maxBytes ?? MAX_BYTES)
-      return {
-        status: statusCode,
-        headers,
-        now: clockOf(headers.date),
-        json: () => parse(bytes),
-        text: () => bytes.toString('utf8'),
-      }
+      return { status, headers, now: clockOf(headers.date), json: () => parse(text), text: () => text }
     } catch (error) {
-      if (error instanceof WritError) throw error
+      if (error instanceof TooLarge) throw new WritError('scheduler_lied', error.message)
       throw unavailable(error, signal)
     }
   }
@@ -89,21 +85,9 @@ export function wrongStatus(status: number): WritError {
   return new WritError(silent ? 'scheduler_unavailable' : 'scheduler_lied', `HTTP status ${status}`)
 }
 
-async function bounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    // leaving the loop breaks the connection: a peer that sends without end gets no further
-    if (size > maxBytes) throw new WritError('scheduler_lied', `an answer of more than ${maxBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-function parse(bytes: Buffer): unknown {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'))
+    return JSON.parse(text)
   } catch {
     // the parser's own words repeat a piece of the answer
     throw new WritError('scheduler_lied', 'not JSON')

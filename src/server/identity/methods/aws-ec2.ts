@@ -1,6 +1,7 @@
-import { request } from 'undici'
+import Pool from 'undici/lib/dispatcher/pool.js'
 import type { Vault } from '../../../vault/client.ts'
 import { VaultError } from '../../../vault/error.ts'
+import { exchange } from '../../../vault/exchange.ts'
 import { loginAt } from '../../../vault/login.ts'
 import { Secret } from '../../../vault/secret.ts'
 import { type MethodLogin, repeatable } from './login.ts'
@@ -16,7 +17,8 @@ export interface AwsEc2Credentials {
 }
 
 const METADATA = 'http://169.254.169.254'
-const WAIT = { headersTimeout: 3_000, bodyTimeout: 3_000 }
+const WAIT = { headersTimeout: 3_000, bodyTimeout: 3_000, connectTimeout: 3_000 }
+const LONGEST = 16_384
 
 /** An EC2 instance, by the identity document that Amazon has signed (gatekeeper.md §5). */
 export async function byAwsEc2(
@@ -34,10 +36,11 @@ export async function byAwsEc2(
 }
 
 async function identityDocument(metadata: string, signal?: AbortSignal): Promise<string> {
+  const pool = new Pool(metadata, WAIT)
   const get = async (method: 'GET' | 'PUT', path: string, headers: Record<string, string>) => {
-    const answer = await request(`${metadata}/latest/${path}`, { method, headers, signal: signal ?? null, ...WAIT })
-    const text = await answer.body.text()
-    return answer.statusCode === 200 && text.length < 16_384 ? text : null
+    const asked = { method, path: `/latest/${path}`, headers, signal, maxBytes: LONGEST }
+    const { status, text } = await exchange(pool, asked)
+    return status === 200 ? text : null
   }
   try {
     // a session, as version 2 of the service wants it; version 1 has none and needs none
@@ -47,6 +50,8 @@ async function identityDocument(metadata: string, signal?: AbortSignal): Promise
     if (document) return document
   } catch (error) {
     if (signal?.aborted) throw error
+  } finally {
+    await pool.destroy()
   }
   const errors = ['the metadata service of the instance does not answer']
   throw new VaultError({ status: 0, path: 'auth/aws-ec2/login', errors })

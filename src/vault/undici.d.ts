@@ -1,0 +1,11 @@
+// The parts of undici that a gate needs; all of it (fetch, caches, WebSockets) would be 5 MB more of memory in every process.
+
+declare module 'undici/lib/dispatcher/pool.js' {
+  import { Pool } from 'undici'
+  export default Pool
+}
+
+declare module 'undici/lib/dispatcher/agent.js' {
+  import { Agent } from 'undici'
+  export default Agent
+}
