@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import Fastify from 'fastify'
+import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { createLog } from './log.ts'
+import { createLog, linesOfTurns } from './log.ts'
 
 test('a request that is no HTTP is in no log with its token, not even where everything is logged', async () => {
   const lines: string[] = []
@@ -14,4 +17,42 @@ test('a request that is no HTTP is in no log with its token, not even where ever
   await app.close()
   expect(lines.join('')).toContain('client error')
   for (const shown of ['canary', [...Buffer.from('canary')].join()]) expect(lines.join('')).not.toContain(shown)
+})
+
+function told() {
+  const writes: string[][] = []
+  const messages = (text: string) =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map(line => JSON.parse(line).msg)
+  return { log: pino({}, linesOfTurns({ write: text => void writes.push(messages(text)) })), writes }
+}
+
+test('the lines of one turn are one write', async () => {
+  const { log, writes } = told()
+  for (const text of ['a', 'b', 'c']) log.info(text)
+  expect(writes).toEqual([])
+  await turn()
+  log.info('d')
+  await turn()
+  expect(writes).toEqual([['a', 'b', 'c'], ['d']])
+})
+
+test('a warning is written at once, after all that came before it', () => {
+  const { log, writes } = told()
+  log.info('a')
+  log.child({ request: 1 }).warn('b')
+  expect(writes).toEqual([['a', 'b']])
+})
+
+test.each(['process.exit(3)', 'throw new Error("3")', 'process.exitCode = 3'])('nothing is lost by %s', ending => {
+  const code = `
+    const { createLog } = await import(${JSON.stringify(new URL('./log.ts', import.meta.url).href)})
+    const log = createLog('info')
+    for (let n = 0; n < 1000; n++) log.info({ n, text: 'x'.repeat(100) })
+    ${ending}`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+  const lines = stdout.trim().split('\n')
+  expect(lines.map(line => JSON.parse(line).n)).toEqual(Array.from({ length: 1000 }, (_, n) => n))
 })
