@@ -50,6 +50,11 @@ export interface AuditEntry {
 export async function record(tx: Database | Tx, entry: AuditEntry): Promise<void> {
   await tx
     .insertInto('audit')
-    .values({ entry: JSON.stringify(entry) })
+    .values({ entry: entryText(entry) })
     .execute()
+}
+
+/** For statements that record by themselves. */
+export function entryText(entry: AuditEntry): string {
+  return JSON.stringify(entry)
 }

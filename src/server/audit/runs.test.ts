@@ -18,6 +18,8 @@ beforeEach(async () => {
 })
 
 const DONE = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const
+/** What is recorded of a start. */
+const MADE = { containerId: 'c', imageDigest: 'sha256:1', sealedMasks: 'vault:v1:masks' }
 const WIDE = { all: 0, widths: [{ pattern: '*', width: 50 }] }
 
 /** Running jobs, oldest first, of this node. */
@@ -48,7 +50,7 @@ test('each run of a batch is fenced by itself: who has lost one writes nothing o
     .where('id', '=', taken.id)
     .execute()
   expect(await reclaimJobs(t.engine.db, 'node-2', 5, 60_000)).toMatchObject([{ id: taken.id, attempt: 2 }])
-  const batch = [other, taken, kept].map(hold => ({ hold, outcome: DONE, containerId: 'c', token: true }))
+  const batch = [other, taken, kept].map(hold => ({ hold, outcome: DONE, ...MADE, token: true }))
   expect(await startRuns(t.engine.db, batch)).toEqual([true, false, true])
   expect(await endRuns(t.engine.db, batch)).toMatchObject([{ id: other.id }, undefined, { id: kept.id }])
   expect(await endRuns(t.engine.db, batch)).toEqual([undefined, undefined, undefined])
@@ -81,7 +83,7 @@ test('a kill before the start prevents that one', async () => {
   expect(
     await startRuns(
       t.engine.db,
-      [killed, other].map(hold => ({ hold, containerId: 'c' })),
+      [killed, other].map(hold => ({ hold, ...MADE })),
     ),
   ).toEqual([false, true])
   expect(await entriesOf(killed)).toEqual([])
@@ -94,7 +96,7 @@ test('a kill that comes while the batch waits for its row prevents the start, to
     await tx.updateTable('jobs').set({ kill_requested: true }).where('id', '=', killed.id).execute()
     started = startRuns(
       t.engine.db,
-      [killed, other].map(hold => ({ hold, containerId: 'c' })),
+      [killed, other].map(hold => ({ hold, ...MADE })),
     )
     await blocked()
   })
@@ -139,7 +141,7 @@ test('what cannot be recorded does not happen, and what can does', async () => {
     db,
   )
   try {
-    const go = await Promise.allSettled(holds.map(hold => recorder.start({ hold, containerId: 'c' })))
+    const go = await Promise.allSettled(holds.map(hold => recorder.start({ hold, ...MADE })))
     expect(go.map(one => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(await findJob(db, bad.id)).toMatchObject({ stage: 'preparing', container_id: '' })
     const ends = await Promise.allSettled(holds.map(hold => recorder.end({ hold, outcome: DONE })))

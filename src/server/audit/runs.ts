@@ -15,6 +15,9 @@ import type { AuditAction } from './audit.ts'
 export interface Starting {
   readonly hold: Hold
   readonly containerId: string
+  readonly imageDigest: string
+  /** Values to mask, encrypted: whoever takes over masks as we do (ADR 5). */
+  readonly sealedMasks: string
 }
 
 /**
@@ -25,12 +28,13 @@ export async function startRuns(db: Database | Tx, runs: readonly Starting[]): P
   const { rows } = await sql<Done>`
     with named as (
       select * from unnest(${ids(runs)}::text[], ${nodes(runs)}::text[], ${attempts(runs)}::int[],
-        ${runs.map(run => run.containerId)}::text[]) as named(id, node, attempt, container)),
+        ${runs.map(run => run.containerId)}::text[], ${runs.map(run => run.imageDigest)}::text[],
+        ${runs.map(run => run.sealedMasks)}::text[]) as named(id, node, attempt, container, digest, masks)),
     held as materialized (
-      select jobs.id, container from jobs join named using (id, node, attempt)
+      select jobs.id, container, digest, masks from jobs join named using (id, node, attempt)
       where status = 'running' and not kill_requested order by jobs.id for update of jobs),
     started as (
-      update jobs set stage = 'starting', container_id = container,
+      update jobs set stage = 'starting', container_id = container, image_digest = digest, sealed_masks = masks,
         run_until = clock_timestamp() + run_seconds * interval '1 second'
       from held where jobs.id = held.id returning jobs.id, attempt, node, container_id),
     recorded as (

@@ -7,32 +7,33 @@ import { asUnavailable } from './caller.ts'
 import type { Engine } from './engine.ts'
 
 /**
- * Takes the ciphertext out of the envelope's cubbyhole, which can be done once, and burns the token that opened it.
+ * Takes the ciphertext out of the envelope's cubbyhole, which can be done once, and burns the token that opened it; `burnt` says when.
  * Throws `envelope_opened`, `envelope_empty`, `envelope_path`.
  */
 export async function takeCiphertext(
   engine: Engine,
   envelope: { cubbyToken: Secret; cubbyPath: string },
   signal?: AbortSignal,
-): Promise<string> {
+): Promise<{ ciphertext: string; burnt: Promise<void> }> {
   const { cubbyToken, cubbyPath } = envelope
   // The attack: with a free path, a caller makes the server read whatever the token that he sends along may read
   if (!/^cubbyhole\/[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/.test(cubbyPath)) throw new WritError('envelope_path')
+  // GoStint's own client asks for a use limit by a name that Vault ignores, so its tokens would open the envelope again
+  const burn = () =>
+    revokeSelf(engine.vault, cubbyToken, signal).catch(error => {
+      engine.log.warn({ err: error }, 'the token of a cubbyhole was not revoked')
+    })
+  let payload: unknown
   try {
-    const answer = await engine.vault.send({ method: 'GET', path: cubbyPath, token: cubbyToken, signal })
-    const payload = answer?.data?.payload
+    payload = (await engine.vault.send({ method: 'GET', path: cubbyPath, token: cubbyToken, signal }))?.data?.payload
     if (typeof payload !== 'string' || payload === '') throw new WritError('envelope_empty')
-    return payload
   } catch (error) {
+    await burn()
     if (isVaultError(error, 'not_found')) throw new WritError('envelope_empty', undefined, { cause: error })
     if (isVaultError(error, 'denied', 'invalid')) throw new WritError('envelope_opened', undefined, { cause: error })
     throw asUnavailable(error)
-  } finally {
-    // GoStint's own client asks for a use limit by a name that Vault ignores, so its tokens would open the envelope again
-    await revokeSelf(engine.vault, cubbyToken, signal).catch(error => {
-      engine.log.warn({ err: error }, 'the token of a cubbyhole was not revoked')
-    })
   }
+  return { ciphertext: payload, burnt: burn() }
 }
 
 /** Opens the ciphertext with the job's own authority. Throws `envelope_tampered`, `envelope_not_a_job`. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../protocol/errors.ts'
-import { findKey, type KnownKey, releaseKey, reserveKey } from '../store/idempotency.ts'
+import { type KnownKey, releaseKey, reserveKey } from '../store/idempotency.ts'
 import type { Caller } from './caller.ts'
 import type { Engine } from './engine.ts'
 
@@ -28,10 +28,10 @@ export async function once<T>(
   const hashed = sha256(JSON.stringify([submitter, key]))
   const hashedBody = sha256(canonical(body))
   for (const end = Date.now() + WAIT.mostMs; ; ) {
-    const known = await findKey(engine.db, hashed)
+    const { reserved, known } = await reserveKey(engine.db, hashed, hashedBody, RESERVED_MS)
+    if (reserved) break
     const jobId = known && jobOf(known, hashedBody)
     if (jobId) return await again(jobId)
-    if (!known && (await reserveKey(engine.db, hashed, hashedBody, RESERVED_MS))) break
     if (Date.now() > end) throw new WritError('idempotency_key_busy')
     await sleep(WAIT.eachMs)
   }

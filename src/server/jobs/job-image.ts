@@ -1,6 +1,7 @@
 import { WritError } from '../../protocol/errors.ts'
 import type { Secret } from '../../vault/secret.ts'
 import type { Image, RegistryLogin } from '../runtimes/runtime.ts'
+import type { Job } from '../store/jobs.ts'
 import type { Hold } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { createMasker } from './mask.ts'
@@ -20,6 +21,18 @@ interface JobImage {
   readonly spoke: boolean
 }
 
+/** The image, if it is on the engine already: what it is called is no secret, so it is looked for while the order is still being opened. */
+export async function localImage(engine: Engine, job: Pick<Job, 'image'>, signal: AbortSignal): Promise<Image | null> {
+  return await engine.runtime.image(job.image, 'Never', { signal }).catch(() => null)
+}
+
+interface Circumstances {
+  /** For the credentials of a registry. */
+  readonly token: Secret
+  readonly local: Promise<Image | null>
+  readonly signal: AbortSignal
+}
+
 /**
  * Gets the image of a job, with the credentials that it refers to, and tells its followers about the pull. A registry is
  * somebody else: what it says, and the engine repeats, may hold the password that it was sent.
@@ -28,9 +41,10 @@ export async function imageOf(
   engine: Engine,
   hold: Hold,
   order: Order,
-  token: Secret,
-  signal: AbortSignal,
+  { token, local, signal }: Circumstances,
 ): Promise<JobImage> {
+  const here = order.pullPolicy === 'Always' || order.registryAuth ? null : await local
+  if (here) return { image: here, masks: new Map(), spoke: false }
   const { login, masks } = await registryLogin(engine, hold, order, token, signal)
   const lines = new SystemLines(engine, hold)
   const onProgress = (line: string) => lines.say(masked(masks, line))

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { Secret } from '../../vault/secret.ts'
 import type { OutputFrame } from '../runtimes/runtime.ts'
-import type { Database } from '../store/database.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type Hold, HoldLost } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
@@ -51,20 +50,28 @@ async function stored({ id }: Pick<Hold, 'id'>) {
   return { job, rows, stdout: text('stdout'), stderr: text('stderr') }
 }
 
-/** The database with some of its transactions failing: before anything happened, or after everything did. */
+/** The database with some of its transactions failing, be they one statement or several: before anything happened, or after everything did. */
 function failing(plan: ('before' | 'after' | 'no')[]): Engine {
-  const db = new Proxy(t.engine.db, {
-    get(target, key) {
-      if (key !== 'transaction') return Reflect.get(target, key)
-      return () => ({
-        execute: async (work: Parameters<ReturnType<Database['transaction']>['execute']>[0]) => {
-          const next = plan.shift() ?? 'no'
-          if (next === 'before') throw new Error('connection refused')
-          const result = await target.transaction().execute(work)
-          if (next === 'after') throw new Error('connection lost before the answer to COMMIT')
-          return result
-        },
-      })
+  const planned = async <T>(work: () => Promise<T>): Promise<T> => {
+    const next = plan.shift() ?? 'no'
+    if (next === 'before') throw new Error('connection refused')
+    const result = await work()
+    if (next === 'after') throw new Error('connection lost before the answer to COMMIT')
+    return result
+  }
+  const instead = <T extends object>(target: T, methods: Partial<T>): T =>
+    new Proxy(target, {
+      get(of, key) {
+        const value = Reflect.get(methods, key) ?? Reflect.get(of, key)
+        return typeof value === 'function' ? value.bind(of) : value
+      },
+    })
+  const db = instead(t.engine.db, {
+    transaction: () =>
+      instead(t.engine.db.transaction(), { execute: work => planned(() => t.engine.db.transaction().execute(work)) }),
+    getExecutor: () => {
+      const executor = t.engine.db.getExecutor()
+      return instead(executor, { executeQuery: query => planned(() => executor.executeQuery(query)) })
     },
   })
   return { ...t.engine, db }

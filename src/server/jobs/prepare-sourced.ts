@@ -1,9 +1,9 @@
 import { Secret } from '../../vault/secret.ts'
 import type { Job } from '../store/jobs.ts'
-import { type Hold, updateRun } from '../store/runs.ts'
+import type { Hold } from '../store/runs.ts'
 import { sourcedContainer } from './container.ts'
 import type { Engine } from './engine.ts'
-import { imageOf } from './job-image.ts'
+import { imageOf, localImage } from './job-image.ts'
 import { type Prepared, sealMasks } from './prepare.ts'
 import { unseal } from './sealed.ts'
 import type { JobSource } from './source.ts'
@@ -17,19 +17,19 @@ export async function prepareSourced(
   job: Job,
   signal: AbortSignal,
 ): Promise<Prepared> {
+  const local = localImage(engine, job, signal)
   const [orderText = ''] = await unseal(engine, [job.sealed_spec ?? ''], signal)
   const { order, detail } = JSON.parse(orderText) as SourcedOrder
-  const { image, spoke } = await imageOf(engine, hold, order, new Secret(''), signal)
-  await updateRun(engine.db, hold, { image_digest: image.digest })
+  const { image, spoke } = await imageOf(engine, hold, order, { token: new Secret(''), local, signal })
   const { content, env } = await source.prepare(job, detail, signal)
   return {
     container: sourcedContainer(engine, hold, order, image, { content, env }),
     spoke,
     secrets: async () => {
       const secrets = await source.secrets(job, detail, signal)
-      await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, secrets) })
+      const sealedMasks = await sealMasks(engine, secrets)
       const env = Object.fromEntries([...secrets].map(([name, secret]) => [name, secret.reveal()]))
-      return { files: { files: {}, env }, masks: secrets }
+      return { files: { files: {}, env }, masks: secrets, sealedMasks }
     },
   }
 }

@@ -1,10 +1,10 @@
 import { Secret } from '../../vault/secret.ts'
 import type { ContainerSpec, SecretFiles } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
-import { type Hold, updateRun } from '../store/runs.ts'
+import type { Hold } from '../store/runs.ts'
 import { containerSpec, secretFiles } from './container.ts'
 import type { Engine } from './engine.ts'
-import { imageOf } from './job-image.ts'
+import { imageOf, localImage } from './job-image.ts'
 import { endLeases } from './leases.ts'
 import { type Order, readMetadata } from './order.ts'
 import { seal, unseal } from './sealed.ts'
@@ -14,24 +14,35 @@ import { giveToken } from './vault-token.ts'
 /** All that a container needs, in memory and nowhere else. */
 export interface Prepared {
   readonly container: ContainerSpec
-  /** Asked when the container is made and before it starts; on record is then what to mask. */
-  readonly secrets: () => Promise<{
-    readonly files: SecretFiles
-    /** What must not show in the output. */
-    readonly masks: Secrets
-  }>
+  /** Asked when the container is made and before it starts. */
+  readonly secrets: () => Promise<Given>
   /** There are lines of ours in the output already. */
   readonly spoke: boolean
 }
 
-/** Opens what was kept of a job, gets its image and reads its secrets; on record is then what to mask (DESIGN §5, step 4). */
-export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: AbortSignal): Promise<Prepared> {
+/** What a container is given when it starts. */
+export interface Given {
+  readonly files: SecretFiles
+  /** What must not show in the output. */
+  readonly masks: Secrets
+  /** The same for whoever takes over, as `sealMasks` made it: goes on record with the start. */
+  readonly sealedMasks: string
+}
+
+/** Opens what was kept of a job, gets its image and reads its secrets (DESIGN §5, step 4). `untouched`: it is the first try. */
+export async function prepareJob(
+  engine: Engine,
+  hold: Hold,
+  job: Job,
+  { untouched, signal }: { untouched: boolean; signal: AbortSignal },
+): Promise<Prepared> {
+  const local = localImage(engine, job, signal)
   const [orderText = '', tokenText = ''] = await unseal(engine, [job.sealed_spec ?? '', job.sealed_token ?? ''], signal)
   const order = JSON.parse(orderText) as Order
   const token = new Secret(tokenText)
   // what an earlier try read is of no use to anyone: without this, each try would leave a credential behind
-  await endLeases(engine, hold.id)
-  const { image, masks: ofRegistry, spoke } = await imageOf(engine, hold, order, token, signal)
+  if (!untouched) await endLeases(engine, hold.id)
+  const { image, masks: ofRegistry, spoke } = await imageOf(engine, hold, order, { token, local, signal })
   const refs = [...readMetadata(image.metadata, 'gostint_image.yml').secretRefs, ...order.secretRefs]
   const wanted = { hold, token, refs, continueOnWarnings: order.continueOnWarnings }
   const read = await resolveSecrets(engine, wanted, signal)
@@ -41,18 +52,14 @@ export async function prepareJob(engine: Engine, hold: Hold, job: Job, signal: A
   // no reference can have a name with a blank
   const ofToken = given && read.has('TOKEN') ? [['job token', given] as const] : []
   const masks = new Map([...secrets, ...ofToken, ...ofRegistry])
-  await updateRun(engine.db, hold, { sealed_masks: await sealMasks(engine, masks), image_digest: image.digest })
   const files = secretFiles(engine, order, secrets, given)
+  // meanwhile the container is made
+  const sealing = sealMasks(engine, masks)
+  sealing.catch(() => {})
+  const tenant = job.submitter_entity || job.submitter_accessor_hash
   return {
-    container: containerSpec(
-      engine,
-      hold.id,
-      hold.attempt,
-      order,
-      image,
-      job.submitter_entity || job.submitter_accessor_hash,
-    ),
-    secrets: async () => ({ files, masks }),
+    container: containerSpec(engine, hold.id, hold.attempt, order, image, tenant),
+    secrets: async () => ({ files, masks, sealedMasks: await sealing }),
     spoke,
   }
 }

@@ -45,7 +45,7 @@ async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control
   let sourceAwaySince: number | null = null
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, 10_000)) {
     try {
-      return (untouched && (await start(engine, hold, job, control))) || (await carryOut(engine, hold, control))
+      return (untouched && (await start(engine, hold, job, control, true))) || (await carryOut(engine, hold, control))
     } catch (error) {
       if (control.lost.aborted || error instanceof HoldLost) throw error
       if (control.killed.aborted && error === control.killed.reason) return failure(new WritError('job_killed'))
@@ -102,5 +102,5 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
     // started in advance, for a node that went away then: nobody gives it its job before `starting` is on record
     await engine.runtime.remove(container.name)
   }
-  return (await start(engine, hold, job, control)) ?? (await carryOut(engine, hold, control))
+  return (await start(engine, hold, job, control, false)) ?? (await carryOut(engine, hold, control))
 }

@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../protocol/errors.ts'
+import type { Starting } from '../audit/runs.ts'
+import type { ContainerSpec } from '../runtimes/runtime.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
@@ -8,28 +11,71 @@ import { prepareJob } from './prepare.ts'
 import { prepareSourced } from './prepare-sourced.ts'
 import { sourceOf } from './sourced.ts'
 
-/** Runs a job of which there is no container. Null: an earlier attempt of a node that was slow and not dead made one in between. */
-export async function start(engine: Engine, hold: Hold, job: Job, control: Control): Promise<Outcome | null> {
+/**
+ * Runs a job of which there is no container; `untouched`: nobody ever tried. Null: an earlier attempt of a node that was slow and not dead
+ * made one in between.
+ */
+export async function start(
+  engine: Engine,
+  hold: Hold,
+  job: Job,
+  control: Control,
+  untouched: boolean,
+): Promise<Outcome | null> {
   const giveUp = AbortSignal.any([control.lost, control.killed])
   giveUp.throwIfAborted()
   const source = sourceOf(engine, job)
   const prepared = source
     ? await prepareSourced(engine, source, hold, job, giveUp)
-    : await prepareJob(engine, hold, job, giveUp)
-  const containerId = await engine.runtime.create(prepared.container, giveUp)
+    : await prepareJob(engine, hold, job, { untouched, signal: giveUp })
+  const containerId = await create(engine, hold, prepared.container, giveUp)
   if (containerId === null) return null
-  const { files, masks } = await prepared.secrets()
-  await announceStart(engine, hold, containerId)
+  const { files, masks, sealedMasks } = await prepared.secrets()
+  await announceStart(engine, { hold, containerId, imageDigest: prepared.container.image.digest, sealedMasks })
   const attachment = await engine.runtime.start(containerId, files, control.lost)
-  await updateRun(engine.db, hold, { stage: 'running' })
+  const noted = noteRunning(engine, hold, control.lost)
   const now = prepared.spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
   const msLeft = job.run_seconds === null ? null : await runMsLeft(engine.db, hold.id)
-  return await attend(engine, hold, now, { attachment, masks, msLeft }, control)
+  const outcome = await attend(engine, hold, now, { attachment, masks, msLeft }, control)
+  await noted
+  return outcome
+}
+
+async function create(engine: Engine, hold: Hold, spec: ContainerSpec, signal: AbortSignal): Promise<string | null> {
+  try {
+    return await engine.runtime.create(spec, signal)
+  } catch (error) {
+    // it is recorded with the start, and there will be none; which image it was may be why
+    await updateRun(engine.db, hold, { image_digest: spec.image.digest }).catch(() => {})
+    throw error
+  }
 }
 
 /** From here on the job counts as possibly started. The last moment for a kill to prevent it. */
-async function announceStart(engine: Engine, hold: Hold, containerId: string): Promise<void> {
-  if (await engine.recorder.start({ hold, containerId })) return
+async function announceStart(engine: Engine, starting: Starting): Promise<void> {
+  if (await engine.recorder.start(starting)) return
+  const { hold } = starting
   const job = await findJob(engine.db, hold.id)
   throw job?.kill_requested && job.attempt === hold.attempt ? new WritError('job_killed') : new HoldLost(hold)
+}
+
+/**
+ * That the job has its secrets, for whoever takes over. Nobody waits for it before the end; it is tried until the database takes it,
+ * as the output is.
+ */
+function noteRunning(engine: Engine, hold: Hold, lost: AbortSignal): Promise<void> {
+  const note = async () => {
+    for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+      try {
+        return await updateRun(engine.db, hold, { stage: 'running' })
+      } catch (error) {
+        if (error instanceof HoldLost || lost.aborted) throw error
+        engine.log.warn({ job: hold.id, err: error }, 'a start was not noted; trying again')
+        await sleep(pauseMs, undefined, { signal: lost })
+      }
+    }
+  }
+  const noted = note()
+  noted.catch(() => {})
+  return noted
 }

@@ -5,10 +5,8 @@ import { Envelope, JobSpec, ROUTING_FIELDS, Submission, type SubmitAnswer } from
 import { newJobId } from '../../protocol/job-id.ts'
 import type { VaultAuth } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
-import { record } from '../audit/audit.ts'
-import { checkStore } from '../store/database.ts'
-import { completeKey } from '../store/idempotency.ts'
-import { findByAuthority, findJob, insertJob, type NewJob } from '../store/jobs.ts'
+import { entryText, record } from '../audit/audit.ts'
+import { acceptJob, findByAuthority, findJob, type NewJob } from '../store/jobs.ts'
 import { requireAcl } from './acl.ts'
 import { checkWrap, redeemAuthority } from './authority.ts'
 import type { Caller } from './caller.ts'
@@ -123,31 +121,45 @@ async function accept(
 
   // Nothing that can be used only once is used before it is clear that this server can keep the job
   engine.identity.token()
-  await checkStore(engine.db)
   const authoritySha256 = fingerprint(wrap)
-  if (await findByAuthority(engine.db, authoritySha256)) throw new WritError('envelope_replayed')
-  await checkWrap(engine, wrap, signal)
+  const checked = checkWrap(engine, wrap, signal)
+  checked.catch(() => {})
+  if (await findKnown(engine, authoritySha256)) throw new WritError('envelope_replayed')
+  await checked
   // a direct job lies open: what is wrong with it is said before its authority is spent
   const direct = sealed ? null : await allowedOrder(engine, caller, readBody(JobSpec, body, 'body_invalid'))
 
-  const ciphertext = submission.cubby_token
+  const { ciphertext, burnt } = submission.cubby_token
     ? await takeCiphertext(
         engine,
         { cubbyToken: new Secret(submission.cubby_token), cubbyPath: submission.cubby_path ?? '' },
         signal,
       )
-    : (submission.payload ?? '')
-  const authority = await redeemAuthority(engine, wrap, signal)
+    : { ciphertext: submission.payload ?? '', burnt: null }
   try {
-    const routed = { caller, wrap, qname: submission.qname ?? '' }
-    const order = direct ?? (await openOrder(engine, ciphertext, authority.token, routed, signal))
-    checkVaultToken(order.vaultToken, authority)
-    const id = await store(engine, order, { caller, authority, authoritySha256, sealed, reservation, signal })
-    return answerTo(body, { id, qname: order.qname, form: sealed ? 'sealed' : 'direct', authoritySha256 })
-  } catch (error) {
-    // what was redeemed for a job that is not kept must not live on
-    await endUnwantedToken(engine, authority.token)
-    throw error
+    const authority = await redeemAuthority(engine, wrap, signal)
+    try {
+      const routed = { caller, wrap, qname: submission.qname ?? '' }
+      const order = direct ?? (await openOrder(engine, ciphertext, authority.token, routed, signal))
+      checkVaultToken(order.vaultToken, authority)
+      const id = await store(engine, order, { caller, authority, authoritySha256, sealed, reservation, signal })
+      return answerTo(body, { id, qname: order.qname, form: sealed ? 'sealed' : 'direct', authoritySha256 })
+    } catch (error) {
+      // what was redeemed for a job that is not kept must not live on
+      await endUnwantedToken(engine, authority.token)
+      throw error
+    }
+  } finally {
+    await burnt
+  }
+}
+
+/** Throws `store_unavailable`. */
+async function findKnown(engine: Engine, authoritySha256: string) {
+  try {
+    return await findByAuthority(engine.db, authoritySha256)
+  } catch (cause) {
+    throw new WritError('store_unavailable', undefined, { cause })
   }
 }
 
@@ -228,33 +240,27 @@ async function store(
   )
   const id = newJobId(new Date())
   const form = sealed ? 'sealed' : 'direct'
+  const job = {
+    id,
+    qname: order.qname,
+    form,
+    image: order.image,
+    tty: order.tty,
+    submitterEntity: caller.entity,
+    submitterAccessorHash: caller.accessorHash,
+    authoritySha256,
+    sealedSpec,
+    sealedToken,
+    tokenAccessor: authority.accessor,
+    tokenRenewAt: renewalDue(authority.leaseSeconds),
+    resultKey: order.resultKey ?? '',
+    outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
+    limits: order.timeLimits,
+  } as const
+  const detail = { qname: order.qname, form, image: order.image }
+  const entry = entryText({ action: 'job.submitted', job: id, actor: actorOf(caller), detail })
   try {
-    await engine.db.transaction().execute(async tx => {
-      await insertJob(tx, {
-        id,
-        qname: order.qname,
-        form,
-        image: order.image,
-        tty: order.tty,
-        submitterEntity: caller.entity,
-        submitterAccessorHash: caller.accessorHash,
-        authoritySha256,
-        sealedSpec,
-        sealedToken,
-        tokenAccessor: authority.accessor,
-        tokenRenewAt: renewalDue(authority.leaseSeconds),
-        resultKey: order.resultKey ?? '',
-        outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
-        limits: order.timeLimits,
-      })
-      if (reservation !== undefined) await completeKey(tx, reservation, id)
-      await record(tx, {
-        action: 'job.submitted',
-        job: id,
-        actor: actorOf(caller),
-        detail: { qname: order.qname, form, image: order.image },
-      })
-    })
+    await acceptJob(engine.db, job, entry, reservation)
   } catch (cause) {
     throw new WritError('store_unavailable', undefined, { cause })
   }

@@ -1,6 +1,6 @@
 import { isFinal } from '../../protocol/job.ts'
-import { claimJobs, reclaimJobs, renewLeases } from '../store/claims.ts'
-import { findKilled, type Job } from '../store/jobs.ts'
+import { claimJobs, lookAround, reclaimJobs, renewLeases } from '../store/claims.ts'
+import type { Job } from '../store/jobs.ts'
 import { handOver } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import { keepTokensAlive } from './keep-alive.ts'
@@ -105,22 +105,32 @@ export class Worker {
   }
 
   async #findWork(): Promise<void> {
-    const { db, node, settings, identity, meters } = this.#engine
-    for (const id of await findKilled(db, node)) this.#running.get(id)?.killed.abort()
+    const { db, node, identity } = this.#engine
+    const { killed, overdue, abandoned } = await lookAround(db, node)
+    for (const id of killed) this.#running.get(id)?.killed.abort()
     if (this.#draining) return
+    if (overdue) await this.#endOverdue()
+    // without an identity a claimed job could only wait here, and keep another node from it
+    if (identity.state.sealed) return
+    if (abandoned) await this.#takeOver()
+    await this.#claim()
+  }
+
+  async #endOverdue(): Promise<void> {
     for (let n = 0; n < OVERDUE_AT_ONCE; n += 1) {
       const overdue = await endOverdueJob(this.#engine)
       if (!overdue) break
       this.#run(overdue)
     }
-    // without an identity a claimed job could only wait here, and keep another node from it
-    if (identity.state.sealed) return
+  }
+
+  async #takeOver(): Promise<void> {
+    const { db, node, settings, meters } = this.#engine
     for (const job of await reclaimJobs(db, node, RELEASED_AT_ONCE, settings.leaseMs, 'ended')) this.#run(job)
     for (const job of await reclaimJobs(db, node, this.#free(), settings.leaseMs, 'running')) {
       meters.takenOver.inc()
       this.#run(job)
     }
-    await this.#claim()
   }
 
   /** Until nothing is left: a wide queue gives one job at a time, so that its jobs start in their order. */
@@ -162,8 +172,11 @@ export class Worker {
         },
       )
       .finally(() => {
-        if (this.#running.get(job.id)?.attempt === job.attempt) this.#running.delete(job.id)
-        this.#look()
+        const run = this.#running.get(job.id)
+        if (run?.attempt !== job.attempt) return
+        this.#running.delete(job.id)
+        // its place was given away when it ended, unless it was given up
+        if (!run.ended) this.#look()
       })
     this.#running.set(job.id, { attempt: job.attempt, lost, killed, done, ended: isFinal(job.status) })
   }

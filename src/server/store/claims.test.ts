@@ -212,7 +212,7 @@ test('a lease that has run out is taken over, and the old holder can write nothi
   expect(taken).toMatchObject({ id, node: 'quick', attempt: 2, status: 'running' })
   const stale = { id, node: 'slow', attempt: 1 }
   expect(await renewLeases(db, 'slow', [stale], LEASE_MS)).toEqual([])
-  expect(await recorder.start({ hold: stale, containerId: 'c' })).toBe(false)
+  expect(await recorder.start({ hold: stale, containerId: 'c', imageDigest: '', sealedMasks: '' })).toBe(false)
   await expect(updateRun(db, stale, { image_digest: 'late' })).rejects.toThrow(HoldLost)
   expect(await end(id, 'slow')).toBeUndefined()
   expect(await renewLeases(db, 'quick', [{ id, attempt: 2 }], LEASE_MS)).toEqual([id])
@@ -251,5 +251,7 @@ test('a kill before the start prevents it', async () => {
   const id = await queue('a')
   await claim('n')
   await db.updateTable('jobs').set({ kill_requested: true }).execute()
-  expect(await recorder.start({ hold: { id, node: 'n', attempt: 1 }, containerId: 'c' })).toBe(false)
+  expect(
+    await recorder.start({ hold: { id, node: 'n', attempt: 1 }, containerId: 'c', imageDigest: '', sealedMasks: '' }),
+  ).toBe(false)
 })

@@ -40,6 +40,25 @@ export async function claimJobs(
   return rows.toSorted((a, b) => a.seq - b.seq)
 }
 
+export interface Waiting {
+  /** Jobs of this node that are to be killed and are not being stopped yet. */
+  readonly killed: readonly string[]
+  /** Some job has waited longer than it may. */
+  readonly overdue: boolean
+  /** Some job's node has let its lease run out. */
+  readonly abandoned: boolean
+}
+
+/** What there is to do beside new jobs: nearly always nothing, which is then known after one statement. */
+export async function lookAround(db: Database, node: string): Promise<Waiting> {
+  const { rows } = await sql<Waiting>`
+    select
+      array(select id from jobs where node = ${node} and status = 'running' and kill_requested) as killed,
+      exists (select from jobs where status = 'queued' and queue_until < now()) as overdue,
+      exists (select from jobs where released_at is null and lease_until < now()) as abandoned`.execute(db)
+  return rows[0] ?? { killed: [], overdue: true, abandoned: true }
+}
+
 /**
  * Takes over jobs whose node has let its lease run out: those that run, or those that have ended and were never released.
  */

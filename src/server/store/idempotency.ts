@@ -9,31 +9,33 @@ export interface KnownKey {
 }
 
 /**
- * Reserves a key for a submission; false when it is taken. A reservation that was neither completed nor given up in its time, because
- * its node died, is free again.
+ * Reserves a key for a submission, and says what is known of it where that did not go; `known` is then undefined while somebody else is just
+ * doing it. A reservation that was neither completed nor given up in its time, because its node died, is free again. It does not wait for the
+ * disk: a crash of the database that takes it away takes the submission as well, which finds no reservation to complete.
  */
-export async function reserveKey(db: Database, key: string, body: string, forMs: number): Promise<boolean> {
+export async function reserveKey(
+  db: Database,
+  key: string,
+  body: string,
+  forMs: number,
+): Promise<{ reserved: boolean; known?: KnownKey | undefined }> {
+  const { rows } = await sql<{ reserved: boolean; body: string | null; job_id: string | null }>`
+    with reserved as (
+      insert into idempotency as known (key, body, reserved_until)
+      values (${key}, ${body}, now() + ${forMs} * interval '1 millisecond')
+      on conflict (key) do update set body = excluded.body, reserved_until = excluded.reserved_until
+        where known.job_id is null and known.reserved_until < now()
+      returning key)
+    select exists (select from reserved) as reserved, body, job_id, set_config('synchronous_commit', 'off', true)
+    from (select) as one left join idempotency on key = ${key}`.execute(db)
+  const [found] = rows
+  if (!found || found.reserved) return { reserved: found !== undefined }
+  return { reserved: false, known: found.body === null ? undefined : { body: found.body, job_id: found.job_id } }
+}
+
+/** Takes away what was neither completed nor given up in its time. */
+export async function forgetReservations(db: Database | Tx): Promise<void> {
   await sql`delete from idempotency where job_id is null and reserved_until < now()`.execute(db)
-  const { rows } = await sql`
-    insert into idempotency (key, body, reserved_until)
-    values (${key}, ${body}, now() + ${forMs} * interval '1 millisecond')
-    on conflict do nothing returning key`.execute(db)
-  return rows.length === 1
-}
-
-export async function findKey(db: Database, key: string): Promise<KnownKey | undefined> {
-  return await db.selectFrom('idempotency').select(['body', 'job_id']).where('key', '=', key).executeTakeFirst()
-}
-
-/** Ties the key to its job, in the transaction that stores it. Throws when the reservation has run out and was given away. */
-export async function completeKey(tx: Tx, key: string, jobId: string): Promise<void> {
-  const { numUpdatedRows } = await tx
-    .updateTable('idempotency')
-    .set({ job_id: jobId })
-    .where('key', '=', key)
-    .where('job_id', 'is', null)
-    .executeTakeFirst()
-  if (numUpdatedRows !== 1n) throw new Error('the reservation of an idempotency key has run out')
 }
 
 /** Nothing came of the submission. A key that has a job keeps it. */

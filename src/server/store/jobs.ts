@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely'
 import type { JobState } from '../../protocol/job.ts'
 import type { Database, Tx } from './database.ts'
 import type { JobOrigin, JobsTable } from './schema.ts'
-import { notify } from './wakeups.ts'
+import { notify, wakeup } from './wakeups.ts'
 
 export type Job = Selectable<JobsTable>
 
@@ -30,30 +30,55 @@ export interface NewJob {
 }
 
 export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
-  await tx
-    .insertInto('jobs')
-    .values({
-      id: job.id,
-      qname: job.qname,
-      form: job.form,
-      image: job.image,
-      tty: job.tty,
-      submitter_entity: job.submitterEntity,
-      submitter_accessor_hash: job.submitterAccessorHash,
-      authority_sha256: job.authoritySha256 ?? null,
-      sealed_spec: job.sealedSpec,
-      sealed_token: job.sealedToken,
-      token_accessor: job.tokenAccessor,
-      token_renew_at: job.tokenRenewAt,
-      output_limit: job.outputLimit,
-      result_key: job.resultKey ?? '',
-      origin: job.origin ? JSON.stringify(job.origin) : null,
-      run_seconds: job.limits?.run ?? null,
-      keep_seconds: job.limits?.keep ?? null,
-      queue_until: sql<Date>`now() + ${job.limits?.queue ?? null}::integer * interval '1 second'`,
-    })
-    .execute()
+  await tx.insertInto('jobs').values(rowOf(job)).execute()
   await notify(tx, 'queue', job.id)
+}
+
+/**
+ * Puts a job into its queue, with its entry in the trail (`AuditEntry` as JSON) and with the key that was reserved for it, in one statement,
+ * which is a transaction by itself: the submitter waits for each statement, and so does whoever else appends to the trail. Throws when
+ * the reservation has run out and was given away.
+ */
+export async function acceptJob(db: Database, job: NewJob, entry: string, reservation?: string): Promise<void> {
+  const columns = Object.entries(rowOf(job))
+  const completed = reservation
+    ? sql`update idempotency set job_id = ${job.id} where key = ${reservation} and job_id is null returning key`
+    : sql`select`
+  const { rows } = await sql`
+    -- the queue first and the trail last, as everywhere: a trigger would come to the queue only after the trail
+    with place as (
+      insert into queues as q (qname) values (${job.qname})
+      on conflict (qname) do update set head = q.head returning qname),
+    completed as (${completed}),
+    job as (
+      insert into jobs (${sql.join(columns.map(([name]) => sql.ref(name)))})
+      select ${sql.join(columns.map(([, value]) => value))} from place, completed returning id),
+    recorded as (insert into audit (entry) select ${entry} from job)
+    select pg_notify('writ', ${wakeup('queue', job.id)}) from job`.execute(db)
+  if (rows.length !== 1) throw new Error('the reservation of an idempotency key has run out')
+}
+
+function rowOf(job: NewJob) {
+  return {
+    id: job.id,
+    qname: job.qname,
+    form: job.form,
+    image: job.image,
+    tty: job.tty,
+    submitter_entity: job.submitterEntity,
+    submitter_accessor_hash: job.submitterAccessorHash,
+    authority_sha256: job.authoritySha256 ?? null,
+    sealed_spec: job.sealedSpec,
+    sealed_token: job.sealedToken,
+    token_accessor: job.tokenAccessor,
+    token_renew_at: job.tokenRenewAt,
+    output_limit: job.outputLimit,
+    result_key: job.resultKey ?? '',
+    origin: job.origin ? JSON.stringify(job.origin) : null,
+    run_seconds: job.limits?.run ?? null,
+    keep_seconds: job.limits?.keep ?? null,
+    queue_until: sql<Date>`now() + ${job.limits?.queue ?? null}::integer * interval '1 second'`,
+  }
 }
 
 export async function findJob(db: Database | Tx, id: string): Promise<Job | undefined> {
@@ -100,18 +125,6 @@ export async function setTokenRenewal(db: Database, id: string, at: Date | null)
 /** Takes away the rows of queues in which nothing waits or runs; the next job makes its own again. */
 export async function forgetIdleQueues(db: Database | Tx): Promise<void> {
   await db.deleteFrom('queues').where('head', 'is', null).where('running', '=', 0).execute()
-}
-
-/** Jobs of this node that are to be killed and are not being stopped yet. */
-export async function findKilled(db: Database, node: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('jobs')
-    .select('id')
-    .where('node', '=', node)
-    .where('status', '=', 'running')
-    .where('kill_requested', '=', true)
-    .execute()
-  return rows.map(row => row.id)
 }
 
 /** How many jobs there are in each state, of all nodes. States without any are absent. */

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
 import type { Job } from './jobs.ts'
 import { type Hold, HoldLost, updateRun } from './runs.ts'
-import { notify } from './wakeups.ts'
+import { notify, wakeup } from './wakeups.ts'
 
 export interface Chunk {
   /** `system`: said by us, not by the job. */
@@ -41,6 +41,32 @@ const ROWS = 8_000
  * what is stored is not stored twice. Throws `HoldLost`.
  */
 export async function appendOutput(db: Database, hold: Hold, before: Stored, batch: Batch): Promise<Stored> {
+  return (await appendAtOnce(db, hold, before, batch)) ?? (await appendInSteps(db, hold, before, batch))
+}
+
+/**
+ * The usual case, in which nothing has to go, as one statement: whoever follows waits for each of them. Null: it is another case, and
+ * nothing was changed.
+ */
+async function appendAtOnce(db: Database, hold: Hold, before: Stored, batch: Batch): Promise<Stored | null> {
+  const { rows, after, until } = placed(before, batch)
+  if (until !== null || rows.length === 0 || rows.length > ROWS) return null
+  const values = rows.map(row => sql`(${row.start}::bigint, ${row.stream}::text, ${row.data}::bytea)`)
+  const { rows: told } = await sql`
+    with moved as (
+      update jobs set output_bytes = ${after.output_bytes}, head_end = ${after.head_end}, tail_start = ${after.tail_start},
+        stdout_raw = ${batch.raw.stdout}, stderr_raw = ${batch.raw.stderr}, masked = ${JSON.stringify(batch.masked)}
+      where id = ${hold.id} and node = ${hold.node} and attempt = ${hold.attempt} and status in ('running', 'stopping')
+        and output_bytes = ${before.output_bytes}
+      returning id),
+    stored as (
+      insert into output (job_id, start, stream, data)
+      select moved.id, piece.* from moved, (values ${sql.join(values)}) as piece (start, stream, data))
+    select pg_notify('writ', ${wakeup('job', hold.id)}) from moved`.execute(db)
+  return told.length === 1 ? after : null
+}
+
+async function appendInSteps(db: Database, hold: Hold, before: Stored, batch: Batch): Promise<Stored> {
   const end = batch.chunks.reduce((sum, chunk) => sum + chunk.data.byteLength, before.output_bytes)
   return await db.transaction().execute(async tx => {
     const known = await lockStored(tx, hold)
@@ -70,36 +96,48 @@ export async function appendSystemOutput(db: Database, hold: Hold, data: Buffer)
   })
 }
 
-async function append(tx: Tx, hold: Hold, before: Stored, batch: Pick<Batch, 'chunks' | 'limit'>): Promise<Stored> {
+interface Placed {
+  readonly rows: readonly (Chunk & { readonly start: number })[]
+  /** As it is if nothing has to go. */
+  readonly after: Stored
+  /** What is behind the head and before this goes; null: nothing does. */
+  readonly until: number | null
+}
+
+/** Where the chunks come. */
+function placed(before: Stored, { chunks, limit }: Pick<Batch, 'chunks' | 'limit'>): Placed {
   let end = before.output_bytes
-  const rows = batch.chunks.map(chunk => {
-    const row = { job_id: hold.id, start: end, stream: chunk.stream, data: chunk.data }
+  const rows = chunks.map(chunk => {
+    const row = { start: end, stream: chunk.stream, data: chunk.data }
     end += chunk.data.byteLength
     return row
   })
-  for (let at = 0; at < rows.length; at += ROWS) {
-    await tx
-      .insertInto('output')
-      .values(rows.slice(at, at + ROWS))
-      .execute()
-  }
-  const half = Math.floor(batch.limit / 2)
+  const half = Math.floor(limit / 2)
   const headEnd = before.head_end ?? rows.find(row => row.start + row.data.byteLength > half)?.start ?? null
   const tailStart = headEnd === null ? null : (before.tail_start ?? headEnd)
   // what the head does not use is the tail's
-  const limit = batch.limit - (headEnd ?? 0)
-  return { output_bytes: end, head_end: headEnd, tail_start: await cut(tx, hold, tailStart, end, limit) }
+  const until = end - (limit - (headEnd ?? 0))
+  const after = { output_bytes: end, head_end: headEnd, tail_start: tailStart }
+  return { rows, after, until: tailStart === null || tailStart >= until ? null : until }
 }
 
-/** Leaves no more than the last `limit` bytes behind the head; answers where they begin. */
-async function cut(tx: Tx, hold: Hold, tailStart: number | null, end: number, limit: number): Promise<number | null> {
-  const until = end - limit
-  if (tailStart === null || tailStart >= until) return tailStart
+async function append(tx: Tx, hold: Hold, before: Stored, batch: Pick<Batch, 'chunks' | 'limit'>): Promise<Stored> {
+  const { rows, after, until } = placed(before, batch)
+  for (let at = 0; at < rows.length; at += ROWS) {
+    const values = rows.slice(at, at + ROWS).map(row => ({ ...row, job_id: hold.id }))
+    await tx.insertInto('output').values(values).execute()
+  }
+  if (until === null) return after
+  return { ...after, tail_start: (await cut(tx, hold, after.tail_start ?? 0, until)) ?? after.output_bytes }
+}
+
+/** Takes away what is stored from `tailStart` to `until`, in whole chunks; answers where the tail begins now, null if nothing is left. */
+async function cut(tx: Tx, hold: Hold, tailStart: number, until: number): Promise<number | null> {
   // not from the head's end on: what was deleted there before would be passed again and again until the next vacuum
   await sql`delete from output where job_id = ${hold.id} and start >= ${tailStart} and start < ${until}`.execute(tx)
   const { rows } = await sql<{ start: number | null }>`
     select min(start) as start from output where job_id = ${hold.id} and start >= ${until}`.execute(tx)
-  return rows[0]?.start ?? end
+  return rows[0]?.start ?? null
 }
 
 async function lockStored(

@@ -9,7 +9,12 @@ export type WakeupKind = 'queue' | 'job' | 'watch'
 
 /** Tells all nodes, when the surrounding transaction commits. A hint and never the truth: whoever is woken looks for himself. */
 export async function notify(db: Database | Tx, kind: WakeupKind, name: string): Promise<void> {
-  await sql`select pg_notify('writ', ${`${kind} ${name}`})`.execute(db)
+  await sql`select pg_notify('writ', ${wakeup(kind, name)})`.execute(db)
+}
+
+/** The text of a notification, for statements that notify by themselves. */
+export function wakeup(kind: WakeupKind, name: string): string {
+  return `${kind} ${name}`
 }
 
 /** So many names of 25 characters fit into the 8,000 bytes of a notification. */
