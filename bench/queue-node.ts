@@ -19,6 +19,7 @@ const DONE = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } 
 /** A runtime that has nothing to do, and a Vault that revokes every token at once. */
 const runtime = { remove: async () => {} }
 const vault = { send: async () => null }
+const wakeups = { tellHere: () => {} }
 const identity = { token: () => new Secret('of the server') }
 const parts = {
   db,
@@ -27,6 +28,7 @@ const parts = {
   runtime,
   vault,
   identity,
+  wakeups,
   settings: {},
   meters: new Meters(),
   log: pino({ level: 'warn' }),

@@ -46,7 +46,16 @@ export async function sealJob(
   options: SealOptions & Binding,
   signal?: AbortSignal,
 ): Promise<Submission> {
-  const wrap = await authorize(vault, token, options, signal)
+  const [wrap, cubby] = await Promise.all([
+    authorize(vault, token, options, signal),
+    createToken(
+      vault,
+      token,
+      // num_uses and not use_limit: GoStint's client asked for the latter, which Vault ignores, and its envelopes could be re-read
+      { policies: ['default'], ttl: '60m', num_uses: 2, display_name: 'writ-envelope' },
+      signal,
+    ),
+  ])
   const sealed: Envelope = {
     ...spec,
     authority_sha256: fingerprint(wrap),
@@ -54,13 +63,6 @@ export async function sealJob(
     ...(options.after ? { after_sha256: options.after } : {}),
   }
   const [payload = ''] = await encrypt(vault, token, options.jobRole, [Buffer.from(JSON.stringify(sealed))], signal)
-  const cubby = await createToken(
-    vault,
-    token,
-    // num_uses and not use_limit: GoStint's client asked for the latter, which Vault ignores, and its envelopes could be re-read
-    { policies: ['default'], ttl: '60m', num_uses: 2, display_name: 'writ-envelope' },
-    signal,
-  )
   await vault.send({ method: 'POST', path: CUBBY_PATH, token: cubby.token, body: { payload }, signal })
   return {
     qname: spec.qname ?? '',

@@ -50,7 +50,9 @@ export interface Ending {
   readonly outcome: Outcome
 }
 
-export type Ended = Pick<Job, 'id' | 'attempt' | 'submitted_at' | 'started_at'> & { readonly ended_at: Date }
+export type Ended = Pick<Job, 'id' | 'attempt' | 'submitted_at' | 'started_at' | 'output_bytes'> & {
+  readonly ended_at: Date
+}
 
 /** The one end of each run; undefined where it is not held any more. What was kept sealed for the run is erased with it. */
 export async function endRuns(db: Database | Tx, runs: readonly Ending[]): Promise<(Ended | undefined)[]> {
@@ -80,7 +82,7 @@ export async function endRuns(db: Database | Tx, runs: readonly Ending[]): Promi
         'return_code', return_code, 'error_code', error_code, 'image_digest', image_digest,
         'output_bytes', output_bytes, 'masked', masked)))::text
       from ended order by id)
-    select id, attempt, submitted_at, started_at, ended_at, ${told(['queue ', ...payloads('job', ids(runs))])}
+    select id, attempt, submitted_at, started_at, ended_at, output_bytes, ${told(['queue ', ...payloads('job', ids(runs))])}
     from ended`.execute(db)
   return inOrder(runs, rows)
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../store/database.ts'
+import type { Job } from '../store/jobs.ts'
 import { readOutput, readState, type StoredChunk } from '../store/output.ts'
 import { Latest } from './latest.ts'
 
@@ -7,11 +8,12 @@ const REMEMBERED_BYTES = 4 * 1024 * 1024
 /** Of the connections to the database, this many may be busy for followers: a crowd of them must not hold up who stores. */
 const READERS = 3
 
+type End = Pick<Job, 'status' | 'return_code' | 'output_bytes'>
 type State = Awaited<ReturnType<typeof readState>>
 
 /** What all followers of one job on this node read, read once for all of them. */
 export class Feed {
-  readonly state: Latest<State>
+  readonly #state: Latest<State>
   readonly #db: Database
   readonly #jobId: string
   readonly #turns: Turns
@@ -20,12 +22,23 @@ export class Feed {
   #bytes = 0
   /** How far it is stored, where this is the node that stores it. */
   #written: number | null = null
+  /** Where this is the node that ended it. */
+  #ended: State
 
   constructor(db: Database, jobId: string, turns: Turns) {
     this.#db = db
     this.#jobId = jobId
     this.#turns = turns
-    this.state = new Latest(() => turns.take(() => readState(db, jobId)))
+    this.#state = new Latest(() => turns.take(() => readState(db, jobId)))
+  }
+
+  async state(): Promise<State> {
+    return this.#ended ?? (await this.#state.get())
+  }
+
+  /** Whether what comes at byte `offset` is known here, so that nobody need be asked for it. */
+  knows(offset: number): boolean {
+    return this.#pages.has(offset)
   }
 
   /** Some chunks from byte `offset` on; empty when there are none at this moment. */
@@ -53,6 +66,12 @@ export class Feed {
     const [first, last] = [chunks?.[0], chunks?.at(-1)]
     this.#written = last ? last.start + last.data.byteLength : null
     if (chunks && first) this.#remember(first.start, [...chunks])
+  }
+
+  /** Its end, which is on record, with all its output before. */
+  end({ output_bytes, ...state }: End): void {
+    this.#ended = state
+    this.#written = output_bytes
   }
 
   #remember(offset: number, page: StoredChunk[]): void {
@@ -104,6 +123,11 @@ const followed = new WeakMap<Database, Followed>()
 /** To those who follow a job here; `null`: this node stores no more of it. */
 export function offerToFollowers(db: Database, jobId: string, chunks: readonly StoredChunk[] | null): void {
   followed.get(db)?.feeds.get(jobId)?.feed.offer(chunks)
+}
+
+/** To those who follow a job here: it has ended, and that is on record. */
+export function tellEnd(db: Database, jobId: string, end: End): void {
+  followed.get(db)?.feeds.get(jobId)?.feed.end(end)
 }
 
 /** The feed of a job, shared by all who follow it here. Close it when done. */

@@ -6,6 +6,7 @@ import type { Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, lockRun, type Outcome } from '../store/runs.ts'
 import { containerName } from './container.ts'
 import type { Engine } from './engine.ts'
+import { tellEnd } from './feed.ts'
 import { endLeases } from './leases.ts'
 import type { JobSource } from './source.ts'
 import { sourceOf } from './sourced.ts'
@@ -18,7 +19,9 @@ export async function finishJob(engine: Engine, job: Job, hold: Hold, outcome: O
   const ending = { hold, outcome }
   const ended = source ? await endSourced(engine, source, ending) : await engine.recorder.end(ending)
   if (!ended) throw new HoldLost(hold)
-  const { submitted_at, started_at, ended_at } = ended
+  const { submitted_at, started_at, ended_at, output_bytes } = ended
+  tellEnd(engine.db, hold.id, { status: outcome.status, return_code: outcome.returnCode, output_bytes })
+  engine.wakeups.tellHere(hold.id)
   engine.meters.ended(outcome.status, outcome.errorCode, {
     submitted: submitted_at,
     started: started_at,

@@ -20,26 +20,30 @@ export async function* followJob(
   const watch = engine.wakeups.watchJob(jobId, signal)
   const { feed, close } = openFeed(engine.db, jobId)
   let position = offset
+  async function* stored(): AsyncGenerator<JobEvent> {
+    while (!signal.aborted) {
+      const page = await feed.page(position)
+      if (page.length === 0) return
+      for (const chunk of page) {
+        if (chunk.start > position) {
+          yield { kind: 'cut', offset: position, bytes: chunk.start - position }
+          position = chunk.start
+        }
+        const data = chunk.data.subarray(position - chunk.start)
+        if (data.byteLength === 0) continue
+        yield { kind: 'output', offset: position, stream: chunk.stream, data }
+        position += data.byteLength
+      }
+    }
+  }
   try {
     while (!signal.aborted) {
       await watch.next(LOOK_AGAIN_MS)
+      if (feed.knows(position)) yield* stored()
       // the state first: what was stored before the end is then seen by the reads that follow
-      const job = await feed.state.get()
+      const job = await feed.state()
       if (!job) throw new WritError('job_not_found')
-      while (!signal.aborted) {
-        const page = await feed.page(position)
-        if (page.length === 0) break
-        for (const chunk of page) {
-          if (chunk.start > position) {
-            yield { kind: 'cut', offset: position, bytes: chunk.start - position }
-            position = chunk.start
-          }
-          const data = chunk.data.subarray(position - chunk.start)
-          if (data.byteLength === 0) continue
-          yield { kind: 'output', offset: position, stream: chunk.stream, data }
-          position += data.byteLength
-        }
-      }
+      yield* stored()
       if (isFinal(job.status)) {
         yield { kind: 'end', offset: position, status: job.status, returnCode: job.return_code }
         return

@@ -185,6 +185,7 @@ class OutputWriter {
         const start = this.#stored.output_bytes
         this.#stored = await appendOutput(this.#engine.db, this.#hold, this.#stored, batch)
         offerToFollowers(this.#engine.db, this.#hold.id, placed(batch.chunks, start))
+        this.#engine.wakeups.tellHere(this.#hold.id)
         return
       } catch (error) {
         if (error instanceof HoldLost || this.#lost.aborted) throw error

@@ -59,6 +59,11 @@ export class Wakeups {
     this.#emitter.on('job', listener)
   }
 
+  /** Wakes those on this node, who then need not wait for what the database says to all. */
+  tellHere(jobId: string): void {
+    this.#emitter.emit('job', jobId)
+  }
+
   /**
    * Subscribes to one job, from this moment on. `next` resolves at once if something happened since the last call, otherwise
    * when it does, or after `limitMs`, or on abort.

@@ -3,19 +3,21 @@ import type { Runtime } from '../runtime.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
 import { Engine } from './engine.ts'
-import { secretTar } from './gate.ts'
+import { gateEntrypoint, IMAGE_SHELL, secretTar } from './gate.ts'
 import { type GateBinary, gateBinary } from './gate-binary.ts'
 import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
 import { PreparedImages } from './prepared-image.ts'
 import { Pulls } from './pulls.ts'
 import { SlotLost, type SlotOptions, Slots } from './slots.ts'
-import { attachAgain, releaseGate, startContainer } from './start.ts'
+import { attachAgain, type Made, releaseGate, startContainer } from './start.ts'
 import { type RuntimeLog, stopContainer } from './stop.ts'
 import { type TidyOptions, tidy } from './tidy.ts'
 import { WarmGates, type WarmOptions } from './warm.ts'
 
 const PULL_STALL_MS = 300_000
+/** Of so many containers it is remembered that they were made here and never started: each saves a question of a millisecond. */
+const REMEMBERED = 256
 
 export interface DockerOptions {
   /** `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the usual socket. */
@@ -54,6 +56,14 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
   const warm = options.warm?.images.size
     ? new WarmGates(engine, ref => resolveImage(images, ref, 'IfNotPresent', {}), options.warm, log)
     : null
+  const made = new Map<string, Made>()
+  const remember = (id: string, container: Made) => {
+    made.set(id, container)
+    for (const [oldest] of made) {
+      if (made.size <= REMEMBERED) break
+      made.delete(oldest)
+    }
+  }
   /** What a slot is to blame for is tried again by the caller, who then gets another one or none. */
   const inSlots = async <T>(action: () => Promise<T>): Promise<T> => {
     try {
@@ -76,6 +86,8 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       let id: string | null = null
       try {
         id = await inSlots(() => createContainer(engine, spec, slot, signal))
+        const entrypoint = gateEntrypoint(spec.image.shell ?? IMAGE_SHELL, spec.tty)
+        if (id !== null) remember(id, { tty: spec.tty, entrypoint, slot })
         return id
       } finally {
         // a container of another attempt has the name: it is not in this slot
@@ -84,7 +96,9 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     },
     async start(id, files, signal) {
       const gate = warm?.claim(id)
-      if (!gate) return await inSlots(() => startContainer(engine, id, files, signal))
+      const known = made.get(id)
+      made.delete(id)
+      if (!gate) return await inSlots(() => startContainer(engine, id, files, { made: known, signal }))
       return await releaseGate(engine, id, gate.socket, await secretTar(files, gate.spec), signal)
     },
     attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),

@@ -16,6 +16,8 @@ const NEWS_SECONDS = 0.2
 
 export interface ExitWatch {
   readonly exit: Promise<Exit>
+  /** The container as it was seen after its end; null where that was not seen. */
+  readonly last: () => Inspected | null
   /** Resolves when the engine was lost from sight, even if it came back: what streamed meanwhile may have gaps. */
   readonly interrupted: Promise<void>
 }
@@ -30,17 +32,29 @@ export function watchExit(engine: Engine, id: string, signal?: AbortSignal): Exi
   const interrupted = new Promise<void>(resolve => {
     interrupt = resolve
   })
-  const exit = ended(engine, id, interrupt, signal)
+  let last: Inspected | null = null
+  const see = (found: Inspected) => {
+    last = found
+  }
+  const exit = ended(engine, id, { interrupt, see }, signal)
   // Whoever reads the output first must not be ended by a rejection that nobody awaits yet.
   exit.catch(() => {})
-  return { exit, interrupted }
+  return { exit, last: () => last, interrupted }
 }
 
-async function ended(engine: Engine, id: string, interrupt: () => void, signal?: AbortSignal): Promise<Exit> {
+interface Hears {
+  interrupt(): void
+  see(ended: Inspected): void
+}
+
+async function ended(engine: Engine, id: string, { interrupt, see }: Hears, signal?: AbortSignal): Promise<Exit> {
   for (;;) {
     const code = await answered(engine, id, interrupt, signal)
     const found = await inspectPatiently(engine, id, signal)
-    if (found && !found.State.Running) return await withMemory(engine, found, signal)
+    if (found && !found.State.Running) {
+      see(found)
+      return await withMemory(engine, found, signal)
+    }
     if (found) continue
     // Removed by somebody else at once; what `wait` said still holds.
     if (code !== undefined) return { code, outOfMemory: false }

@@ -70,7 +70,12 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
       yield* counted('stderr', texts.stderr.end())
     } else {
       const rejoin = (stream: OutputStream) => new Rejoin(delivered[stream], texts[stream].open)
-      const copy = logCopy(engine, id, { stdout: rejoin('stdout'), stderr: rejoin('stderr') }, signal)
+      const copy = logCopy(
+        engine,
+        id,
+        { stdout: rejoin('stdout'), stderr: rejoin('stderr') },
+        { ended: watch.last(), signal },
+      )
       yield* withExactEnd(copy, { stdout: texts.stdout.held, stderr: texts.stderr.held })
     }
   } finally {

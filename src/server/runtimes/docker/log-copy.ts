@@ -15,17 +15,17 @@ const ATTEMPTS_WITHOUT_PROGRESS = 10
  * Output from the engine's recovery copy, from the positions of `streams` on. It is read from its start each time and
  * what is known already is skipped by count: asking the engine for "since a time" makes it scan the whole file too, is
  * inclusive, and stands on a clock that may step. Following misses the last record if that has no newline (23 of 30
- * runs measured), so after the end there is always one more read that does not follow.
+ * runs measured), so after the end there is always one more read that does not follow. `ended`: it was seen to have ended.
  */
 export async function* logCopy(
   engine: Engine,
   id: string,
   streams: Readonly<Record<OutputStream, Rejoin>>,
-  signal?: AbortSignal,
+  { ended, signal }: { ended?: Inspected | null; signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<OutputFrame> {
   const progress = () => streams.stdout.known + streams.stderr.known
   for (let failures = 0; ; ) {
-    const found = await inspectPatiently(engine, id, signal)
+    const found = ended ?? (await inspectPatiently(engine, id, signal))
     if (!found) throw new WritError('container_lost')
     const before = progress()
     try {

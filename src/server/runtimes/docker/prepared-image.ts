@@ -5,7 +5,7 @@ import { SECRETS_DIRECTORY } from '../runtime.ts'
 import { fileKind, layOver, readPlainFile } from './archive.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, nameIsTaken, refusal } from './engine-error.ts'
-import { GATE_DIRECTORY, GATE_SHELL, IMAGE_SHELL, JOB_USER, STATE_DIRECTORY } from './gate.ts'
+import { GATE_DIRECTORY, GATE_SHELL, GATE_TOOLS, IMAGE_SHELL, JOB_USER, STATE_DIRECTORY } from './gate.ts'
 import type { GateBinary } from './gate-binary.ts'
 import { type InspectedImage, inspectImage } from './image-inspection.ts'
 import { withJobUser } from './passwd.ts'
@@ -16,7 +16,7 @@ export const REPOSITORY = 'writ-prepared'
  * Raise it when the layer changes: what was prepared before is then prepared again. Part of the name too: two versions
  * of us may share an engine for the time of an upgrade.
  */
-const FORMAT = '2'
+const FORMAT = '3'
 export const FORMAT_LABEL = 'writ.prepared'
 const BASE_LABEL = 'writ.base'
 const METADATA_LABEL = 'writ.metadata'
@@ -205,5 +205,10 @@ function layer(passwd: string): TarEntry[] {
 }
 
 async function program(gate: GateBinary | null): Promise<TarEntry[]> {
-  return gate ? [{ name: GATE_SHELL.slice(1), mode: 0o755, data: await readFile(gate.path) }] : []
+  if (!gate) return []
+  const links = GATE_TOOLS.map(tool => ({ name: `${GATE_DIRECTORY.slice(1)}/${tool}`, linkname: GATE_SHELL }))
+  return [
+    { name: GATE_SHELL.slice(1), mode: 0o755, data: await readFile(gate.path) },
+    ...links.map(link => ({ ...link, type: 'symlink' as const })),
+  ]
 }

@@ -14,28 +14,35 @@ import { SLOT_LABEL, SlotLost } from './slots.ts'
 
 const START_MS = 120_000
 
-/** Attached before the start, so not even the first byte of a very short job is missed. */
+/** What a start needs to know of a container. */
+export interface Made {
+  readonly tty: boolean
+  readonly entrypoint: readonly string[]
+  /** Whose network it is in. */
+  readonly slot: string | null
+}
+
+/**
+ * Attached before the start, so not even the first byte of a very short job is missed. `made`: this process has just created it and never
+ * started it; otherwise the engine is asked.
+ */
 export async function startContainer(
   engine: Engine,
   id: string,
   files: SecretFiles,
-  signal?: AbortSignal,
+  { made, signal }: { made?: Made | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<Attachment> {
   const tar = await secretTar(files)
-  const { State, Config } = await existing(engine, id, signal)
-  // The engine would start an ended container again; and a second attachment ends the input of a running one.
-  if (State.Status !== 'created') throw new WritError('container_refused', 'it was started before')
-  const tty = Config.Tty
+  const { tty, entrypoint, slot } = made ?? (await unstarted(engine, id, signal))
   const query = { stream: 1, stdout: 1, stderr: 1, ...(tty ? {} : { stdin: 1 }), detachKeys: '' }
   let socket: Duplex | undefined
   try {
     socket = await engine.hijack(`/containers/${id}/attach`, { query, signal })
     await engine.json('POST', `/containers/${id}/start`, { signal, deadlineMs: START_MS })
-    if (tty) await deliverBeside(engine, id, unpackCommand(Config.Entrypoint ?? []), tar, signal)
+    if (tty) await deliverBeside(engine, id, unpackCommand(entrypoint), tar, signal)
     else socket.end(tar)
   } catch (error) {
     socket?.destroy()
-    const slot = Config.Labels?.[SLOT_LABEL]
     if (slot && isOfAnother(error, id)) throw new SlotLost(slot)
     // 404 also stands for a network that is missing.
     const lost = isGone(error) && /no such container/i.test((error as Error).message)
@@ -85,7 +92,14 @@ export async function attachAgain(
   if (State.Status === 'created') throw new WritError('container_refused', 'it was never started')
   if (State.Running && !Config.Tty) await endInput(engine, id, signal)
   const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }
-  return { output: logCopy(engine, id, streams, signal), exit: watchExit(engine, id, signal).exit }
+  return { output: logCopy(engine, id, streams, { signal }), exit: watchExit(engine, id, signal).exit }
+}
+
+/** The engine would start an ended container again; and a second attachment ends the input of a running one. */
+async function unstarted(engine: Engine, id: string, signal?: AbortSignal): Promise<Made> {
+  const { State, Config } = await existing(engine, id, signal)
+  if (State.Status !== 'created') throw new WritError('container_refused', 'it was started before')
+  return { tty: Config.Tty, entrypoint: Config.Entrypoint ?? [], slot: Config.Labels?.[SLOT_LABEL] ?? null }
 }
 
 async function existing(engine: Engine, name: string, signal?: AbortSignal): Promise<Inspected> {

@@ -11,6 +11,8 @@ import type { RuntimeLog } from './stop.ts'
 export const WARM_LABEL = 'writ.warm'
 const START_MS = 120_000
 const RETRY_MS = 30_000
+/** Longer than a job needs from its container to its first output. */
+const FILL_MS = 100
 
 export interface WarmOptions {
   /** How many of which image. */
@@ -42,6 +44,7 @@ export class WarmGates {
   readonly #taken = new Map<string, { gate: Gate; spec: ContainerSpec }>()
   readonly #making = new Map<Promise<void>, string>()
   #retry: NodeJS.Timeout | undefined
+  #soon: NodeJS.Timeout | undefined
   #made = 0
   #closed = false
 
@@ -62,10 +65,12 @@ export class WarmGates {
     for (const gate of this.#idle) {
       if (gate.image.id !== spec.image.id) continue
       this.#idle.delete(gate)
-      this.#fill()
+      this.#fillSoon()
       try {
-        await this.#engine.json('POST', `/containers/${gate.id}/rename`, { query: { name: spec.name } })
-        const state = await inspect(this.#engine, gate.id)
+        const [state] = await Promise.all([
+          inspect(this.#engine, gate.id),
+          this.#engine.json('POST', `/containers/${gate.id}/rename`, { query: { name: spec.name } }),
+        ])
         if (state?.State.Running && !gate.socket.destroyed) {
           this.#taken.set(gate.id, { gate, spec })
           return gate.id
@@ -113,6 +118,7 @@ export class WarmGates {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
+    clearTimeout(this.#soon)
     await Promise.allSettled(this.#making.keys())
     await Promise.allSettled([...this.#idle].map(gate => this.#drop(gate)))
   }
@@ -128,6 +134,15 @@ export class WarmGates {
       !limits.readOnly
     const names = env.every(item => ENVIRONMENT_NAME.test(item.slice(0, item.indexOf('='))))
     return same && names && !tty && !content && !workingDirectory && image.shell === GATE_SHELL
+  }
+
+  /** Not at once: whoever took one has his job started now, and making another takes the processors from it. */
+  #fillSoon(): void {
+    if (this.#closed) return
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined
+      this.#fill()
+    }, FILL_MS)
   }
 
   #fill(): void {
