@@ -77,14 +77,11 @@ export async function claimWatches(db: Database, node: string, limit: number, le
   return rows
 }
 
-/** Milliseconds until a watch is due that nobody looks at; null when there is none. */
+/** Milliseconds until the next watch is due, by an index and whatever it waits for besides; null when there is none. */
 export async function untilDue(db: Database): Promise<number | null> {
   const { rows } = await sql<{ ms: number | null }>`
-    select (extract(epoch from min(greatest(next_poll_at, coalesce(lease_until, next_poll_at))) - now()) * 1000)::float8 as ms
-    from watches where configuration is not null
-      and not exists (select 1 from watch_tasks where watch_tasks.watch = watches.name and watch_tasks.state = 'started')`.execute(
-    db,
-  )
+    select (extract(epoch from next_poll_at - now()) * 1000)::float8 as ms
+    from watches where configuration is not null and next_poll_at > now() order by next_poll_at limit 1`.execute(db)
   return rows[0]?.ms ?? null
 }
 

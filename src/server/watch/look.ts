@@ -21,6 +21,10 @@ import type { Watching } from './watching.ts'
 const JITTER_MS = 500
 const SHORTEST_PERIOD_MS = 1_000
 
+export function shortestPeriodMs({ configuration }: Pick<Watch, 'configuration'>): number {
+  return Math.max(SHORTEST_PERIOD_MS, (configuration?.git_poll_period ?? 0) * 1000)
+}
+
 /**
  * Looks at a watch that this node has claimed, and starts the next commit if there is one that may run. Every way out ends the
  * claim and says when the next look is due: a period after this one began, whatever came of it (gitops.md §6).
@@ -28,7 +32,7 @@ const SHORTEST_PERIOD_MS = 1_000
 export async function look(watching: Watching, watch: Watch, signal: AbortSignal): Promise<void> {
   const { engine } = watching
   const began = Date.now()
-  const periodMs = Math.max(SHORTEST_PERIOD_MS, (watch.configuration?.git_poll_period ?? 0) * 1000)
+  const periodMs = shortestPeriodMs(watch)
   const times = {
     polled_at: new Date(began),
     next_poll_at: new Date(began + periodMs + Math.random() * Math.min(JITTER_MS, periodMs / 10)),

@@ -1,6 +1,6 @@
 import { claimWatches, extendLook, untilDue, type Watch } from '../store/watches.ts'
 import { maintainAccess } from './access-change.ts'
-import { look } from './look.ts'
+import { look, shortestPeriodMs } from './look.ts'
 import { reconcile } from './reconcile.ts'
 import { maintainTokens } from './request-run.ts'
 import type { Watching } from './watching.ts'
@@ -8,6 +8,8 @@ import type { Watching } from './watching.ts'
 /** It looks for due watches this often even if nobody wakes it. */
 const LONGEST_SLEEP_MS = 5_000
 const MAINTENANCE_MS = 5_000
+/** Watches that are due within it of each other are claimed together: with a thousand of them, claims cost as much as looks. */
+const TOGETHER_MS = 250
 
 /** Looks at the watches that are due: each on one node at a time, a few at once on each node. */
 export class Watcher {
@@ -16,6 +18,12 @@ export class Watcher {
   readonly #stopped = new AbortController()
   #timers: NodeJS.Timeout[] = []
   #next: NodeJS.Timeout | undefined
+  /** When that is, by `performance.now()`. */
+  #nextAt = Number.POSITIVE_INFINITY
+  /** There may be more that is due than could be taken. */
+  #full = false
+  /** Somebody asked for a look while one was going on, of what may be the same watch. */
+  readonly #asked = new Set<string>()
   #claiming: Promise<void> | null = null
   #again = false
   #maintaining = false
@@ -25,7 +33,7 @@ export class Watcher {
   }
 
   start(): void {
-    this.#watching.engine.wakeups.onWatch(() => this.#wake())
+    this.#watching.engine.wakeups.onWatch(() => this.#hear())
     this.#timers = [
       setInterval(() => void this.#maintain(), MAINTENANCE_MS),
       setInterval(() => void this.#extend(), this.#watching.engine.settings.leaseMs / 3),
@@ -42,6 +50,11 @@ export class Watcher {
     await Promise.allSettled(this.#looks.values())
   }
 
+  #hear(): void {
+    for (const name of this.#looks.keys()) this.#asked.add(name)
+    this.#wake()
+  }
+
   #wake(): void {
     if (this.#stopped.signal.aborted) return
     this.#again = true
@@ -55,14 +68,17 @@ export class Watcher {
     const { engine, settings } = this.#watching
     while (this.#again && !this.#stopped.signal.aborted) {
       this.#again = false
+      clearTimeout(this.#next)
+      this.#nextAt = Number.POSITIVE_INFINITY
       try {
         const free = settings.watchLooks - this.#looks.size
         // credentials are opened with it, and jobs are sealed with it
-        if (!engine.identity.state.sealed) {
-          for (const watch of await claimWatches(engine.db, engine.node, free, engine.settings.leaseMs))
-            this.#look(watch)
-        }
-        this.#sleep(free > 0 ? await untilDue(engine.db) : null)
+        const claimed = engine.identity.state.sealed
+          ? []
+          : await claimWatches(engine.db, engine.node, free, engine.settings.leaseMs)
+        this.#full = claimed.length === free
+        for (const watch of claimed) this.#look(watch)
+        this.#sleep(this.#full ? null : await untilDue(engine.db))
       } catch (error) {
         engine.log.warn({ err: error }, 'no look for due watches')
         this.#sleep(null)
@@ -70,22 +86,31 @@ export class Watcher {
     }
   }
 
+  /** Until then at the latest: what was planned since the last wake-up stays, if it is earlier. */
   #sleep(ms: number | null): void {
+    const pause = Math.min(LONGEST_SLEEP_MS, Math.max(TOGETHER_MS, ms ?? LONGEST_SLEEP_MS))
+    const at = performance.now() + pause
+    if (this.#stopped.signal.aborted || at >= this.#nextAt) return
     clearTimeout(this.#next)
-    const pause = Math.min(LONGEST_SLEEP_MS, Math.max(50, ms ?? LONGEST_SLEEP_MS))
+    this.#nextAt = at
     this.#next = setTimeout(() => this.#wake(), pause)
+  }
+
+  /** Not every look that ends is a reason to ask the database what is due. */
+  #ended(watch: Watch, began: number): void {
+    this.#looks.delete(watch.name)
+    if (this.#asked.delete(watch.name) || this.#full) this.#wake()
+    else this.#sleep(began + shortestPeriodMs(watch) - performance.now())
   }
 
   #look(watch: Watch): void {
     const { engine } = this.#watching
+    const began = performance.now()
     const done = look(this.#watching, watch, this.#stopped.signal)
       .catch(error => {
         if (!this.#stopped.signal.aborted) engine.log.error({ watch: watch.name, err: error }, 'a look was given up')
       })
-      .finally(() => {
-        this.#looks.delete(watch.name)
-        this.#wake()
-      })
+      .finally(() => this.#ended(watch, began))
     this.#looks.set(watch.name, done)
   }
 
