@@ -38,7 +38,7 @@ export async function bench([repositories = '1000', seconds = '60']: string[]): 
   const dev = await startDevVault()
   const vault = new Vault({ address: dev.address })
   const identities = await prepareVault(vault, new Secret(dev.rootToken))
-  const server = spawn(process.execPath, [...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/watch-prof', '--cpu-prof-interval=500'] : []), 'dist/cli/main.js', 'server'], {
+  const server = spawn(process.execPath, ['dist/cli/main.js', 'server'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,
@@ -103,7 +103,7 @@ export async function bench([repositories = '1000', seconds = '60']: string[]): 
       ].join('\n'),
     )
   } finally {
-    server.kill("SIGTERM"); await new Promise(r => server.once("close", r))
+    server.kill()
     await db.destroy()
     await vault.close()
     await dev.close()

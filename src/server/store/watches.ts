@@ -60,29 +60,42 @@ export async function lookAgain(tx: Tx, name: string): Promise<void> {
   await notify(tx, 'watch', name)
 }
 
+export interface ClaimedWatches {
+  readonly watches: Watch[]
+  /** Milliseconds until the next one is due, whatever it waits for besides; null when there is none. */
+  readonly untilDue: number | null
+}
+
 /**
  * Hands watches that are due to this node, at most `limit`, for `leaseMs`. One that has a run going on is not due: equality of
  * due time and now is (gitops.md §6).
  */
-export async function claimWatches(db: Database, node: string, limit: number, leaseMs: number): Promise<Watch[]> {
-  if (limit <= 0) return []
-  const { rows } = await sql<Watch>`
-    update watches set node = ${node}, next_poll_at = now(), lease_until = now() + ${leaseMs} * interval '1 millisecond'
-    where name in (
-      select name from watches
-      where configuration is not null and next_poll_at <= now() and (lease_until is null or lease_until < now())
-        and not exists (select 1 from watch_tasks where watch_tasks.watch = watches.name and watch_tasks.state = 'started')
-      order by next_poll_at limit ${limit} for update skip locked)
-    returning *`.execute(db)
-  return rows
-}
-
-/** Milliseconds until the next watch is due, by an index and whatever it waits for besides; null when there is none. */
-export async function untilDue(db: Database): Promise<number | null> {
-  const { rows } = await sql<{ ms: number | null }>`
-    select (extract(epoch from next_poll_at - now()) * 1000)::float8 as ms
-    from watches where configuration is not null and next_poll_at > now() order by next_poll_at limit 1`.execute(db)
-  return rows[0]?.ms ?? null
+export async function claimWatches(
+  db: Database,
+  node: string,
+  limit: number,
+  leaseMs: number,
+): Promise<ClaimedWatches> {
+  if (limit <= 0) return { watches: [], untilDue: null }
+  type Row = (Watch & { until_due: number | null }) | { name: null; until_due: number | null }
+  const { rows } = await sql<Row>`
+    with claimed as (
+      update watches set node = ${node}, next_poll_at = now(), lease_until = now() + ${leaseMs} * interval '1 millisecond'
+      where name in (
+        select name from watches
+        where configuration is not null and next_poll_at <= now() and (lease_until is null or lease_until < now())
+          and not exists (select 1 from watch_tasks where watch_tasks.watch = watches.name and watch_tasks.state = 'started')
+        order by next_poll_at limit ${limit} for update skip locked)
+      returning *)
+    select claimed.*, next.until_due from (
+      select (
+        select (extract(epoch from next_poll_at - now()) * 1000)::float8 from watches
+        where configuration is not null and next_poll_at > now() order by next_poll_at limit 1) as until_due
+    ) next left join claimed on true`.execute(db)
+  return {
+    watches: rows.filter((row): row is Watch & { until_due: number | null } => row.name !== null),
+    untilDue: rows[0]?.until_due ?? null,
+  }
 }
 
 /**

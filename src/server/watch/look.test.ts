@@ -65,7 +65,8 @@ const push = (name: string, data: string, ...parents: string[]): string => {
 
 async function claim(name: string): Promise<Watch> {
   await updateWatch(t.engine.db, name, { next_poll_at: new Date(Date.now() - 1_000) })
-  const watch = (await claimWatches(t.engine.db, t.engine.node, 100, 60_000)).find(one => one.name === name)
+  const { watches } = await claimWatches(t.engine.db, t.engine.node, 100, 60_000)
+  const watch = watches.find(one => one.name === name)
   if (!watch) throw new Error('the watch was not claimed')
   return watch
 }

@@ -1,4 +1,4 @@
-import { claimWatches, extendLook, untilDue, type Watch } from '../store/watches.ts'
+import { claimWatches, extendLook, type Watch } from '../store/watches.ts'
 import { maintainAccess } from './access-change.ts'
 import { look, shortestPeriodMs } from './look.ts'
 import { reconcile } from './reconcile.ts'
@@ -9,7 +9,7 @@ import type { Watching } from './watching.ts'
 const LONGEST_SLEEP_MS = 5_000
 const MAINTENANCE_MS = 5_000
 /** Watches that are due within it of each other are claimed together: with a thousand of them, claims cost as much as looks. */
-const TOGETHER_MS = 250
+const TOGETHER_MS = 400
 
 /** Looks at the watches that are due: each on one node at a time, a few at once on each node. */
 export class Watcher {
@@ -73,12 +73,11 @@ export class Watcher {
       try {
         const free = settings.watchLooks - this.#looks.size
         // credentials are opened with it, and jobs are sealed with it
-        const claimed = engine.identity.state.sealed
-          ? []
-          : await claimWatches(engine.db, engine.node, free, engine.settings.leaseMs)
-        this.#full = claimed.length === free
-        for (const watch of claimed) this.#look(watch)
-        this.#sleep(this.#full ? null : await untilDue(engine.db))
+        const limit = engine.identity.state.sealed ? 0 : free
+        const { watches, untilDue } = await claimWatches(engine.db, engine.node, limit, engine.settings.leaseMs)
+        this.#full = watches.length === free
+        for (const watch of watches) this.#look(watch)
+        this.#sleep(untilDue)
       } catch (error) {
         engine.log.warn({ err: error }, 'no look for due watches')
         this.#sleep(null)

@@ -105,7 +105,7 @@ export function startGit(
 ): ChildProcess {
   const where = run.directory === undefined ? [] : [`--git-dir=${run.directory}`]
   return spawn('git', ['--no-replace-objects', '--no-pager', ...HARDENED, ...where, ...run.args], {
-    cwd: run.directory ?? '/',
+    cwd: '/',
     env: { ...ENVIRONMENT, ...run.environment },
     stdio: [stdin, 'pipe', 'pipe'],
     detached: true,

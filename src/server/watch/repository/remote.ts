@@ -21,6 +21,9 @@ const SIZE_CHECK_MS = 200
 const MANY_PACKS = 20
 const TIDY_MS = 5 * 60_000
 
+/** A look needs no copy, and takes no setting from one; without any directory git would look for one. */
+const NOWHERE = '/nonexistent'
+
 /** The conversation with the server: which ids, and bringing the objects into the cache. */
 export class Remote {
   readonly #address: Address
@@ -41,9 +44,8 @@ export class Remote {
   }
 
   async tip(signal?: AbortSignal): Promise<Tip> {
-    await this.#cache.ensure()
     const args = ['ls-remote', '--quiet', '--', this.#address.url, this.#ref, SIGNATURES_REF]
-    const { stdout } = await this.#ask(args, this.#limits.lookMs, signal)
+    const { stdout } = await this.#ask(args, this.#limits.lookMs, signal, NOWHERE)
     return this.#tipIn(stdout, this.#ref, SIGNATURES_REF)
   }
 
@@ -134,10 +136,15 @@ export class Remote {
     }
   }
 
-  async #ask(args: readonly string[], timeoutMs: number, signal: AbortSignal | undefined): Promise<GitResult> {
+  async #ask(
+    args: readonly string[],
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    directory: string | undefined = this.#cache.directory,
+  ): Promise<GitResult> {
     using connection = connect(this.#address, this.#options)
     const { environment } = connection
-    const result = await git({ directory: this.#cache.directory, args, environment, timeoutMs, signal })
+    const result = await git({ directory, args, environment, timeoutMs, signal })
     if (result.code !== 0) throw remoteError(result.stderr, this.#secrets())
     return result
   }
