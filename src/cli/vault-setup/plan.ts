@@ -93,18 +93,33 @@ export function gatePlan(policyPath: string): Step[] {
   ]
 }
 
-/** KV mounts of both versions; `sudo`, because tokens of tasks are no children of the gate's and outlive it (gatekeeper.md §8.6). */
+/**
+ * KV mounts of both versions, and the documents below the path, which version 2 and `GATE_POLICIES_NESTED` read as well; `sudo`, because
+ * tokens of tasks are no children of the gate's and outlive it (gatekeeper.md §8.6).
+ */
 function gatePolicy(policyPath: string): string {
-  const [mount = '', ...rest] = policyPath.split('/').filter(Boolean)
-  const name = (rest[0] === 'data' ? rest.slice(1) : rest).join('/')
+  const { mount, name } = mountAndName(policyPath)
   return [
-    rule(`${mount}/${name}`, ['read']),
-    rule(`${mount}/data/${name}`, ['read']),
+    // a rule for the path itself counts for listing it as well, before the one with a star
+    ...[`${mount}/${name}`, `${mount}/${name}/*`].map(path => rule(path, ['read', 'list'])),
+    ...[`${mount}/data/${name}`, `${mount}/data/${name}/*`].map(path => rule(path, ['read'])),
+    rule(`${mount}/metadata/${name}/*`, ['list']),
     rule('auth/token/create', ['create', 'update', 'sudo']),
     rule('auth/token/revoke-accessor', ['update']),
     rule('auth/approle/role/+/role-id', ['read']),
     rule('auth/approle/role/+/secret-id', ['update']),
   ].join('\n')
+}
+
+/** `team/kv/data/gatekeeper` says where its mount ends; without `data` in it, that is the first part. */
+function mountAndName(policyPath: string): { mount: string; name: string } {
+  const parts = policyPath.split('/').filter(Boolean)
+  const data = parts.indexOf('data', 1)
+  const named = data > 0 && data < parts.length - 1
+  return {
+    mount: parts.slice(0, named ? data : 1).join('/'),
+    name: parts.slice(named ? data + 1 : 1).join('/'),
+  }
 }
 
 function key(name: string, what: string): Step {
