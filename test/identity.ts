@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { Credentials } from '../src/server/identity/credentials.ts'
 import { Identity, type IdentityOptions } from '../src/server/identity/identity.ts'
 import { Secret } from '../src/vault/secret.ts'
-import { lookupSelf } from '../src/vault/token.ts'
+import { createWrappedToken, lookupSelf, revokeSelf } from '../src/vault/token.ts'
 import { startTestVault, type TestVault } from './dev-vault.ts'
 
 /** A Vault, and identities whose time is moved by the test. */
@@ -53,6 +53,27 @@ export class IdentityBench {
     const roleId = String((await ask('GET', 'role-id'))?.data?.role_id)
     const secretId = new Secret(String((await ask('POST', 'secret-id'))?.data?.secret_id))
     return { kind: 'approle', roleId, secretId }
+  }
+
+  /** Credentials that somebody may unseal with; a user's are good until `end`. */
+  async offer(kind: 'token' | 'wrapped-token' | 'userpass'): Promise<Credentials> {
+    const { stack } = this
+    if (kind === 'token') return { kind, token: await stack.token({ policies: ['default'], ttl: '1h' }) }
+    if (kind === 'wrapped-token') {
+      const wanted = { policies: ['default'], ttl: '1h' }
+      return { kind, wrap: (await createWrappedToken(stack.vault, stack.root, wanted, 60)).token }
+    }
+    await stack.write('sys/auth/userpass', { type: 'userpass' })
+    await stack.write('auth/userpass/users/ann', { password: 'correct horse' })
+    return { kind, username: 'ann', password: new Secret('correct horse') }
+  }
+
+  /** Revokes a token, and removes the user that it may be of. */
+  async end(token: Secret): Promise<void> {
+    const { vault, root } = this.stack
+    await revokeSelf(vault, token)
+    const call = { method: 'DELETE', path: 'auth/userpass/users/ann', token: root } as const
+    await vault.send(call).catch(() => {})
   }
 
   /** Lets the planned moment come. */

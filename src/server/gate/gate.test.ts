@@ -8,6 +8,15 @@ afterEach(async () => {
   await bench.close()
 })
 
+/** What a token with the policy `gate` may do from now on: each a path and capabilities. */
+async function mayDo(...rights: string[]): Promise<void> {
+  const rules = rights.map(text => {
+    const [path, ...list] = text.split(' ')
+    return `path "${path}" { capabilities = [${list.map(one => `"${one}"`).join(', ')}] }`
+  })
+  await bench.stack.write('sys/policies/acl/gate', { policy: rules.join('\n') })
+}
+
 test('a task that the scheduler vouches for gets a wrapped token, once', async () => {
   bench = await GateBench.start({ policies: { 'app*': { policies: ['default', 'db'], ttl: 600, num_uses: 9 } } })
   bench.scheduler.tasks.set('t1', { name: 'app-web' })
@@ -180,16 +189,15 @@ describe('by AppRole', () => {
 describe('Vault', () => {
   test('that refuses: the use is intact, and the answer says why', async () => {
     bench = await GateBench.start({ sealed: true, policies: { '*': { policies: ['default'] } } })
-    const rights = 'path "secret/data/gatekeeper" { capabilities = ["read"] }'
-    await bench.stack.write('sys/policies/acl/weak', { policy: rights })
-    const weak = await bench.stack.token({ policies: ['weak', 'default'], ttl: '1h' })
-    await bench.gate.unseal({ kind: 'token', token: weak }, CALLER)
+    await mayDo('secret/data/gatekeeper read', 'auth/token/create update sudo')
+    const token = await bench.stack.token({ policies: ['gate', 'default'], ttl: '1h' })
+    await bench.gate.unseal({ kind: 'token', token }, CALLER)
     bench.scheduler.tasks.set('t1', {})
+    await mayDo('secret/data/gatekeeper read')
     for (let n = 0; n < 3; n++) {
       await expect(bench.ask('t1')).rejects.toMatchObject({ code: 'token_not_made', detail: '403: permission denied' })
     }
-    await bench.gate.seal(CALLER)
-    await bench.gate.unseal({ kind: 'token', token: bench.stack.root }, CALLER)
+    await mayDo('auth/token/create update sudo')
     expect(await bench.outcome('t1')).toBe('token')
   })
 
@@ -272,6 +280,33 @@ describe('sealed', () => {
     expect(await bench.gate.unseal({ kind: 'token', token: bench.stack.root }, CALLER)).toBe(true)
     expect(await bench.gate.unseal({ kind: 'token', token: new Secret('canary') }, CALLER)).toBe(false)
     expect(bench.gate.policyCount).toBe(1)
+  })
+
+  test.each<[object, string[], boolean]>([
+    [{ '*': { policies: ['x'] } }, [], false],
+    [{ '*': { policies: ['x'] } }, ['auth/token/create update'], false],
+    [{ '*': { policies: ['x'] } }, ['auth/token/create sudo read list'], false],
+    [{ '*': { policies: ['x'] } }, ['auth/approle/role/+/secret-id update'], false],
+    [{ '*': { policies: ['x'] } }, ['auth/token/create update sudo'], true],
+    [{ '*': { roles: ['a', 'b'], num_uses: 1 } }, ['auth/token/create update sudo'], false],
+    [{ '*': { roles: ['a', 'b'], num_uses: 1 } }, ['auth/approle/role/a/secret-id read'], false],
+    [{ '*': { roles: ['a', 'b'], num_uses: 1 } }, ['auth/approle/role/b/secret-id update'], true],
+    [{ '*': { roles: ['{{name}}'], num_uses: 1 } }, [], true],
+  ])('for %j, a token that may %j: %s', async (policies, rights, good) => {
+    bench = await GateBench.start({ sealed: true, policies })
+    await mayDo('secret/data/gatekeeper read', ...rights)
+    const token = await bench.stack.token({ policies: ['gate', 'default'], ttl: '1h' })
+    const outcome = bench.gate.unseal({ kind: 'token', token }, CALLER)
+    if (good) expect(await outcome).toBe(true)
+    else await expect(outcome).rejects.toMatchObject({ code: 'login_refused' })
+    expect(bench.identity.state.sealed).toBe(!good)
+  })
+
+  test('who cannot be asked what he may do does not unseal', async () => {
+    bench = await GateBench.start({ sealed: true })
+    await mayDo('secret/data/gatekeeper read', 'auth/token/create update sudo', 'auth/token/lookup-self read')
+    const token = await bench.stack.token({ policies: ['gate'], no_default_policy: true, ttl: '1h' })
+    await expect(bench.gate.unseal({ kind: 'token', token }, CALLER)).rejects.toMatchObject({ code: 'login_refused' })
   })
 
   test('what was served stays served', async () => {

@@ -8,6 +8,7 @@ import { lookupSelf, revokeAccessor } from '../../vault/token.ts'
 import type { AuditEntry } from '../audit/audit.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Identity } from '../identity/identity.ts'
+import { requireAbility } from './ability.ts'
 import type { Alarms } from './alarms.ts'
 import { deadline } from './deadline.ts'
 import { makeToken, type Order } from './issue.ts'
@@ -96,11 +97,12 @@ export class Gate {
    * `login_refused`, `vault_unavailable`, `store_unavailable`, or why there are no policies.
    */
   async unseal(credentials: Credentials, by: Operator): Promise<boolean> {
-    const { identity, log } = this.parts
+    const { identity, vault, settings, log } = this.parts
     let found: Loaded | null = null
     try {
       const unsealed = await identity.unseal(credentials, async (token, signal) => {
         found = await this.#read(token, signal)
+        await requireAbility(vault, token, found.set, settings, signal)
         await this.#record('gate.unsealed', by, { method: credentials.kind })
       })
       if (!unsealed) return false

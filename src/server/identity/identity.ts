@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { WritError } from '../../protocol/errors.ts'
 import type { Vault } from '../../vault/client.ts'
@@ -19,6 +20,8 @@ export interface IdentityOptions {
 const TRUSTED_MS = 5_000
 /** No single exchange with Vault, however many calls it takes, is waited for any longer. */
 const EXCHANGE_MS = 25_000
+/** So long of it, who unseals waits for what is configured. */
+const CONFIGURED_MS = 8_000
 
 /**
  * The server's own Vault identity. Sealed: it has none, and whatever needs one is refused. Unsealed: it has a token, renewed in the
@@ -33,6 +36,9 @@ export class Identity {
   readonly #recreate: boolean
   readonly #stopped = new AbortController()
   #credentials: Credentials | null
+  /** What it was started with, to go back to when what somebody unsealed it with has ended; null when it was sealed on request. */
+  #configured: Credentials | null
+  #loggingIn: Promise<void> | null = null
   #held: Login | null = null
   #phase: Phase = 'sealed'
   #reason = 'not logged in yet'
@@ -47,6 +53,7 @@ export class Identity {
   constructor(vault: Vault, credentials: Credentials | null, log: Logger, options: IdentityOptions = {}) {
     this.#vault = vault
     this.#credentials = credentials
+    this.#configured = credentials && !GOOD_FOR_ONCE.has(credentials.kind) ? credentials : null
     this.#log = log
     this.#timer = options.timer ?? later
     this.#recreate = options.recreate ?? false
@@ -71,17 +78,22 @@ export class Identity {
 
   /**
    * Logs in with these credentials, once. `accept` sees the new token before anybody else, and refuses it by throwing. Whatever
-   * fails changes nothing. Answers false when it was unsealed already, also by another one in the meantime: then nothing changed
-   * either. Throws `VaultError`, what `accept` throws, or `server_sealed` when it was sealed in the meantime.
+   * fails changes nothing. Answers false when it was unsealed already, also by another one in the meantime, or by what is configured,
+   * which is tried first: then these were not used. Throws `VaultError`, what `accept` throws, or `server_sealed` when it was sealed in the meantime.
    */
   async unseal(
     credentials: Credentials,
     accept: (token: Secret, signal: AbortSignal) => Promise<void> = async () => {},
   ): Promise<boolean> {
     if (this.#held) return false
-    const era = this.#era
     // one for all that follows: whoever waits for an answer waits for all of it
     const deadline = this.#deadline()
+    // The attack: while Vault is away anybody may unseal, and so put a token of his own in the place of what the operator configured
+    if (this.#loggingIn || (this.#credentials && this.#next)) {
+      await Promise.race([this.#login(), sleep(CONFIGURED_MS, undefined, { ref: false })])
+    }
+    if (this.#held) return false
+    const era = this.#era
     const found = await login(this.#vault, credentials, deadline)
     try {
       await accept(found.token, deadline)
@@ -102,6 +114,7 @@ export class Identity {
   /** Gives the token up, and stays sealed until somebody unseals it: what was configured is not tried again either. */
   async seal(reason: string): Promise<void> {
     const held = this.#held
+    this.#configured = null
     this.#drop(reason, null)
     this.#log.warn({ reason }, 'sealed')
     if (held) await this.#revoke(held)
@@ -135,6 +148,7 @@ export class Identity {
     this.#era += 1
     this.#held = found
     this.#credentials = found.again ?? credentials
+    if (credentials === this.#configured) this.#configured = this.#credentials
     this.#log.info({ method: credentials.kind, leaseSeconds: found.leaseSeconds }, 'unsealed')
     this.#well(found)
   }
@@ -184,6 +198,13 @@ export class Identity {
   }
 
   async #login(): Promise<void> {
+    this.#loggingIn ??= this.#loginOnce().finally(() => {
+      this.#loggingIn = null
+    })
+    await this.#loggingIn
+  }
+
+  async #loginOnce(): Promise<void> {
     const credentials = this.#credentials
     if (!credentials) return
     const era = this.#era
@@ -200,16 +221,21 @@ export class Identity {
   #loginFailed(credentials: Credentials, error: unknown): void {
     const { kind } = credentials
     const reason = messageOf(error)
+    const refused = isVaultError(error, 'denied', 'invalid', 'not_found')
+    // what somebody unsealed it with is no good any more
+    const next = refused && this.#configured ? this.#configured : credentials
     const ended = kind === 'token' && isVaultError(error, 'denied', 'invalid')
     if (this.#held && !ended) {
       // what is held may live for a while yet: better that than nothing
+      this.#credentials = next
       this.#degrade(`login by ${kind} failed: ${reason}`, 'log in again', () => this.#login())
       return
     }
     this.#log.error({ method: kind, reason }, 'sealed: login failed')
     const failures = this.#failures
-    const spent = GOOD_FOR_ONCE.has(kind) && isVaultError(error, 'denied', 'invalid', 'not_found')
-    this.#drop(`login by ${kind} failed${spent ? '' : ' and is tried again'}: ${reason}`, credentials)
+    const spent = refused && GOOD_FOR_ONCE.has(next.kind)
+    const then = spent ? '' : next === credentials ? ' and is tried again' : `, ${next.kind} is next`
+    this.#drop(`login by ${kind} failed${then}: ${reason}`, next)
     if (spent || this.#stopped.signal.aborted) return
     this.#failures = failures + 1
     this.#plan('log in again', backoff(failures), () => this.#login())
@@ -257,7 +283,8 @@ export class Identity {
     const credentials = this.#credentials
     const again = Boolean(this.#held?.again)
     this.#drop(`the token has ended: ${messageOf(error)}`, credentials)
-    if (again) return await this.#login()
+    if (!again && this.#configured) this.#credentials = this.#configured
+    if (again || this.#configured) return await this.#login()
     const reason = `the token has ended, and ${credentials?.kind} cannot be used again: ${messageOf(error)}`
     this.#log.error({ reason }, 'sealed')
     this.#reason = reason

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { IdentityBench } from '../../../test/identity.ts'
 import type { Vault } from '../../vault/client.ts'
 import { Secret } from '../../vault/secret.ts'
@@ -196,4 +196,47 @@ test('self-recreate-token: near its end the token makes its own successor, again
   expect(await bench.alive(token)).toBe(false)
   const { policies } = await lookupSelf(bench.stack.vault, identity.token())
   expect([...policies].sort()).toEqual(['default', 'maker'])
+})
+
+describe('what is configured', () => {
+  test('comes first: who unseals while it is tried again does not take its place', async () => {
+    const credentials = await bench.appRole({ token_period: '1h' })
+    const identity = bench.identityOf(credentials)
+    bench.stack.dev.seal()
+    await identity.start()
+    expect(identity.state).toMatchObject({ phase: 'sealed', next: { what: 'log in again' } })
+    bench.stack.dev.unseal()
+    const weak = await bench.stack.token({ policies: ['default'], ttl: '1h' })
+    const accept = async () => expect.fail('not used')
+    const offers = Array.from({ length: 8 }, () => identity.unseal({ kind: 'token', token: weak }, accept))
+    expect(await Promise.all(offers)).toEqual(offers.map(() => false))
+    expect(identity.state).toMatchObject({ phase: 'unsealed', method: 'approle' })
+    expect(identity.token()).not.toBe(weak)
+  })
+
+  test.each(['token', 'wrapped-token', 'userpass'] as const)(
+    'and refused, gives way to a %s, and is gone back to when that has ended',
+    async kind => {
+      const configured = await bench.appRole({ token_period: '1h' })
+      const identity = bench.identityOf({ ...configured, secretId: new Secret('not yet good') })
+      await identity.start()
+      expect(identity.state).toMatchObject({ phase: 'sealed', method: 'approle' })
+      expect(await identity.unseal(await bench.offer(kind))).toBe(true)
+      expect(identity.state).toMatchObject({ phase: 'unsealed', method: kind })
+      await bench.end(identity.token())
+      await identity.doubt()
+      for (let n = 0; n < 3 && identity.state.method !== 'approle'; n++) await bench.elapse()
+      expect(identity.state).toMatchObject({ phase: 'sealed', method: 'approle', next: { what: 'log in again' } })
+    },
+  )
+
+  test('is forgotten when somebody seals', async () => {
+    const identity = bench.identityOf(await bench.appRole({ token_period: '1h' }))
+    await identity.start()
+    await identity.seal('sealed by an operator')
+    expect(await identity.unseal(await bench.offer('wrapped-token'))).toBe(true)
+    await bench.end(identity.token())
+    await identity.doubt()
+    expect(identity.state).toMatchObject({ phase: 'sealed', next: null })
+  })
 })

@@ -4,8 +4,8 @@ import { PATIENCE_MS, REMEMBERED_MS, type Use, type Uses } from './uses.ts'
 
 interface Entry {
   kept: number
-  /** Resolve when one of those that are under way is decided. */
-  readonly pending: Set<Promise<void>>
+  /** Resolve when one of those that are under way is decided; null when none is: a set for each task of a day is twice the memory. */
+  pending: Set<Promise<void>> | null
   readonly since: number
 }
 
@@ -24,13 +24,13 @@ export class MemoryUses implements Uses {
     const end = this.#now() + PATIENCE_MS
     for (;;) {
       this.#forget()
-      const entry = this.#entries.get(task) ?? { kept: 0, pending: new Set(), since: this.#now() }
+      const entry = this.#entries.get(task) ?? { kept: 0, pending: null, since: this.#now() }
       this.#entries.set(task, entry)
       if (entry.kept >= limit) throw new WritError('task_served')
-      if (entry.kept + entry.pending.size < limit) return this.#use(task, entry)
+      if (entry.kept + (entry.pending?.size ?? 0) < limit) return this.#use(task, entry)
       const patience = deadline(end - this.#now(), signal)
       const late = new Promise<void>(done => patience.signal.addEventListener('abort', () => done(), { once: true }))
-      if (!patience.signal.aborted) await Promise.race([...entry.pending, late])
+      if (!patience.signal.aborted) await Promise.race([...(entry.pending ?? []), late])
       patience.clear()
       if (patience.signal.aborted) throw new WritError('task_pending')
     }
@@ -42,11 +42,14 @@ export class MemoryUses implements Uses {
 
   #use(task: string, entry: Entry): Use {
     const { promise, resolve } = Promise.withResolvers<void>()
-    entry.pending.add(promise)
+    entry.pending ??= new Set()
+    const { pending } = entry
+    pending.add(promise)
     const decide = (kept: number) => {
-      if (!entry.pending.delete(promise)) return
+      if (!pending.delete(promise)) return
       entry.kept += kept
-      if (entry.kept === 0 && entry.pending.size === 0) this.#entries.delete(task)
+      if (pending.size === 0) entry.pending = null
+      if (entry.kept === 0 && pending.size === 0) this.#entries.delete(task)
       resolve()
     }
     return {
@@ -62,7 +65,7 @@ export class MemoryUses implements Uses {
   #forget(): void {
     for (const [task, { since, pending }] of this.#entries) {
       if (this.#now() - since < this.#rememberedMs) return
-      if (pending.size === 0) this.#entries.delete(task)
+      if (!pending) this.#entries.delete(task)
     }
   }
 }
