@@ -108,7 +108,7 @@ export async function removeContainer(engine: Engine, name: string): Promise<voi
 export async function removeUnstarted(engine: Engine, name: string): Promise<boolean> {
   const found = await inspect(engine, name)
   if (!found) return true
-  if (phaseOf(found.State.Status) !== 'created') return false
+  if (phaseOf(found) !== 'created') return false
   try {
     await engine.json('DELETE', `/containers/${found.Id}`, { query: { v: 1 }, deadlineMs: REMOVE_MS })
     return true

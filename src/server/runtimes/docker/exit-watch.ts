@@ -3,7 +3,7 @@ import { WritError } from '../../../protocol/errors.ts'
 import type { Exit } from '../runtime.ts'
 import type { Engine } from './engine.ts'
 import { isGone } from './engine-error.ts'
-import { exitOf, type Inspected, inspectPatiently } from './inspection.ts'
+import { exitOf, type Inspected, inspectPatiently, isPreparedAnew } from './inspection.ts'
 
 /**
  * A `wait` is asked anew after this time, with a look at the container between: a stopped engine keeps a `wait` open
@@ -51,12 +51,13 @@ async function ended(engine: Engine, id: string, { interrupt, see }: Hears, sign
   for (;;) {
     const code = await answered(engine, id, interrupt, signal)
     const found = await inspectPatiently(engine, id, signal)
-    if (found && !found.State.Running) {
+    const told = found !== null && !isPreparedAnew(found)
+    if (told && !found.State.Running) {
       see(found)
       return await withMemory(engine, found, signal)
     }
-    if (found) continue
-    // Removed by somebody else at once; what `wait` said still holds.
+    if (told) continue
+    // Removed by somebody else at once, or prepared anew; what `wait` said still holds.
     if (code !== undefined) return { code, outOfMemory: false }
     throw new WritError('container_lost')
   }
@@ -89,7 +90,8 @@ async function answered(engine: Engine, id: string, interrupt: () => void, signa
       signal: either,
       deadlineMs: 0,
     })
-    return answer.StatusCode
+    // Podman says -1 of one that does not run and has no code
+    return answer.StatusCode < 0 ? undefined : answer.StatusCode
   } catch (error) {
     if (signal?.aborted) throw signal.reason
     if (!slice.aborted && !isGone(error)) interrupt()

@@ -57,7 +57,7 @@ export async function inspectPatiently(engine: Engine, id: string, signal?: Abor
 }
 
 export function stateOf(found: Inspected): ContainerState {
-  const phase = phaseOf(found.State.Status)
+  const phase = phaseOf(found)
   return {
     name: found.Name.slice(1),
     id: found.Id,
@@ -67,9 +67,21 @@ export function stateOf(found: Inspected): ContainerState {
   }
 }
 
-export function phaseOf(status: string): ContainerState['phase'] {
-  if (status === 'created') return 'created'
-  return status === 'exited' || status === 'dead' || status === 'removing' ? 'exited' : 'running'
+export function phaseOf({ State }: Inspected): ContainerState['phase'] {
+  if (State.Status === 'created') return wasStarted(State) ? 'exited' : 'created'
+  return ['exited', 'stopped', 'dead', 'removing'].includes(State.Status) ? 'exited' : 'running'
+}
+
+/**
+ * Podman makes an ended container ready to start again when somebody attaches to it, and calls it created. It kept when it was
+ * started, but its exit code is gone: taken for one that never ran, its job would run a second time.
+ */
+export function isPreparedAnew({ State }: Inspected): boolean {
+  return State.Status === 'created' && wasStarted(State)
+}
+
+function wasStarted({ StartedAt }: Inspected['State']): boolean {
+  return !StartedAt.startsWith('0001-')
 }
 
 export function exitOf(found: Inspected): Exit {

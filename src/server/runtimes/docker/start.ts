@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts'
 import { isGone, refusal } from './engine-error.ts'
 import { watchExit } from './exit-watch.ts'
 import { JOB_USER, secretTar, unpackCommand } from './gate.ts'
-import { type Inspected, inspect } from './inspection.ts'
+import { type Inspected, inspect, phaseOf } from './inspection.ts'
 import { liveOutput } from './live-output.ts'
 import { logCopy } from './log-copy.ts'
 import { Rejoin } from './rejoin.ts'
@@ -88,17 +88,21 @@ export async function attachAgain(
   cursor: Cursor,
   signal?: AbortSignal,
 ): Promise<Attachment> {
-  const { Id: id, State, Config } = await existing(engine, name, signal)
-  if (State.Status === 'created') throw new WritError('container_refused', 'it was never started')
+  const found = await existing(engine, name, signal)
+  const { Id: id, State, Config } = found
+  if (phaseOf(found) === 'created') throw new WritError('container_refused', 'it was never started')
+  // Before the next line: should the job end just now, Podman forgets its exit code when somebody attaches.
+  const { exit } = watchExit(engine, id, signal)
   if (State.Running && !Config.Tty) await endInput(engine, id, signal)
   const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }
-  return { output: logCopy(engine, id, streams, { signal }), exit: watchExit(engine, id, signal).exit }
+  return { output: logCopy(engine, id, streams, { signal }), exit }
 }
 
 /** The engine would start an ended container again; and a second attachment ends the input of a running one. */
 async function unstarted(engine: Engine, id: string, signal?: AbortSignal): Promise<Made> {
-  const { State, Config } = await existing(engine, id, signal)
-  if (State.Status !== 'created') throw new WritError('container_refused', 'it was started before')
+  const found = await existing(engine, id, signal)
+  if (phaseOf(found) !== 'created') throw new WritError('container_refused', 'it was started before')
+  const { Config } = found
   return { tty: Config.Tty, entrypoint: Config.Entrypoint ?? [], slot: Config.Labels?.[SLOT_LABEL] ?? null }
 }
 

@@ -19,7 +19,7 @@ export async function stopContainer(
   log?: RuntimeLog,
 ): Promise<void> {
   const found = await inspect(engine, name)
-  if (!found || phaseOf(found.State.Status) !== 'running') return
+  if (!found || phaseOf(found) !== 'running') return
   const stopping = engine.json('POST', `/containers/${found.Id}/stop`, {
     query: { t: graceSeconds },
     deadlineMs: graceSeconds * 1000 + BEYOND_GRACE_MS,
