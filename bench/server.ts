@@ -12,6 +12,7 @@ import type { JobSpec } from '../src/protocol/job.ts'
 import { startEmbeddedPostgres } from '../src/server/store/embedded/postgres.ts'
 import { Vault } from '../src/vault/client.ts'
 import { Secret } from '../src/vault/secret.ts'
+import { ENGINE_SOCKET } from '../test/engine-socket.ts'
 import { cpuMs } from './processor.ts'
 import { RawContainers } from './raw-container.ts'
 
@@ -54,7 +55,7 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
     })
   })
   const client = new Client({ server: address, vault, token: identities.requestorToken })
-  const raw = new RawContainers((process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', ''))
+  const raw = new RawContainers(ENGINE_SOCKET)
   return {
     client,
     raw,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
+import { ENGINE_SOCKET } from '../test/engine-socket.ts'
 import { engineRestart, strikeUntil } from './faults.ts'
 import { checkHistory } from './history.ts'
 import { leftovers } from './leftovers.ts'
@@ -33,7 +34,7 @@ const RELEASE_MS = 10_000
 /** Hurts a whole system while jobs run, heals it, waits, and checks what happened. The seed decides what is done; not when it has effect. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const report = options.report ?? (() => {})
-  const starts = new Starts('/var/run/docker.sock')
+  const starts = new Starts(ENGINE_SOCKET)
   const world = await World.open(options.nodes)
   try {
     let kills = 0

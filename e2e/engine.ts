@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers'
 import { Agent } from 'undici'
+import { ENGINE_SOCKET } from '../test/engine-socket.ts'
 
-const SOCKET = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '')
-const agent = new Agent({ connect: { socketPath: SOCKET } })
+const agent = new Agent({ connect: { socketPath: ENGINE_SOCKET } })
 
 /** Asks the engine itself, without any code of the product. */
 export async function askEngine(path: string): Promise<Buffer> {

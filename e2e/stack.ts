@@ -9,6 +9,7 @@ import { Vault } from '../src/vault/client.ts'
 import { Secret } from '../src/vault/secret.ts'
 import { ensureBusyboxImage } from '../test/busybox-image.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
+import { ENGINE_SOCKET } from '../test/engine-socket.ts'
 import { type ServerProcess, startServerProcess } from './server-process.ts'
 
 export type { ServerProcess } from './server-process.ts'
@@ -35,13 +36,15 @@ export interface Stack {
   close(): Promise<void>
 }
 
-export async function startStack(): Promise<Stack> {
-  const [database, devVault, image] = await Promise.all([createTestDatabase(), embeddedVault(), ensureBusyboxImage()])
+export async function startStack(engineSocket = ENGINE_SOCKET): Promise<Stack> {
+  const image = await ensureBusyboxImage(engineSocket)
+  const [database, devVault] = await Promise.all([createTestDatabase(), embeddedVault()])
   const vault = new Vault({ address: devVault?.address ?? process.env.WRIT_TEST_VAULT_ADDR ?? '' })
   const root = new Secret(devVault?.rootToken ?? process.env.WRIT_TEST_VAULT_TOKEN ?? '')
   const identities = await prepareVault(vault, root)
   const db = openDatabase(database.url, () => {})
-  const runtime = dockerRuntime()
+  const host = `unix://${engineSocket}`
+  const runtime = dockerRuntime({ host })
   const servers: ServerProcess[] = []
   const clients: Client[] = []
   return {
@@ -56,6 +59,7 @@ export async function startStack(): Promise<Stack> {
     startServer: async settings => {
       const server = await startServerProcess({
         DATABASE_URL: database.url,
+        DOCKER_HOST: host,
         VAULT_ADDR: vault.address,
         WRIT_PORT: '0',
         WRIT_LEASE_MS: '1200',

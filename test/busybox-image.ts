@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { type Header, pack } from 'tar-stream'
 import { Agent } from 'undici'
+import { ENGINE_SOCKET } from './engine-socket.ts'
 
 const LDD = 'ldd'
 const BUSYBOX = '/bin/busybox'
@@ -13,8 +14,8 @@ const REPOSITORY = 'writ-test/busybox'
  * An image for tests, the benchmarks and the demo, made from this machine's static busybox (Debian: `busybox-static`),
  * so that nothing has to be pulled. Made once per content; returns its reference.
  */
-export async function ensureBusyboxImage(): Promise<string> {
-  return importImage(REPOSITORY, await tarOf(busyboxEntries()))
+export async function ensureBusyboxImage(socketPath = ENGINE_SOCKET): Promise<string> {
+  return importImage(REPOSITORY, await tarOf(busyboxEntries()), [], socketPath)
 }
 
 export interface ImageEntry extends Partial<Header> {
@@ -60,14 +61,17 @@ export async function tarOf(entries: Iterable<ImageEntry>): Promise<Buffer> {
 }
 
 /** Imports a root filesystem, unless that was done before, and returns the image's reference. */
-export async function importImage(repo: string, tar: Buffer, changes: readonly string[] = []): Promise<string> {
+export async function importImage(
+  repo: string,
+  tar: Buffer,
+  changes: readonly string[] = [],
+  socketPath = ENGINE_SOCKET,
+): Promise<string> {
   const config = ['ENV PATH=/bin', ...changes]
   const tag = createHash('sha256').update(tar).update(config.join('\n')).digest('hex').slice(0, 12)
   const ref = `${repo}:${tag}`
-  const host = process.env.DOCKER_HOST || 'unix:///var/run/docker.sock'
-  const socketPath = host.startsWith('unix://') ? host.slice('unix://'.length) : undefined
-  const origin = socketPath ? 'http://engine' : host.replace('tcp://', 'http://')
-  const agent = new Agent(socketPath ? { connect: { socketPath } } : {})
+  const origin = 'http://engine'
+  const agent = new Agent({ connect: { socketPath } })
   try {
     const found = await agent.request({ origin, method: 'GET', path: `/images/${ref}/json` })
     await found.body.dump()

@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-
-const ENGINE = '/var/run/docker.sock'
+import { ENGINE_SOCKET } from './engine-socket.ts'
 
 interface Trap {
   readonly pattern: RegExp
@@ -103,7 +102,7 @@ export class EngineProxy {
   }
 
   #forward(client: Socket): void {
-    const engine = connect({ path: ENGINE, allowHalfOpen: this.#halfOpen })
+    const engine = connect({ path: ENGINE_SOCKET, allowHalfOpen: this.#halfOpen })
     for (const [from, to] of [
       [client, engine],
       [engine, client],
