@@ -24,6 +24,8 @@ export const CHECKS: readonly Check[] = [
   command('ps', 'procps', ['test']),
   command('zsh', 'zsh', ['test']),
   command('fish', 'fish', ['test']),
+  command('podman', 'podman', ['test']),
+  command('catatonit', 'catatonit', ['test']),
   zookeeper,
   busybox,
   disk,

@@ -20,8 +20,10 @@ export function refusal(error: unknown, code: ErrorCode): unknown {
   return error instanceof EngineError ? new WritError(code, engineText(error.message), { cause: error }) : error
 }
 
+/** Podman answers 500 while a container is being removed. */
 export function isGone(error: unknown): boolean {
-  return error instanceof EngineError && error.status === 404
+  if (!(error instanceof EngineError)) return false
+  return error.status === 404 || (error.status === 500 && /no such container$/.test(error.message))
 }
 
 /** Podman answers a name that is taken with 500. */

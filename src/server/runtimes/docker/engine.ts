@@ -30,6 +30,7 @@ export interface EngineVersion {
   readonly Version: string
   readonly ApiVersion: string
   readonly Platform?: { readonly Name: string }
+  readonly Components?: readonly { readonly Name: string }[]
 }
 
 const QUICK_MS = 30_000
@@ -46,7 +47,7 @@ export class Engine {
   readonly #address: EngineAddress
   readonly #agent: Agent
   readonly #hijacked = new Set<Duplex>()
-  #prefix: Promise<string> | undefined
+  #about: Promise<EngineVersion> | undefined
   readonly patienceMs: number
 
   constructor(host?: string, patienceMs = PATIENCE_MS) {
@@ -95,6 +96,16 @@ export class Engine {
     })
   }
 
+  /** Podman speaks the same API; what it does otherwise is told in docs/compatibility.md. */
+  async isPodman(signal?: AbortSignal): Promise<boolean> {
+    const { Components } = await this.#within({ signal }, async limit => {
+      const about = await this.#known(limit.signal)
+      limit.clear()
+      return about
+    })
+    return Components?.some(({ Name }) => Name === 'Podman Engine') ?? false
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#hijacked) socket.destroy()
     await this.#agent.destroy()
@@ -113,17 +124,21 @@ export class Engine {
     }
   }
 
-  /** Asked once; whoever waits for it has his own deadline. */
   async #versioned(path: string, signal: AbortSignal): Promise<string> {
+    return `/v${(await this.#known(signal)).ApiVersion}${path}`
+  }
+
+  /** Asked once; whoever waits for it has his own deadline. */
+  async #known(signal: AbortSignal): Promise<EngineVersion> {
     signal.throwIfAborted()
-    this.#prefix ??= this.version().then(({ ApiVersion }) => `/v${ApiVersion}`)
+    this.#about ??= this.version()
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
     try {
-      return (await Promise.race([this.#prefix, aborted])) + path
+      return await Promise.race([this.#about, aborted])
     } catch (error) {
-      this.#prefix = undefined
+      this.#about = undefined
       throw error
     }
   }

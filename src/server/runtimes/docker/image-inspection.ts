@@ -23,3 +23,9 @@ export async function inspectImage(engine: Engine, ref: string, signal?: AbortSi
     throw refusal(error, 'image_not_found')
   }
 }
+
+/** When it got its name, in milliseconds; undefined where the engine does not say it (Podman: always the year 1). */
+export function namedAt(image: InspectedImage | null): number | undefined {
+  const named = image?.Metadata?.LastTagTime
+  return named && !named.startsWith('0001-') ? Date.parse(named) : undefined
+}

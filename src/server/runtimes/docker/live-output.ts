@@ -38,7 +38,8 @@ export interface LiveContainer {
 export async function* liveOutput(container: LiveContainer): AsyncGenerator<OutputFrame> {
   const { engine, id, tty, socket, watch, signal } = container
   const parser = new FrameParser()
-  const texts = { stdout: new RecordedText(), stderr: new RecordedText() }
+  const copied = { exact: await engine.isPodman(signal) }
+  const texts = { stdout: new RecordedText(copied), stderr: new RecordedText(copied) }
   const delivered = { stdout: 0, stderr: 0 }
   function* counted(stream: OutputStream, pieces: Iterable<Piece>): Generator<OutputFrame> {
     for (const piece of pieces) {

@@ -7,7 +7,7 @@ import type { Engine } from './engine.ts'
 import { EngineError, nameIsTaken, refusal } from './engine-error.ts'
 import { GATE_DIRECTORY, GATE_SHELL, GATE_TOOLS, IMAGE_SHELL, JOB_USER, STATE_DIRECTORY } from './gate.ts'
 import type { GateBinary } from './gate-binary.ts'
-import { type InspectedImage, inspectImage } from './image-inspection.ts'
+import { type InspectedImage, inspectImage, namedAt } from './image-inspection.ts'
 import { withJobUser } from './passwd.ts'
 import { smallTar, type TarEntry } from './small-tar.ts'
 
@@ -74,14 +74,14 @@ export class PreparedImages {
     const found = await inspectImage(this.#engine, ref, signal)
     const labels = found?.Config?.Labels
     if (labels?.[FORMAT_LABEL] !== FORMAT) return null
-    await this.#touch(ref, found?.Metadata?.LastTagTime)
+    await this.#touch(ref, namedAt(found))
     const metadata = labels[METADATA_LABEL]
     return { ...this.#named(ref), metadata: metadata ? Buffer.from(metadata, 'base64').toString() : null }
   }
 
   /** The engine remembers when an image got its name, and nothing about its use: so a name that is used gets it anew. */
-  async #touch(ref: string, named: string | undefined): Promise<void> {
-    if (!named || Date.parse(named) + TOUCH_MS > Date.now()) return
+  async #touch(ref: string, named: number | undefined): Promise<void> {
+    if (named === undefined || named + TOUCH_MS > Date.now()) return
     const [repo = '', tag = ''] = ref.split(':')
     await this.#engine.json('POST', `/images/${ref}/tag`, { query: { repo, tag } }).catch(() => {})
   }
@@ -144,7 +144,8 @@ export class PreparedImages {
       const [repo = '', tag = ''] = ref.split(':')
       const encoded = metadata === null ? '' : Buffer.from(metadata).toString('base64')
       const labels = [`${FORMAT_LABEL}=${FORMAT}`, `${BASE_LABEL}=${base.Id}`, `${METADATA_LABEL}="${encoded}"`]
-      const changes = `LABEL ${labels.join(' ')}`
+      // a line for each: Podman takes all that follows the first name for its value
+      const changes = labels.map(label => `LABEL ${label}`).join('\n')
       const query = { container, repo, tag, pause: 0, changes }
       await this.#commitAs(query)
       return { ...this.#named(ref), metadata }

@@ -112,6 +112,14 @@ test('agrees with the plain model, however the bytes are cut', () => {
   )
 })
 
+test('a copy that is exact has what came, and nothing is held back for it', () => {
+  const text = new RecordedText({ exact: true })
+  const [piece] = text.push(Buffer.from([0x41, 0xe2, 0x82]))
+  expect(piece).toEqual({ data: Buffer.from([0x41, 0xe2, 0x82]) })
+  expect([text.open.length, text.held.data.length, text.end()]).toEqual([0, 0, []])
+  expect(text.tail).toEqual(Buffer.from([0x41, 0xe2, 0x82]))
+})
+
 test('keeps the end of the copy, and not more than it needs of the rest', () => {
   const text = new RecordedText()
   for (let n = 0; n < 100; n++)

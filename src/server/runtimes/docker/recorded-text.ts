@@ -31,6 +31,12 @@ export class RecordedText {
   /** The last pieces that were given out. */
   #last: Buffer[] = []
   #lastBytes = 0
+  readonly #exact: boolean
+
+  /** `exact`: the copy has the bytes as they came, and of a record that was begun too (Podman). */
+  constructor({ exact = false } = {}) {
+    this.#exact = exact
+  }
 
   /** What was given out of the record that is not full yet, as the copy will have it. */
   get open(): Buffer {
@@ -39,10 +45,11 @@ export class RecordedText {
 
   /** The end of what was given out, as the copy has it: at least 64 KiB if there was as much. */
   get tail(): Buffer {
-    return Buffer.concat(this.#last.map(recorded))
+    return Buffer.concat(this.#exact ? this.#last : this.#last.map(recorded))
   }
 
   push(chunk: Buffer): Piece[] {
+    if (this.#exact) return this.#given([chunk])
     const data = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
     const pieces: Buffer[] = []
     let start = 0
@@ -81,7 +88,7 @@ export class RecordedText {
       while (this.#lastBytes - (this.#last[0]?.length ?? 0) >= TAIL) this.#lastBytes -= this.#last.shift()?.length ?? 0
     }
     return given.map(data =>
-      isUtf8(data) ? { data } : { data, advance: bytes => recordedLength(data.subarray(0, bytes)) },
+      this.#exact || isUtf8(data) ? { data } : { data, advance: bytes => recordedLength(data.subarray(0, bytes)) },
     )
   }
 

@@ -118,6 +118,8 @@ export class Slots {
   }
 
   async #make(gate: GateBinary): Promise<void> {
+    // A container in the network of another cannot outlive it there, and says so too late: each job gets one of its own.
+    if (await this.#engine.isPodman()) return
     this.#made += 1
     const name = `${this.#prefix}-${this.#made}`
     const body = {

@@ -1,6 +1,6 @@
 import { removeContainer } from './container.ts'
 import type { Engine } from './engine.ts'
-import { inspectImage } from './image-inspection.ts'
+import { inspectImage, namedAt } from './image-inspection.ts'
 import { inspect } from './inspection.ts'
 import { FORMAT_LABEL } from './prepared-image.ts'
 import { PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
@@ -79,8 +79,8 @@ async function removePrepared(engine: Engine, preparedMs: number): Promise<void>
   const query = { filters: JSON.stringify({ label: [FORMAT_LABEL] }) }
   const images = await engine.json<{ Id: string; RepoTags: string[] | null }[]>('GET', '/images/json', { query })
   for (const { Id, RepoTags } of images) {
-    const used = (await inspectImage(engine, Id))?.Metadata?.LastTagTime
-    if (!used || Date.parse(used) + preparedMs > Date.now()) continue
+    const used = namedAt(await inspectImage(engine, Id))
+    if (used === undefined || used + preparedMs > Date.now()) continue
     const names = RepoTags?.filter(tag => tag !== '<none>:<none>') ?? []
     for (const name of names.length > 0 ? names : [Id]) {
       await engine.json('DELETE', `/images/${name}`, { query: { noprune: 1 } }).catch(() => {})

@@ -166,6 +166,10 @@ export class WarmGates {
   }
 
   async #make(ref: string): Promise<void> {
+    if (await this.#engine.isPodman()) {
+      this.#log?.warn({ image: ref }, 'with Podman no container is started in advance')
+      return
+    }
     const image = await this.#image(ref)
     if (image.shell !== GATE_SHELL) throw new Error('there is no static busybox to wait in it')
     this.#made += 1

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Engine } from '../src/server/runtimes/docker/engine.ts'
+import { busyboxEntries, tarOf } from '../test/busybox-image.ts'
+import { type Podman, startPodman } from '../test/podman.ts'
+import { TinyRegistry } from '../test/tiny-registry.ts'
+import { Terminal } from './command.ts'
+import { type ServerProcess, type Stack, shell, startStack, until, untilEnded } from './stack.ts'
+
+const registry = new TinyRegistry()
+const PASSWORD = 'registry-canary-5a1'
+let podman: Podman
+let stack: Stack
+let server: ServerProcess
+
+beforeAll(async () => {
+  await registry.listen()
+  podman = await startPodman({ insecureRegistry: registry.host })
+  stack = await startStack(podman.socket)
+  server = await stack.startServer({ WRIT_NETWORK_SLOTS: '2' })
+})
+afterAll(async () => {
+  await stack.close()
+  await podman.close()
+  await registry.close()
+})
+
+const SECRETS = { secret_refs: ['NAME@secret/data/hello.password'] }
+const submit = async (script: string, more: object = {}) =>
+  (await stack.client(server.address).submit(shell(stack, script, more)))._id
+const ended = (id: string) => untilEnded(stack, stack.client(server.address), id)
+
+test('it is Podman that runs the jobs', async () => {
+  expect(await stack.runtime.info()).toMatchObject({ engine: expect.stringMatching(/podman|debian/i) })
+  const id = await submit('sleep 600')
+  await until(async () => (await stack.runtime.find(`writ-${id}`))?.phase === 'running')
+  await stack.client(server.address).kill(id)
+  expect((await ended(id)).job).toMatchObject({ status: 'failed', error_code: 'job_killed' })
+})
+
+test.each([false, true])('secrets, both streams and the code, with a terminal: %s', async tty => {
+  const script = 'test -s /secrets.yml && wc -l </secrets.yml; cat /secrets.yml; ls -ld /run/writ; echo err >&2; exit 7'
+  const { job, stdout, stderr } = await ended(await submit(script, { ...SECRETS, tty }))
+  expect(job).toMatchObject({ status: 'failed', return_code: 7, masked: { NAME: 1 } })
+  expect(stdout).toContain('NAME: ***')
+  if (!tty) expect(stderr).toBe('err\n')
+  expect(await stack.runtime.find(`writ-${job._id}`)).toBeNull()
+})
+
+test('bytes that are no text come as they are', async () => {
+  const terminal = await Terminal.open(stack.environment(server.address))
+  const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 31 + (i >> 8) * 7) % 256))
+  await writeFile(join(terminal.folder, 'bytes'), bytes)
+  const command = `mkdir content && mv bytes content && writ run --image ${stack.image} --content content -- cat /bytes`
+  const { stdout, stderr } = await terminal.shell(`${command} | sha256sum`)
+  expect(stdout.split(' ')[0], stderr).toBe(createHash('sha256').update(bytes).digest('hex'))
+})
+
+test('a server that is killed: its job is found again, runs once, and no byte is lost or doubled', async () => {
+  const script =
+    'i=0; while [ $i -lt 40 ]; do i=$((i+1)); printf "line $i \\377\\n"; sleep 0.05; done; printf end; exit 3'
+  const client = stack.client(server.address)
+  const id = await submit(script, SECRETS)
+  await until(async () => (await client.get(id)).output_bytes > 30)
+  await server.stop('SIGKILL')
+  server = await stack.startServer()
+  const { job, stdout } = await ended(id)
+  expect(job).toMatchObject({ status: 'failed', return_code: 3 })
+  const lines = Array.from({ length: 40 }, (_, i) => `line ${i + 1} \ufffd\n`).join('')
+  expect(stdout).toBe(`${lines}end`)
+})
+
+test('an ended container that somebody attaches to is not taken for one that never ran', async () => {
+  const image = await stack.runtime.image(stack.image, 'Never', {})
+  const limits = { memoryBytes: 64 * 1024 * 1024, pids: 64, network: 'none' }
+  const name = `writ-attached-${process.pid}`
+  const argv = ['sh', '-c', 'echo ran; exit 5']
+  const spec = { name, labels: {}, image, argv, env: [], tty: false, limits }
+  const id = (await stack.runtime.create(spec)) ?? ''
+  try {
+    const { output, exit } = await stack.runtime.start(id, { files: {}, env: {} })
+    for await (const _ of output);
+    expect(await exit).toEqual({ code: 5, outOfMemory: false })
+    await fetchAttach(id)
+    expect((await stack.runtime.find(name))?.phase).toBe('exited')
+    expect(await stack.runtime.removeUnstarted(name)).toBe(false)
+    await expect(stack.runtime.start(id, { files: {}, env: {} })).rejects.toMatchObject({ code: 'container_refused' })
+    // how it ended is not known any more: the answer must not be that all went well
+    const again = await stack.runtime.attach(name, { stdout: 0, stderr: 0 })
+    await expect(again.exit).rejects.toMatchObject({ code: 'container_lost' })
+  } finally {
+    await stack.runtime.remove(name)
+  }
+})
+
+test('an image of a private registry is pulled with credentials from Vault, and not for who has none', async () => {
+  registry.login = `puller:${PASSWORD}`
+  registry.offer('one', await tarOf([...busyboxEntries(), { name: 'unique', data: 'one' }]))
+  const body = { data: { username: 'puller', password: PASSWORD } }
+  await stack.vault.send({ method: 'POST', path: 'secret/data/registries/tiny', token: stack.root, body })
+  const container_image = `${registry.host}/team/private:one`
+  const pulled = await ended(
+    await submit('cat /unique', { container_image, registry_auth: 'secret/data/registries/tiny' }),
+  )
+  expect(pulled.job).toMatchObject({ status: 'success', output: 'one' })
+  expect(pulled.system).toContain('Pulling')
+  const refused = await ended(await submit('cat /unique', { container_image, image_pull_policy: 'Always' }))
+  expect(refused.job).toMatchObject({ status: 'failed', error_code: 'image_not_found' })
+  expect(JSON.stringify([pulled, refused]) + server.log()).not.toContain(PASSWORD)
+})
+
+/** As `podman attach` or `docker attach` would. */
+async function fetchAttach(id: string): Promise<void> {
+  const engine = new Engine(`unix://${podman.socket}`)
+  await engine.hijack(`/containers/${id}/attach`, { query: { stream: 1, stdin: 1 } }).catch(() => {})
+  await until(
+    async () =>
+      (await engine.json<{ State: { Status: string } }>('GET', `/containers/${id}/json`)).State.Status === 'created',
+  )
+  await engine.close()
+}
