@@ -99,6 +99,11 @@ export const GATE_ERRORS = {
     cause: 'Vault refuses this login',
     remedy: 'Check the credential and what its method needs.',
   },
+  login_weak: {
+    ...DENIED,
+    cause: 'This credential could make no token for any task',
+    remedy: 'Unseal with one that has the rights in docs/gate.md.',
+  },
   login_method_unknown: {
     ...INVALID_REQUEST,
     cause: 'There is no such method of logging in',

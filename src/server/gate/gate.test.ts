@@ -298,7 +298,7 @@ describe('sealed', () => {
     const token = await bench.stack.token({ policies: ['gate', 'default'], ttl: '1h' })
     const outcome = bench.gate.unseal({ kind: 'token', token }, CALLER)
     if (good) expect(await outcome).toBe(true)
-    else await expect(outcome).rejects.toMatchObject({ code: 'login_refused' })
+    else await expect(outcome).rejects.toMatchObject({ code: 'login_weak' })
     expect(bench.identity.state.sealed).toBe(!good)
   })
 

@@ -94,7 +94,7 @@ export class Gate {
 
   /**
    * Unseals with these credentials, if the policies can be loaded with what they bring. False when it was unsealed already. Throws
-   * `login_refused`, `vault_unavailable`, `store_unavailable`, or why there are no policies.
+   * `login_refused`, `login_weak`, `vault_unavailable`, `store_unavailable`, or why there are no policies.
    */
   async unseal(credentials: Credentials, by: Operator): Promise<boolean> {
     const { identity, vault, settings, log } = this.parts

@@ -40,8 +40,8 @@ export function gateRoutes(
       return await json(reply, sealed() ? sealedAs : 200, status())
     }
     const { sendPage } = await import('./page/send.ts')
-    const { said } = request.query as { said?: string }
-    return await sendPage(reply, status(), isSaid(said) ? said : null)
+    const { said, tried = '' } = request.query as { said?: unknown; tried?: unknown }
+    return await sendPage(reply, status(), { said: isSaid(said) ? said : null, tried: String(tried) })
   })
 
   app.post('/token', async (request, reply) => {
@@ -109,7 +109,7 @@ export function gateRoutes(
     } catch (cause) {
       const error = known(cause, request)
       request.log.warn({ code: error.code, method, reason: error.message, address: request.ip }, 'not unsealed')
-      if (form && acceptsHtml(request)) return await back(reply, said(error))
+      if (form && acceptsHtml(request)) return await back(reply, said(error), method)
       return await refuse(reply, error, unsealRefusal(error, wire, method))
     }
   })
@@ -198,9 +198,10 @@ function wantsPage(request: FastifyRequest, wire: Wire): boolean {
   return acceptsHtml(request) || (wire === 'v1' && request.headers.accept !== 'application/json')
 }
 
-/** Back to the page, which says what happened: one of a few words, and nothing that came with the request. */
-async function back(reply: FastifyReply, word: Said): Promise<FastifyReply> {
-  return await reply.code(303).header('location', `/?said=${word}`).send()
+/** Back to the page, which says what happened, one of a few words, and opens the form again that was sent. */
+async function back(reply: FastifyReply, word: Said, method = ''): Promise<FastifyReply> {
+  const tried = /^[a-z0-9-]{1,20}$/.test(method) ? `&tried=${method}` : ''
+  return await reply.code(303).header('location', `/?said=${word}${tried}`).send()
 }
 
 function said(error: WritError): Said {

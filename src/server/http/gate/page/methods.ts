@@ -11,6 +11,8 @@ interface Field {
 interface Method {
   /** `auth_type` of the form. */
   readonly type: string
+  /** The method's own name, where that is another. */
+  readonly also?: string
   readonly label: string
   readonly fields: readonly Field[]
 }
@@ -61,6 +63,7 @@ export const METHODS: readonly Method[] = [
   },
   {
     type: 'aws',
+    also: 'aws-ec2',
     label: 'AWS EC2',
     fields: [optional('aws_role', 'Role'), { ...secret('aws_nonce', 'Nonce'), optional: true }, admin],
   },

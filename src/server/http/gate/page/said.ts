@@ -5,6 +5,7 @@ const SAID = {
   sealed: 'Sealed.',
   reloaded: 'The policies were read again.',
   login_refused: 'Vault refuses this credential. Nothing was changed.',
+  login_weak: 'The credential is good, but may not make tokens for tasks. It stays sealed.',
   login_method_unknown: 'There is no such method.',
   vault_unavailable: 'Vault does not answer. Nothing was changed; try again when it is back.',
   policies_missing: 'The credential is good, but there are no policies at the configured path. It stays sealed.',
