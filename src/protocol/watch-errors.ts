@@ -107,7 +107,8 @@ export const WATCH_ERRORS = {
   watch_exists: {
     ...INVALID_REQUEST,
     cause: 'path is already in use',
-    remedy: 'Take another name, or disable the watch that has this one; a-b and a_b are one name.',
+    remedy:
+      'Take another name, or disable the watch that has this one; a-b and a_b are one name, and names do not differ only in case.',
   },
   watch_type_unknown: {
     ...INVALID_REQUEST,

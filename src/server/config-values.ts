@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseDuration } from '../protocol/duration.ts'
 import { Secret } from '../vault/secret.ts'
 import { staticArchitecture } from './runtimes/docker/gate-binary.ts'
@@ -109,7 +109,8 @@ export function protocols(text: string): Protocol[] {
 
 export function cacheFolder(text: string): string {
   // not below the temporary folder: there, somebody else could have made it before us
-  return text || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'writ', 'watch')
+  // git runs elsewhere
+  return text ? resolve(text) : join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'writ', 'watch')
 }
 
 export function httpUrl(text: string): string {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../../vault/secret.ts'
 import type { Image } from '../runtimes/runtime.ts'
-import { containerSpec, secretFiles } from './container.ts'
+import { containerSpec, secretFiles, sourcedContainer } from './container.ts'
 import type { Engine } from './engine.ts'
 import { makeOrder } from './order.ts'
 
@@ -40,6 +40,13 @@ test('the name and the labels lead from the container to the job', async () => {
     'writ.attempt': '3',
     'writ.node': 'n',
   })
+})
+
+test('a job of a source brings files, environment and whose it is, and is told nothing of our Vault', async () => {
+  const files = { content: async function* () {}, env: ['A=1'], tenant: 'watch' }
+  const hold = { id: 'a'.repeat(24), node: 'n', attempt: 1 }
+  const spec = sourcedContainer(engineWith(), hold, await makeOrder({ container_image: 'x' }), image, files)
+  expect(spec).toMatchObject({ tenant: 'watch', env: ['A=1'], content: files.content })
 })
 
 test('the environment says where Vault is, and after what the job sets itself', async () => {

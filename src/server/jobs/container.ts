@@ -62,9 +62,9 @@ export function sourcedContainer(
   hold: Hold,
   order: Order,
   image: Image,
-  { content, env }: SourcedFiles,
+  { content, env, tenant }: SourcedFiles,
 ): ContainerSpec {
-  return { ...containerSpec(engine, hold.id, hold.attempt, order, image), content, env }
+  return { ...containerSpec(engine, hold.id, hold.attempt, order, image, tenant), content, env }
 }
 
 const CA_FILE = 'vault-ca.pem'

@@ -21,9 +21,9 @@ export async function prepareSourced(
   const [orderText = ''] = await unseal(engine, [job.sealed_spec ?? ''], signal)
   const { order, detail } = JSON.parse(orderText) as SourcedOrder
   const { image, spoke } = await imageOf(engine, hold, order, { token: new Secret(''), local, signal })
-  const { content, env } = await source.prepare(job, detail, signal)
+  const files = await source.prepare(job, detail, signal)
   return {
-    container: sourcedContainer(engine, hold, order, image, { content, env }),
+    container: sourcedContainer(engine, hold, order, image, files),
     spoke,
     secrets: async () => {
       const secrets = await source.secrets(job, detail, signal)

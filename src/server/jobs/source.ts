@@ -28,4 +28,6 @@ export interface SourcedFiles {
   readonly content: () => AsyncIterable<Uint8Array>
   /** `NAME=value`: shows in the engine's description of the container. */
   readonly env: readonly string[]
+  /** Whose jobs may follow each other in one network (`ContainerSpec`). */
+  readonly tenant: string
 }

@@ -15,6 +15,7 @@ import * as claims from './migrations/013-claims.ts'
 import * as auditHead from './migrations/016-audit-head.ts'
 import * as watchFailures from './migrations/021-watch-failures.ts'
 import * as watchEffects from './migrations/022-watch-effects.ts'
+import * as watchNames from './migrations/023-watch-names.ts'
 import { PgClient } from './pg-client.ts'
 import type { Tables } from './schema.ts'
 
@@ -59,6 +60,7 @@ const MIGRATIONS = {
   '016-audit-head': { up: auditHead.up },
   '021-watch-failures': { up: watchFailures.up },
   '022-watch-effects': { up: watchEffects.up },
+  '023-watch-names': { up: watchNames.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

@@ -10,12 +10,12 @@ function spellingOf(name: string): string {
   return name.replaceAll('-', '_')
 }
 
-/** False: there is one under that name already, in this or in the other spelling. */
+/** False: there is one under that name already, in this or in another spelling, or one that differs only in case. */
 export async function insertWatch(tx: Tx, watch: { name: string; description: string }): Promise<boolean> {
   const result = await tx
     .insertInto('watches')
     .values({ ...watch, spelling: spellingOf(watch.name) })
-    .onConflict(on => on.column('spelling').doNothing())
+    .onConflict(on => on.doNothing())
     .executeTakeFirst()
   return result.numInsertedOrUpdatedRows === 1n
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
@@ -14,7 +14,9 @@ import { changeWatch } from './change.ts'
 import { acceptCommit, retryCommit } from './decide.ts'
 import { endCommit } from './end.ts'
 import { look } from './look.ts'
+import { disableWatch } from './mounts.ts'
 import { newStart } from './new-start.ts'
+import { tidyCopies } from './open.ts'
 import { startCommit } from './start.ts'
 import type { Watching } from './watching.ts'
 
@@ -81,6 +83,7 @@ async function endNewest(name: string, outcome: Outcome): Promise<void> {
   await t.engine.db.transaction().execute(tx => endCommit(tx, t.engine.node, { id }, outcome))
 }
 
+const root = () => ({ ...anybody, token: t.stack.root })
 const anybody = { name: 'x', entity: '', accessorHash: '', token: undefined as never }
 
 test('a commit that was given up is not run again because the git server was away for a while', async () => {
@@ -295,6 +298,29 @@ test('a key that is taken out while a commit is being accepted does not count an
   })
   expect(await accepting.result).toMatchObject({ code: 'watch_changed' })
   expect((await stateOf(name)).accepted_commit).toBe('')
+})
+
+test('what a removed watch has left goes: its rows, and the copy of its repository, but not while somebody else uses it', async () => {
+  const others = new GitRepository(folder, 'others.git')
+  const make = async () => {
+    const name = await newWatch({ git_repo_url: others.path })
+    others.ref(`refs/heads/${name}`, others.commit(others.tree({ data: name })))
+    await lookAt(name)
+    await endNewest(name, FAILED)
+    return name
+  }
+  const [one, two] = [await make(), await make()]
+  const copies = () => readdirSync(join(folder, 'cache', t.engine.installation)).length
+  await tidyCopies(watching)
+  const before = copies()
+  const remove = (name: string) => disableWatch({ ...t.engine, vault: t.stack.vault }, root(), name)
+  await remove(one)
+  expect(await tidyCopies(watching)).toBe(0)
+  await remove(two)
+  expect(await tidyCopies(watching)).toBe(1)
+  expect(copies()).toBe(before - 1)
+  for (const table of ['watch_tasks', 'watch_failures', 'watch_keys', 'watch_requests'] as const)
+    expect(await t.engine.db.selectFrom(table).selectAll().where('watch', 'in', [one, two]).execute()).toEqual([])
 })
 
 test('task_timeout is the time of the job', async () => {

@@ -51,7 +51,10 @@ export async function enableWatch(engine: Engine, caller: Caller, name: string, 
     if (!(await insertWatch(tx, { name, description }))) {
       const there = await lockWatch(tx, name)
       if (!there || isInUse(there) || (await hasRecords(tx, there.name)))
-        throw new WritError('watch_exists', `${there?.name ?? name}/`)
+        throw new WritError(
+          'watch_exists',
+          there ? `${there.name}/` : `${name}/ differs from another name only in case`,
+        )
       await updateWatch(tx, there.name, { name, description })
     }
     await record(tx, { action: 'watch.created', actor: actorOf(caller), detail: { watch: name } })

@@ -1,31 +1,50 @@
+import { join } from 'node:path'
 import { WritError } from '../../protocol/errors.ts'
 import { Secret } from '../../vault/secret.ts'
 import { unseal } from '../jobs/sealed.ts'
-import type { Watch } from '../store/watches.ts'
+import { listWatches, type Watch } from '../store/watches.ts'
 import { optionsOf } from './options.ts'
-import type { Credential } from './repository/options.ts'
-import { openRepository, type Repository } from './repository/repository.ts'
+import type { Credential, RepositoryOptions } from './repository/options.ts'
+import { openRepository, type Repository, removeUnusedCopies } from './repository/repository.ts'
 import type { Watching } from './watching.ts'
 
 /** The repository of a watch, with its credentials; close it. Throws `watch_not_configured`, `order_unreadable`. */
-export async function openWatched(
-  { engine, settings }: Watching,
+export async function openWatched(watching: Watching, watch: Watch, signal?: AbortSignal): Promise<Repository> {
+  const where = whereOf(watching, watch)
+  if (!where) throw new WritError('watch_not_configured')
+  const credential = await credentialOf(watching, watch, signal)
+  return openRepository({ ...where, credential, cacheDirectory: cacheOf(watching) })
+}
+
+/** Removes what is left of repositories that nobody watches any more. */
+export async function tidyCopies(watching: Watching): Promise<number> {
+  return await removeUnusedCopies(cacheOf(watching), async () => {
+    return (await listWatches(watching.engine.db))
+      .map(watch => whereOf(watching, watch))
+      .filter(where => where !== null)
+  })
+}
+
+/** A folder of its own for each database: what others on this machine watch is theirs to keep and to remove. */
+function cacheOf({ engine, settings }: Watching): string {
+  return join(settings.watchCache, engine.installation)
+}
+
+function whereOf(
+  { settings }: Watching,
   watch: Watch,
-  signal?: AbortSignal,
-): Promise<Repository> {
+): Omit<RepositoryOptions, 'credential' | 'cacheDirectory'> | null {
   const { configuration } = watch
-  if (!configuration) throw new WritError('watch_not_configured')
+  if (!configuration) return null
   const options = optionsOf(watch.options)
-  return openRepository({
+  return {
     address: configuration.git_repo_url,
     branch: configuration.git_branch_name,
-    credential: await credentialOf({ engine, settings }, watch, signal),
     ca: options.git_ca || undefined,
     proxy: options.git_proxy ? new Secret(options.git_proxy) : undefined,
     knownHosts: options.ssh_known_hosts || undefined,
-    cacheDirectory: settings.watchCache,
     protocols: settings.watchProtocols,
-  })
+  }
 }
 
 /** The key for ssh, else user name and password: which one is asked for is said by the address. */

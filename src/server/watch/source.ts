@@ -37,7 +37,7 @@ export class WatchSource implements JobSource {
       const { accepted } = await judge(this.#watching.engine, watch, repository, task, detail as Plan)
       if (accepted.commit !== task.commit) throw new WritError('commit_unknown', task.commit)
       const { vault } = detail as Plan
-      return { content: () => this.#files(watch, accepted, vault), env: environmentOf(vault) }
+      return { content: () => this.#files(watch, accepted, vault), env: environmentOf(vault), tenant: watch.id }
     } finally {
       await repository.close()
     }

@@ -1,6 +1,7 @@
 import { claimWatches, extendLook, type Watch } from '../store/watches.ts'
 import { maintainAccess } from './access-change.ts'
 import { look, shortestPeriodMs } from './look.ts'
+import { tidyCopies } from './open.ts'
 import { reconcile } from './reconcile.ts'
 import { maintainTokens } from './request-run.ts'
 import type { Watching } from './watching.ts'
@@ -8,6 +9,7 @@ import type { Watching } from './watching.ts'
 /** It looks for due watches this often even if nobody wakes it. */
 const LONGEST_SLEEP_MS = 5_000
 const MAINTENANCE_MS = 5_000
+const TIDY_MS = 10 * 60_000
 /** Watches that are due within it of each other are claimed together: with a thousand of them, claims cost as much as looks. */
 const TOGETHER_MS = 400
 
@@ -36,8 +38,10 @@ export class Watcher {
     this.#watching.engine.wakeups.onWatch(() => this.#hear())
     this.#timers = [
       setInterval(() => void this.#maintain(), MAINTENANCE_MS),
+      setInterval(() => void this.#tidy(), TIDY_MS),
       setInterval(() => void this.#extend(), this.#watching.engine.settings.leaseMs / 3),
     ]
+    void this.#tidy()
     this.#wake()
   }
 
@@ -119,6 +123,16 @@ export class Watcher {
       await extendLook(engine.db, name, engine.node, engine.settings.leaseMs).catch(error => {
         engine.log.warn({ watch: name, err: error }, 'the lease of a look was not extended')
       })
+    }
+  }
+
+  async #tidy(): Promise<void> {
+    try {
+      const removed = await tidyCopies(this.#watching)
+      if (removed > 0)
+        this.#watching.engine.log.info({ removed }, 'copies of repositories that nobody watches were removed')
+    } catch (error) {
+      this.#watching.engine.log.warn({ err: error }, 'copies of repositories were not tidied')
     }
   }
 

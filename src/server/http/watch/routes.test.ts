@@ -312,6 +312,14 @@ describe('mounts', () => {
 
   test('one that was never used may be enabled under its other spelling', async () => {
     await write('sys/mounts/a_b', { type: 'flant_gitops' })
+    // its queue would be that of a_b, since the names of queues have no case
+    for (const name of ['A_b', 'A-B']) {
+      expect(await write(`sys/mounts/${name}`, { type: 'flant_gitops' })).toMatchObject({
+        http: 400,
+        body: { code: 'watch_exists', errors: [expect.stringContaining('only in case')] },
+      })
+      expect((await ask('GET', 'sys/mounts')).body.data).not.toHaveProperty(`${name}/`)
+    }
     expect(await write('sys/mounts/a-b/', { type: 'plugin', plugin_name: 'flant_gitops' })).toMatchObject({ http: 204 })
     expect((await ask('GET', 'sys/mounts')).body.data).toHaveProperty('a-b/')
     expect(await write('sys/plugins/catalog/secret/flant_gitops', { sha256: 'x' })).toMatchObject({ http: 204 })

@@ -14,7 +14,7 @@ export class Cache {
   onRemoved: () => void = () => undefined
 
   constructor(parent: string, source: string) {
-    this.directory = join(parent, `${createHash('sha256').update(source).digest('hex').slice(0, 32)}.git`)
+    this.directory = join(parent, folderOf(source))
   }
 
   /** Makes it if it is not there; two at once do no harm. */
@@ -90,6 +90,34 @@ export class Cache {
   async #packs(): Promise<string[]> {
     return await readdir(this.#packDirectory).catch(() => [])
   }
+}
+
+function folderOf(source: string): string {
+  return `${createHash('sha256').update(source).digest('hex').slice(0, 32)}.git`
+}
+
+/** For as long as one may be in the making. */
+const MAKING_MS = 10 * 60_000
+
+/**
+ * Removes copies of which `sourcesInUse` does not speak, but for those at which somebody is at work; answers how many. It is asked
+ * after the folder was read: a watch that was made meanwhile keeps its copy.
+ */
+export async function removeUnused(parent: string, sourcesInUse: () => Promise<readonly string[]>): Promise<number> {
+  const names = await readdir(parent).catch(() => [])
+  if (names.length === 0) return 0
+  const wanted = new Set((await sourcesInUse()).map(folderOf))
+  let removed = 0
+  for (const name of names) {
+    const directory = join(parent, name)
+    const making = /^[0-9a-f]{32}\.git\.[0-9a-f]{12}$/.test(name)
+    if (!making && !/^[0-9a-f]{32}\.git$/.test(name)) continue
+    if (wanted.has(name) || busy.has(directory)) continue
+    if (making && Date.now() - ((await stat(directory).catch(() => undefined))?.mtimeMs ?? 0) < MAKING_MS) continue
+    await rm(directory, { recursive: true, force: true })
+    removed += 1
+  }
+  return removed
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { WritError } from '../../../protocol/errors.ts'
 import type { Evidence } from '../signatures/evidence.ts'
 import { AcceptedCommit } from '../signatures/quorum.ts'
 import { parseAddress } from './address.ts'
-import { Cache } from './cache.ts'
+import { Cache, removeUnused } from './cache.ts'
 import { type ChangedFile, History } from './history.ts'
 import { Notes } from './notes.ts'
 import { checkedId, type ObjectId } from './object-id.ts'
@@ -78,8 +78,28 @@ export interface Repository {
  * server of their own say that the branch is at a commit which another watch has fetched; git finds it in a copy that both share,
  * and what only that one may read is in the files of this one.
  */
-function sourceOf(url: string, { ca, proxy, knownHosts }: RepositoryOptions): string {
+function sourceOf(
+  url: string,
+  { ca, proxy, knownHosts }: Pick<RepositoryOptions, 'ca' | 'proxy' | 'knownHosts'>,
+): string {
   return JSON.stringify([url, ca ?? '', proxy?.reveal() ?? '', knownHosts ?? ''])
+}
+
+/** Removes the copies of repositories that are none of these; answers how many. */
+export async function removeUnusedCopies(
+  cacheDirectory: string,
+  inUse: () => Promise<readonly Omit<RepositoryOptions, 'cacheDirectory'>[]>,
+): Promise<number> {
+  return await removeUnused(cacheDirectory, async () => {
+    return (await inUse()).flatMap(options => {
+      try {
+        return [sourceOf(parseAddress(options.address, options.protocols).url, options)]
+      } catch {
+        // refused, so nothing was ever fetched from it
+        return []
+      }
+    })
+  })
 }
 
 /** Throws `repository_address_invalid` or `repository_branch_invalid`; does not ask the server yet. */
