@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Secret } from '../src/vault/secret.ts'
+import { lookupSelf } from '../src/vault/token.ts'
 import { startGateApp } from '../test/gate-app.ts'
 import { Terminal } from './command.ts'
 
@@ -27,7 +29,7 @@ afterAll(() => stack.close())
 
 test('each command of docs/gate.md is known here', () => {
   const commands = BLOCKS.flatMap(code => code.split('\n')).filter(line => /^(writ|vault|export) /.test(line))
-  expect(commands).toHaveLength(7)
+  expect(commands).toHaveLength(8)
 })
 
 test('the gate starts as it says, sealed, and listens where it is told', async () => {
@@ -62,7 +64,14 @@ test('what the gate needs in Vault is printed, and made', async () => {
   expect(role?.data).toMatchObject({ token_policies: ['writ-gate', 'writ-server'], token_period: 3600 })
 })
 
-test('a task asks by its id', async () => {
-  stack.bench.scheduler.tasks.set('a-task-of-mesos', {})
-  expect(await terminal.shell(block('writ token'))).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+\n$/) })
+test('a task asks by its id, and what it got is revoked by the accessor in the log', async () => {
+  const { bench } = stack
+  bench.scheduler.tasks.set('a-task-of-mesos', {})
+  const { code, stdout } = await terminal.shell(block('writ token'))
+  expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+\n$/) })
+  const { accessor } = JSON.parse(bench.lines.find(line => line.includes('token issued')) ?? '{}')
+  // what the vault command would send
+  expect(block('revoke').trim()).toBe('vault token revoke -accessor "$ACCESSOR"')
+  await bench.stack.write('auth/token/revoke-accessor', { accessor })
+  await expect(lookupSelf(bench.stack.vault, new Secret(stdout.trim()))).rejects.toMatchObject({ kind: 'denied' })
 })

@@ -140,7 +140,7 @@ export class Gate {
 
   /** Gives a task its token. Throws a `WritError` for every refusal. */
   async issue(asked: TokenRequest, caller: Caller, signal: AbortSignal): Promise<Issued> {
-    const { identity, schedulers, settings, log } = this.parts
+    const { identity, schedulers, settings, uses, log } = this.parts
     identity.token()
     const name = asked.scheduler || [...schedulers.keys()][0] || ''
     const scheduler = schedulers.get(name)
@@ -154,13 +154,15 @@ export class Gate {
     const fetches = grant.kind === 'token' ? grant.policy.fetches : grant.fetches
     const order = orderOf(grant, asked, task, ownRole)
     const began = performance.now()
-    const issued = await this.#serve({ scheduler: name, task, caller, fetches, order, grant }, signal)
+    const wrap = await this.#serve({ scheduler: name, task, caller, fetches, order, grant }, signal)
     const ms = Math.round(performance.now() - began)
-    log.info({ scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }, 'token issued')
-    return issued
+    const facts = { scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }
+    // without an audit trail, the log is where whoever must revoke the token finds it
+    log.info(uses.recorded ? facts : { ...facts, accessor: wrap.wrappedAccessor }, 'token issued')
+    return { token: wrap.token, ttlSeconds: wrap.ttl }
   }
 
-  async #serve(serving: Serving, signal: AbortSignal): Promise<Issued> {
+  async #serve(serving: Serving, signal: AbortSignal): Promise<WrapInfo> {
     const { uses, identity, vault, settings, log } = this.parts
     const { scheduler, task, caller, fetches, order, grant } = serving
     const use = await uses.take(`${scheduler}:${task.id}`, fetches, signal).catch(error => {
@@ -179,7 +181,7 @@ export class Gate {
       identity.token()
       done = await use.keep({ actor: caller.address || 'a local process', detail: detailOf(serving, wrap) })
       if (!done) throw new WritError('task_pending', 'Vault took too long')
-      return { token: wrap.token, ttlSeconds: wrap.ttl }
+      return wrap
     } catch (error) {
       if (error instanceof WritError && ['token_not_made', 'vault_unavailable'].includes(error.code))
         void identity.doubt()

@@ -11,6 +11,7 @@ interface Entry {
 
 /** For a gate that is alone and without a database: forgets everything when it ends, as vault-gatekeeper's did. */
 export class MemoryUses implements Uses {
+  readonly recorded = false
   readonly #entries = new Map<string, Entry>()
   readonly #rememberedMs: number
   readonly #now: () => number

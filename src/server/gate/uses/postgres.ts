@@ -12,6 +12,7 @@ const LOOK_AGAIN_MS = 100
 
 /** For several gates on one database: any of them can serve any task, and each task gets what it may have from all of them together. */
 export class PostgresUses implements Uses {
+  readonly recorded = true
   readonly #db: Database
   readonly #log: Logger
   readonly #leaseMs: number

@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../../test/database.ts'
+import { GateBench } from '../../../../test/gate.ts'
+import { lookupSelf, revokeAccessor } from '../../../vault/token.ts'
 import { verifyAudit } from '../../audit/verify.ts'
 import { type Database, migrate, openDatabase } from '../../store/database.ts'
 import { giveUseBack, takeUse } from '../../store/gate-uses.ts'
@@ -193,6 +195,30 @@ test('what is kept is on the audit trail, or it is not kept', async () => {
   const { entries, brokenAt } = await verifyAudit(db)
   expect({ entries, brokenAt }).toEqual({ entries: before + 1, brokenAt: null })
   await uses.close()
+})
+
+describe.each<[string, object]>([
+  ['a token', { '*': { policies: ['default'], ttl: 600 } }],
+  ['a login to an AppRole', { '*': { roles: ['app'], num_uses: 1 } }],
+])('%s that was given', (_, policies) => {
+  test.each(['in the log', 'on the audit trail'])('can be revoked by its accessor, which is %s', async where => {
+    const trail = where === 'on the audit trail'
+    const bench = await GateBench.start({ policies, ...(trail ? { uses: new PostgresUses(db, log) } : {}) })
+    await bench.stack.write('auth/approle/role/app', { token_policies: ['default'] })
+    const task = fresh().slice('test:'.length)
+    bench.scheduler.tasks.set(task, {})
+    const { token } = await bench.open(await bench.ask(task))
+    const entries = await db.selectFrom('audit').select('entry').where('entry', 'like', `%${task}"%`).execute()
+    const detail = trail
+      ? JSON.parse(entries[0]?.entry ?? '{}').detail
+      : JSON.parse(bench.lines.find(line => line.includes('token issued')) ?? '{}')
+    const { accessor } = detail as { accessor: string }
+    await revokeAccessor(bench.stack.vault, bench.stack.root, accessor)
+    await expect(lookupSelf(bench.stack.vault, token)).rejects.toMatchObject({ kind: 'denied' })
+    // and where it is on the trail, the log need not know it
+    expect(bench.lines.join('').includes(accessor)).toBe(!trail)
+    await bench.close()
+  })
 })
 
 test('one that was kept is given back when its answer never left', async () => {

@@ -4,6 +4,8 @@
  * back by itself after `LEASE_MS`: the token that may have been made was never answered, so nobody has it (ADR 17).
  */
 export interface Uses {
+  /** What is kept is on the audit trail. */
+  readonly recorded: boolean
   /**
    * Takes one of `limit` uses. Waits for a while if others are still to be decided. Throws `task_served` when all are kept,
    * `task_pending` when some stay undecided.
