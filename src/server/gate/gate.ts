@@ -107,7 +107,9 @@ export class Gate {
       })
       if (!unsealed) return false
     } catch (cause) {
-      log.warn({ method: credentials.kind, reason: cause instanceof Error ? cause.message : '' }, 'unseal failed')
+      // without the path in Vault: who is in haste types the password where the name belongs
+      const reason = isVaultError(cause) ? shortReason(cause) : cause instanceof Error ? cause.message : ''
+      log.warn({ method: credentials.kind, reason }, 'unseal failed')
       throw unsealRefusal(cause)
     }
     this.#take(found)

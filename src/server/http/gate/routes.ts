@@ -108,7 +108,9 @@ export function gateRoutes(
       return await json(reply, 200, { ...states(), ok: true, ...told })
     } catch (cause) {
       const error = known(cause, request)
-      request.log.warn({ code: error.code, method, reason: error.message, address: request.ip }, 'not unsealed')
+      // what is no method may be a secret in the wrong place
+      const named = error.code === 'login_method_unknown' ? {} : { method }
+      request.log.warn({ code: error.code, ...named, reason: error.message, address: request.ip }, 'not unsealed')
       if (form && acceptsHtml(request)) return await back(reply, said(error), method)
       return await refuse(reply, error, unsealRefusal(error, wire, method))
     }
