@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dockerRuntime } from '../src/server/runtimes/docker/docker-runtime.ts'
 import { Engine } from '../src/server/runtimes/docker/engine.ts'
-import { busyboxEntries, tarOf } from '../test/busybox-image.ts'
+import { busyboxEntries, ensureBusyboxImage, tarOf } from '../test/busybox-image.ts'
+import { ENGINE_SOCKET } from '../test/engine-socket.ts'
 import { type Podman, startPodman } from '../test/podman.ts'
 import { TinyRegistry } from '../test/tiny-registry.ts'
 import { Terminal } from './command.ts'
@@ -109,6 +111,28 @@ test('an image of a private registry is pulled with credentials from Vault, and 
   const refused = await ended(await submit('cat /unique', { container_image, image_pull_policy: 'Always' }))
   expect(refused.job).toMatchObject({ status: 'failed', error_code: 'image_not_found' })
   expect(JSON.stringify([pulled, refused]) + server.log()).not.toContain(PASSWORD)
+})
+
+test('two nodes with an engine each: what ran on the one that died is unknown, its queue goes on, and its container ends with its return', async () => {
+  await ensureBusyboxImage()
+  const docker = dockerRuntime({ host: `unix://${ENGINE_SOCKET}` })
+  const withDocker = { DOCKER_HOST: `unix://${ENGINE_SOCKET}` }
+  await server.stop()
+  const first = await stack.startServer(withDocker)
+  const job = shell(stack, 'echo up; sleep 600', { qname: 'engines' })
+  const { _id: id } = await stack.client(first.address).submit(job)
+  await until(async () => (await stack.client(first.address).get(id)).output_bytes > 0)
+  server = await stack.startServer()
+  const next = await submit('echo next', { qname: 'engines' })
+  await first.stop('SIGKILL')
+
+  expect((await ended(id)).job).toMatchObject({ status: 'unknown', error_code: 'container_lost', output: 'up\n' })
+  expect(await ended(next)).toMatchObject({ stdout: 'next\n', job: { status: 'success' } })
+  expect((await docker.find(`writ-${id}`))?.phase).toBe('running')
+  const again = await stack.startServer(withDocker)
+  await until(async () => (await docker.find(`writ-${id}`)) === null)
+  await again.stop()
+  await docker.close()
 })
 
 /** As `podman attach` or `docker attach` would. */
