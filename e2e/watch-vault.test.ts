@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join, resolve } from 'node:path'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { searchDatabase } from '../demo/database-search.ts'
+import { busyboxEntries, tarOf } from '../test/busybox-image.ts'
 import { selfSigned } from '../test/certificate.ts'
 import { Terminal } from './command.ts'
 import { askEngine } from './engine.ts'
@@ -205,6 +207,46 @@ test.each(CLI ? ['http', 'cli'] : ['http'])(
     rmSync(folder, { recursive: true, force: true })
   },
 )
+
+test('answers are wrapped when the image is there, however long that takes: their time does not run meanwhile', async () => {
+  await api.write('sys/mounts/slow', { type: 'flant_gitops' })
+  await vault('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '1' } }).catch(() => {})
+  await vault('POST', 'kv/slow', { key: 'value' })
+  await api.write('slow/configure_vault_access', access('slow', await newRole('slow', ['kv/*'])))
+  await api.write('slow/configure/vault_request/q', { path: '/v1/kv/slow', wrap_ttl: '60s' })
+  const layer = await tarOf([...busyboxEntries(), { name: 'big', data: randomBytes(50_000) }])
+  const digest = w.registry.offer('slow', layer)
+  const commit = w.world.repository.commit(w.world.repository.tree({ data: 'x' }))
+  w.world.repository.ref('refs/heads/slow', commit)
+  w.registry.stalling = true
+  const lookup = `wget -q -O - --post-data '{"token":"'$VAULT_REQUEST_TOKEN_Q'"}' $VAULT_ADDR/v1/sys/wrapping/lookup`
+  await api.write('slow/configure', {
+    git_repo_url: w.world.repository.path,
+    git_branch_name: 'slow',
+    docker_image: `${w.registry.host}/busybox:slow@${digest}`,
+    commands: [lookup],
+  })
+  const made = async () =>
+    (
+      await sql<{ entry: string }>`select entry from audit where entry::jsonb->>'action' = 'watch.request_made'
+      and entry::jsonb->'detail'->>'watch' = 'slow'`.execute(w.stack.db)
+    ).rows
+  try {
+    const output = w.stack.db.selectFrom('output').select('job_id').where('stream', '=', 'system')
+    // the pull has begun, and stands still
+    await until(async () => (await output.execute()).length > 0)
+    await new Promise(resolve => setTimeout(resolve, 6_000))
+    expect(await made()).toEqual([])
+  } finally {
+    w.registry.stalling = false
+    w.registry.letGo()
+  }
+  const pulled = Date.now()
+  const { status, log } = await api.ended('slow', commit)
+  expect({ status, log }).toMatchObject({ status: 'SUCCEEDED' })
+  expect(await made()).toHaveLength(1)
+  expect(Date.parse(/"creation_time":"([^"]+)"/.exec(log)?.[1] ?? '')).toBeGreaterThanOrEqual(pulled)
+})
 
 test('an access that Vault does not let in is refused at once, and its SecretID is nowhere', async () => {
   await api.write('sys/mounts/refused', { type: 'flant_gitops' })

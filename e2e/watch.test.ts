@@ -31,7 +31,7 @@ const commit = (files: Record<string, string>, ...parents: string[]) =>
   w.world.repository.commit(w.world.repository.tree(files), parents)
 
 async function mount(name: string, branch: string, more: object = {}): Promise<void> {
-  await api.write(`sys/mounts/${name}`, { type: 'flant_gitops' })
+  await api.send('PUT', `sys/mounts/${name}`, { type: 'flant_gitops' })
   await api.write(`${name}/configure`, {
     git_repo_url: w.world.repository.path,
     git_branch_name: branch,
@@ -141,6 +141,22 @@ test('what is configured as already done does not run', async () => {
   const second = branch.push(commit({ data: 'new\n' }, first))
   expect((await api.ended('initial', second)).log).toContain('new')
   expect(await api.tasks('initial')).toHaveLength(1)
+})
+
+test('a task that takes longer than task_timeout is stopped, and says so', async () => {
+  const branch = newBranch()
+  const slow = branch.push(commit({ data: 'x\n' }))
+  await api.write('sys/mounts/late', { type: 'flant_gitops' })
+  await api.write('late/task/configure', { task_timeout: '1s' })
+  await api.write('late/configure/options', { max_attempts: 1 })
+  await mount('late', branch.name, { commands: ['echo begun', 'sleep 300', 'echo never'] })
+  const task = await api.ended('late', slow)
+  expect(task).toMatchObject({ status: 'FAILED', log: expect.stringContaining('begun') })
+  expect(task.log).not.toContain('never')
+  expect(await api.read('late/status')).toMatchObject({ state: 'given_up', reason_code: 'job_timeout' })
+  expect(await w.stack.client(server.address, w.stack.root).get(task.job_id)).toMatchObject({
+    error_code: 'job_timeout',
+  })
 })
 
 test('a task is cancelled, and then not run again by itself', async () => {

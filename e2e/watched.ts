@@ -11,6 +11,9 @@ import { type ServerProcess, type Stack, startStack, until } from './stack.ts'
 export interface Watched {
   readonly stack: Stack
   readonly world: World
+  readonly registry: TinyRegistry
+  /** Folder of the copies of its repositories. */
+  readonly cache: string
   /** `127.0.0.1:…/busybox:1@sha256:…` */
   readonly image: string
   startServer(settings?: Record<string, string>): Promise<ServerProcess>
@@ -27,6 +30,8 @@ export async function startWatched(): Promise<Watched> {
   return {
     stack,
     world,
+    registry,
+    cache,
     image: `${registry.host}/busybox:1@${digest}`,
     startServer: settings =>
       stack.startServer({

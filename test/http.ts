@@ -5,6 +5,7 @@ import type { NodeState } from '../src/server/http/health.ts'
 import type { Identity } from '../src/server/identity/identity.ts'
 import { Meters } from '../src/server/jobs/meters.ts'
 import type { Runtime, RuntimeInfo } from '../src/server/runtimes/runtime.ts'
+import { Turns } from '../src/server/watch/turns.ts'
 import type { WatchSettings } from '../src/server/watch/watching.ts'
 import type { Secret } from '../src/vault/secret.ts'
 import { startTestEngine, type TestEngine } from './engine.ts'
@@ -57,7 +58,7 @@ export async function startTestHttp(settings: object = {}): Promise<TestHttp> {
   const engine = t.node(t.engine.node, runtime)
   const http = { bodyLimit: 1024 * 1024, tlsCert: null, tlsKey: null, rateLimit: 0, rateLimitOpen: 0, ...settings }
   const node = { draining: false }
-  const app = await buildApp(engine, http, node, { engine, settings: WATCH_SETTINGS })
+  const app = await buildApp(engine, http, node, { engine, settings: WATCH_SETTINGS, turns: new Turns(1) })
   const asking =
     (app: FastifyInstance) =>
     async (path: string, token: Secret | null = null, options: InjectOptions = {}) => {

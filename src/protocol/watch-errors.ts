@@ -187,6 +187,12 @@ export const WATCH_ERRORS = {
     cause: 'A commit of this watch is running',
     remedy: 'Wait for its end, or cancel it.',
   },
+  watch_plan_busy: {
+    http: 429,
+    status: 'Too Many Requests.',
+    cause: 'Several plans of this watch are being made already',
+    remedy: 'Ask again when they are done. What is on record is at <mount>/status, which asks nobody.',
+  },
   watch_task_unknown: {
     ...NOT_FOUND,
     cause: 'No such task',

@@ -16,6 +16,7 @@ import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
 import { installationId, migrate, openDatabase } from './store/database.ts'
 import { Wakeups } from './store/wakeups.ts'
 import { WatchSource } from './watch/source.ts'
+import { Turns } from './watch/turns.ts'
 import { Watcher } from './watch/watcher.ts'
 import type { Watching } from './watch/watching.ts'
 
@@ -96,7 +97,7 @@ async function start(
   closers.push(() => wakeups.close())
   const recorder = makeRecorder(db)
   const parts = { node, installation, settings: config, db, recorder, wakeups, vault, identity, runtime, meters, log }
-  const watching: Watching = { engine: parts, settings: config }
+  const watching: Watching = { engine: parts, settings: config, turns: new Turns(config.watchLooks) }
   const engine: Engine = { ...parts, source: new WatchSource(watching) }
 
   const state = { draining: false }

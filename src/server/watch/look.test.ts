@@ -18,6 +18,7 @@ import { disableWatch } from './mounts.ts'
 import { newStart } from './new-start.ts'
 import { tidyCopies } from './open.ts'
 import { startCommit } from './start.ts'
+import { Turns } from './turns.ts'
 import type { Watching } from './watching.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-look-'))
@@ -33,7 +34,7 @@ let made = 0
 beforeAll(async () => {
   t = await startTestEngine()
   const settings = { watchProtocols: ['file'], watchCache: join(folder, 'cache'), watchLooks: 1 } as const
-  watching = { engine: t.engine, settings }
+  watching = { engine: t.engine, settings, turns: new Turns(1) }
 })
 afterAll(async () => {
   await t.close()

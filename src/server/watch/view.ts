@@ -31,13 +31,15 @@ export async function withRepository<T>(
   watch: Watch,
   action: (repository: Repository, tip: { commit: string; object: string }) => Promise<T>,
 ): Promise<T> {
-  const repository = await openWatched(watching, watch)
-  try {
-    const { object } = await repository.fetch(await repository.tip())
-    return await action(repository, { commit: await repository.commitOf(object), object })
-  } finally {
-    await repository.close()
-  }
+  return await watching.turns.take(watch.name, async () => {
+    const repository = await openWatched(watching, watch)
+    try {
+      const { object } = await repository.fetch(await repository.tip())
+      return await action(repository, { commit: await repository.commitOf(object), object })
+    } finally {
+      await repository.close()
+    }
+  })
 }
 
 /** The plan of a commit of the branch: of the one asked for, or the next to run, or else the tip. Throws `commit_unknown`. */

@@ -1,5 +1,6 @@
 import type { Engine } from '../jobs/engine.ts'
 import type { Protocol } from './repository/address.ts'
+import type { Turns } from './turns.ts'
 
 /** Part of the server's configuration (docs/configuration.md says what each means). */
 export interface WatchSettings {
@@ -12,4 +13,6 @@ export interface WatchSettings {
 export interface Watching {
   readonly engine: Engine
   readonly settings: WatchSettings
+  /** For what people ask and what has to be fetched for it. */
+  readonly turns: Turns
 }

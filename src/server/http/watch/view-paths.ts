@@ -51,8 +51,8 @@ export const VIEWS: readonly Path[] = [
     description:
       'Image, commands, requests, changed files, who has signed and who is missing, and the digest of the plan.',
     fields: { commit: 'Full id of a commit of the branch; the next one to run by default, or else the tip.' },
-    read: async ({ engine, settings, watch, fields }) => {
-      return { data: { ...(await planView({ engine, settings }, watch, fields.text('commit'))) } }
+    read: async ({ watch, fields, ...watching }) => {
+      return { data: { ...(await planView(watching, watch, fields.text('commit'))) } }
     },
   },
   {
@@ -62,9 +62,9 @@ export const VIEWS: readonly Path[] = [
       'For a branch that was rewritten on purpose, or another repository. The commit needs its signatures as any other. It is the ' +
       'next to run; with run=false it counts as done.',
     fields: { commit: 'Full id of a commit of the branch; its tip by default.', run: 'true by default.' },
-    write: async ({ engine, settings, caller, watch, fields }) => {
+    write: async ({ caller, watch, fields, ...watching }) => {
       const wanted = { commit: fields.text('commit'), run: fields.flag('run', true) }
-      const { accepted, signers } = await acceptCommit({ engine, settings }, caller, watch, wanted)
+      const { accepted, signers } = await acceptCommit(watching, caller, watch, wanted)
       return { data: { commit: accepted.commit, signers } }
     },
   },

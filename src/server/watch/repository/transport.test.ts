@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startHttpsServer } from '../../../../test/git-servers/https-server.ts'
 import { startSshServer } from '../../../../test/git-servers/ssh-server.ts'
+import { everyProcess } from '../../../../test/processes.ts'
 import { GitRepository } from '../../../../test/repositories/git-repository.ts'
 import { Secret } from '../../../vault/secret.ts'
 import type { RepositoryOptions } from './options.ts'
@@ -241,7 +242,7 @@ describe('https', () => {
     const { url, ca } = await server({
       account: `bot:${PASSWORD}`,
       before() {
-        seen.push(...everyProcess())
+        seen.push(...everyProcess('git'))
         return false
       },
     })
@@ -259,21 +260,6 @@ describe('https', () => {
     }
   })
 })
-
-/** argv and environment of every git on this machine, as everybody of the same user can read them. */
-function everyProcess(): string[] {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name) && name !== String(process.pid))
-    .flatMap(pid => ['cmdline', 'environ'].map(file => join('/proc', pid, file)))
-    .map(path => {
-      try {
-        return readFileSync(path, 'latin1')
-      } catch {
-        return ''
-      }
-    })
-    .filter(text => text.includes('git'))
-}
 
 describe('ssh', () => {
   test('with a key and a pinned host', async () => {
