@@ -120,6 +120,12 @@ test('every mistake at once, without any value', async () => {
   }
   expect(output).not.toContain('canary')
   expect(await refused(['-provider', 'bogus', '-listen', '127.0.0.1:0'])).toContain('"bogus" is not one of')
+  const dcos = ['--schedulers', 'dcosee-mesos', '--dcos-privatekey', '/nowhere']
+  expect(await refused([...dcos, '--mesos-skipverify'])).toContain('- -mesos-skipverify is refused')
+  expect(await refused([...dcos, '--mesos-master', 'http://leader.mesos:5050'])).toContain(
+    'needs MESOS_MASTER with https',
+  )
+  expect(await refused([...dcos, '--mesos-master', 'https://leader.mesos:5050'])).toContain('needs an RSA key')
 })
 
 test('help shows every flag and no credential of the environment', async () => {

@@ -1,3 +1,5 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { ConfigError } from './config.ts'
 import type { Scheduler } from './gate/schedulers/scheduler.ts'
 import type { JobTask } from './gate/schedulers/writ/writ-scheduler.ts'
@@ -28,6 +30,19 @@ async function create(name: string, { values }: GateConfig, db: Database | null)
       ])
       return mesosScheduler({ address: parseMesosAddress(values.mesos), ca: values.mesosCa ?? undefined })
     }
+    case 'dcosee-mesos': {
+      const [{ mesosScheduler }, { parseMesosAddress }, { DcosLogin }] = await Promise.all([
+        import('./gate/schedulers/mesos/mesos-scheduler.ts'),
+        import('./gate/schedulers/mesos/address.ts'),
+        import('./gate/schedulers/mesos/dcos-login.ts'),
+      ])
+      const address = parseMesosAddress(values.mesos)
+      // in clear, whoever listens could log in as the gate
+      if (!address.secure) throw new Error('needs MESOS_MASTER with https:// or zks://')
+      const ca = values.mesosCa ?? undefined
+      const dcos = new DcosLogin({ uid: values.dcosUid, key: privateKey(values.dcosKey), ca })
+      return mesosScheduler({ address, ca, dcos })
+    }
     case 'ecs': {
       const { ecsScheduler } = await import('./gate/schedulers/ecs/ecs-scheduler.ts')
       return ecsScheduler({ clusters: values.ecsClusters, region: values.awsRegion || undefined })
@@ -55,8 +70,18 @@ async function create(name: string, { values }: GateConfig, db: Database | null)
       return testScheduler(name)
     }
     default:
-      throw new Error('is not one of mesos, ecs, docker, kubernetes, writ, test, mesos_test')
+      throw new Error('is not one of mesos, dcosee-mesos, ecs, docker, kubernetes, writ, test, mesos_test')
   }
+}
+
+function privateKey(path: string): KeyObject {
+  try {
+    const key = createPrivateKey(readFileSync(path))
+    if (key.asymmetricKeyType === 'rsa') return key
+  } catch {
+    // its words may show a piece of the file
+  }
+  throw new Error('needs an RSA key in DCOS_PRIVATEKEY')
 }
 
 async function findTask(db: Database, id: string): Promise<JobTask | null> {

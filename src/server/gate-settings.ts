@@ -74,7 +74,7 @@ export const GATE_SETTINGS = {
     'provider schedulers',
     'mesos',
     names,
-    'What vouches for tasks: `mesos`, `ecs`, `docker`, `kubernetes`, `writ`, `test`, `mesos_test`; several with commas, the first is the default.',
+    'What vouches for tasks: `mesos`, `dcosee-mesos`, `ecs`, `docker`, `kubernetes`, `writ`, `test`, `mesos_test`; several with commas, the first is the default.',
   ),
   mesos: {
     ...setting(
@@ -94,6 +94,24 @@ export const GATE_SETTINGS = {
     file,
     "PEM file of the authorities that sign the masters' certificates.",
   ),
+  dcosUid: setting('DCOS_UID', 'dcos-uid', 'vgm', anyText, 'Service account of the scheduler `dcosee-mesos`.'),
+  dcosKey: setting(
+    'DCOS_PRIVATEKEY',
+    'dcos-privatekey',
+    '/certs/vgm-privatekey.pem',
+    anyText,
+    'PEM file of its RSA key.',
+  ),
+  mesosSkipVerify: {
+    ...setting(
+      'MESOS_SKIPVERIFY',
+      'mesos-skipverify',
+      '',
+      refusedYes('whoever stands between would decide who gets tokens; name the authorities in WRIT_MESOS_CACERT'),
+      'Refused: WRIT_MESOS_CACERT names whom to believe.',
+    ),
+    boolean: true,
+  },
   ecsClusters: setting(
     'WRIT_ECS_CLUSTERS',
     'ecs-clusters',
@@ -325,6 +343,13 @@ function isYes(text: string): boolean {
   if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true
   if (['', '0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false
   throw new Error('is neither true nor false')
+}
+
+function refusedYes(why: string): (text: string) => false {
+  return text => {
+    if (isYes(text)) throw new Error(`is refused: ${why}`)
+    return false
+  }
 }
 
 function clusters(text: string): string[] {

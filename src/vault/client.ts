@@ -1,3 +1,4 @@
+/// <reference path="./undici.d.ts" />
 import type { Pool as UndiciPool } from 'undici'
 import Pool from 'undici/lib/dispatcher/pool.js'
 import { VaultError, type VaultErrorKind } from './error.ts'

@@ -39,6 +39,8 @@ export interface MasterState {
   readonly delayMs: number
   /** `user:password` that it wants to see. */
   readonly login: string | null
+  /** The whole header that it wants to see. */
+  readonly authorization?: string
 }
 
 export const QUIET: MasterState = {
@@ -76,7 +78,8 @@ function main(start: MasterStart): void {
 const GARBAGE = '<html>Service proxied</html>'
 
 function answer(state: MasterState, request: IncomingMessage, response: ServerResponse): void {
-  const wrong = state.login !== null && request.headers.authorization !== `Basic ${btoa(state.login)}`
+  const wanted = state.authorization ?? (state.login === null ? undefined : `Basic ${btoa(state.login)}`)
+  const wrong = wanted !== undefined && request.headers.authorization !== wanted
   if (wrong) send(response, 401, '')
   else if (state.fault !== 'none') fail(state, request, response)
   else if (state.dialect === 'modern' && !state.leads) redirect(response, state.leader, request.url)

@@ -5,6 +5,7 @@ import type { Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
 import { type MesosAddress, masterHost } from './address.ts'
 import type { Cluster, MesosTask } from './answers.ts'
+import type { DcosLogin } from './dcos-login.ts'
 import { Masters, noLeader } from './masters.ts'
 import { taskOf, theLiveOne } from './task.ts'
 
@@ -13,10 +14,8 @@ export interface MesosOptions {
   /** PEM of the authorities that sign the masters' certificates. */
   readonly ca?: string | undefined
   readonly timeoutMs?: number | undefined
-  /** As vault-gatekeeper's v2 calls it; `mesos` if absent. */
-  readonly name?: string
-  /** What a master wants to see besides `login` of the address: asked for with every lookup. */
-  readonly authorization?: ((signal: AbortSignal) => Promise<string>) | undefined
+  /** For DC/OS Enterprise, in the place of the login of the address: then the scheduler is called `dcosee-mesos`. */
+  readonly dcos?: DcosLogin | undefined
 }
 
 /** With the first answer: schemas and their compiler take 14 MB, which a gate that waits need not hold. */
@@ -44,7 +43,7 @@ interface Known {
 export function mesosScheduler(options: MesosOptions): Scheduler {
   const mesos = new Mesos(options)
   return {
-    name: options.name ?? 'mesos',
+    name: options.dcos ? 'dcosee-mesos' : 'mesos',
     parseTaskId: text => parseTaskId(text, TASK_ID),
     lookup: async (id, _, signal) => await patiently(signal, limit => mesos.lookup(id, limit)),
     close: async () => await mesos.close(),
@@ -71,7 +70,7 @@ class Mesos {
   }
 
   async close(): Promise<void> {
-    await this.#http.close()
+    await Promise.all([this.#http.close(), this.#options.dcos?.close()])
   }
 
   /** A master that does not lead knows no tasks: so the first that knows one is believed, and "none" only when all say so. */
@@ -157,8 +156,8 @@ class Mesos {
 
   /** The login goes to hosts that the operator named, and to others only where a certificate says who they are. */
   async #authorization(host: string, signal: AbortSignal): Promise<Record<string, string>> {
-    const { address, authorization } = this.#options
-    if (authorization) return { authorization: await authorization(signal) }
+    const { address, dcos } = this.#options
+    if (dcos) return address.secure ? { authorization: await dcos.header(host, signal) } : {}
     if (address.kind === 'zookeeper' || !address.login) return {}
     if (!address.secure && !address.hosts.includes(host)) return {}
     return { authorization: `Basic ${Buffer.from(address.login.reveal()).toString('base64')}` }
