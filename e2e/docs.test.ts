@@ -8,6 +8,7 @@ import { tagImage } from './engine.ts'
 import { type ServerProcess, type Stack, startStack } from './stack.ts'
 
 const run = promisify(execFile)
+const REQUESTOR_POLICY = 'sys/policies/acl/writ-requestor'
 
 let stack: Stack
 let server: ServerProcess
@@ -20,8 +21,19 @@ beforeAll(async () => {
   await tagImage(stack.image, 'busybox')
   environment = stack.environment(server.address)
   terminal = await Terminal.open(environment)
+  await allowTransitKey('my-outputs')
 })
 afterAll(() => stack.close())
+
+/** As whoever administers Vault does for requestors. */
+async function allowTransitKey(name: string): Promise<void> {
+  const as = { token: stack.root }
+  await stack.vault.send({ ...as, method: 'POST', path: `transit/keys/${name}`, body: {} })
+  const before = await stack.vault.send({ ...as, method: 'GET', path: REQUESTOR_POLICY })
+  const more = ['encrypt', 'decrypt'].map(verb => `path "transit/${verb}/${name}" { capabilities = ["update"] }`)
+  const policy = [before?.data?.policy, ...more].join('\n')
+  await stack.vault.send({ ...as, method: 'POST', path: REQUESTOR_POLICY, body: { policy } })
+}
 
 function blocks(path: string, language: string): string[] {
   const text = readFileSync(path, 'utf8')

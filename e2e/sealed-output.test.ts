@@ -119,3 +119,35 @@ test('on the command line: a key of its own, a file, none, a wrong one', async (
     expect(stderr).not.toContain(identity)
   }
 }, 120_000)
+
+test('by a transit key of the requestor: whoever may decrypt with it opens the output, and nothing else is needed', async () => {
+  await stack.vault.send({ method: 'POST', path: 'transit/keys/mine', token: stack.root, body: {} })
+  const owner = await Terminal.open(stack.environment(server.address, stack.root))
+  const job = ['--image', stack.image, '--result-key', 'transit:mine', '--', 'echo', 'kept']
+  expect(await owner.writ('run', ...job)).toMatchObject({ code: 0, stdout: 'kept\n' })
+  const id = (await owner.writ('submit', ...job)).stdout.trim()
+  expect(await owner.writ('logs', '-f', id)).toMatchObject({ code: 0, stdout: 'kept\n' })
+  expect(await owner.writ('logs', id)).toMatchObject({ code: 0, stdout: 'kept\n' })
+  const { result_key, output } = JSON.parse((await owner.writ('get', id, '--json')).stdout)
+  expect(result_key).toMatch(/^age1[0-9a-z]+,transit:transit\/keys\/mine:vault:v1:/)
+  expect(output).toContain('BEGIN AGE ENCRYPTED FILE')
+  // a job of one's own, to a key that one has no power over
+  const theirs = await terminal.writ(
+    'submit',
+    '--image',
+    stack.image,
+    '--result-key',
+    result_key,
+    '--',
+    'echo',
+    'not yours',
+  )
+  const refused = await terminal.writ('logs', '-f', theirs.stdout.trim())
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toContain('transit/decrypt/mine')
+  expect(await owner.writ('logs', '-f', theirs.stdout.trim())).toMatchObject({ code: 0, stdout: 'not yours\n' })
+  for (const wrong of ['transit:', 'transit:..', 'transit:a/b']) {
+    const none = await owner.writ('run', '--image', stack.image, '--result-key', wrong, '--', 'true')
+    expect(none.stderr).toContain('result_key_invalid')
+  }
+})

@@ -228,8 +228,8 @@ function job(command: Command): Command {
     .option('--read-only', 'no writing but to /tmp, which is in memory')
     .option('--output-limit <bytes>', 'keep so much of the output, from its beginning and its end', whole(1))
     .option(
-      '--result-key <age1...|auto>',
-      'encrypt the output to these age recipients, by commas; auto: to a key of its own',
+      '--result-key <age1...|auto|transit:name>',
+      'encrypt the output to these age recipients, by commas; auto: to a key of its own; transit: to one that this key of Vault keeps',
     )
     .option(
       '--identity <file>',

@@ -17,6 +17,7 @@ import type { Vault } from '../vault/client.ts'
 import { Secret } from '../vault/secret.ts'
 import { createToken, lookupSelf, renewSelf, revokeSelf } from '../vault/token.ts'
 import { RequestError } from './error.ts'
+import { keptIdentities, makeResultKey } from './result-key.ts'
 import { authorize, type SealOptions, sealJob } from './seal.ts'
 import { Transport } from './transport.ts'
 
@@ -102,6 +103,19 @@ export class Client {
   async queues(signal?: AbortSignal): Promise<QueueList> {
     const token = await this.#readToken()
     return await this.#transport.json({ method: 'GET', path: '/v1/api/queues', token, signal })
+  }
+
+  /**
+   * A `result_key` whose identity is kept in it, encrypted by a transit key of one's own: `NAME`, or `MOUNT/keys/NAME`. Whoever may decrypt with
+   * that key reads the output.
+   */
+  async resultKey(transitKey: string, signal?: AbortSignal): Promise<string> {
+    return await makeResultKey(this.#vault, this.#token, transitKey, signal)
+  }
+
+  /** For `openSealed`: the identity that the `result_key` of a job keeps; none if it keeps none. */
+  async identities(job: Pick<JobAnswer, 'result_key'>, signal?: AbortSignal): Promise<string[]> {
+    return job.result_key ? await keptIdentities(this.#vault, this.#token, job.result_key, signal) : []
   }
 
   /** Asks for the job to be stopped; its end comes later. */

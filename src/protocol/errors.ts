@@ -129,7 +129,7 @@ export const ERRORS = {
   env_var_invalid: { ...INVALID_JOB, cause: 'An item of env_vars is not NAME=value', remedy: 'Write NAME=value.' },
   result_key_invalid: {
     ...INVALID_JOB,
-    cause: 'result_key is not a list of age recipients',
+    cause: 'result_key is not a list of age recipients, with at most one transit key among them',
     remedy: 'Give up to eight public keys (age1…), separated by commas: age-keygen -y shows that of an identity.',
   },
   duration_invalid: {

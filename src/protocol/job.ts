@@ -64,7 +64,9 @@ export const JobSpec = Type.Object({
     Type.Boolean({ description: 'No writing but to /tmp, which is in memory. Not together with content.' }),
   ),
   registry_auth: text('Path in Vault of username and password for the registry of the image, read with the job token.'),
-  result_key: text('age recipients (`age1…`, by commas) that the output is encrypted to before it is stored or sent.'),
+  result_key: text(
+    'age recipients (`age1…`, by commas) that the output is encrypted to before it is stored or sent; `transit:MOUNT/keys/NAME:vault:…` among them keeps the identity.',
+  ),
   output_limit: Type.Optional(
     Type.Integer({
       minimum: 65_536,
@@ -117,7 +119,9 @@ export const JobAnswer = Type.Object({
   error_text: Type.String({ description: 'The same in words.' }),
   image_digest: Type.String(),
   output_bytes: Type.Integer({ description: 'How much output there is by now, of both streams.' }),
-  result_key: Type.String({ description: 'Recipients that the output is encrypted to; empty if it is not.' }),
+  result_key: Type.String({
+    description: 'As it was given: recipients that the output is encrypted to; empty if it is not.',
+  }),
   output_left_out: Type.Integer({ description: 'How much of it, in the middle, was more than is kept.' }),
   origin: Type.Optional(
     Type.Object(

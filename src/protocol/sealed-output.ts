@@ -1,27 +1,22 @@
 import { WritError } from './errors.ts'
 import type { JobEvent } from './output-event.ts'
-
-/** More would make each piece of output mostly header. */
-const RECIPIENTS = 8
+import { parseResultKey, resultKeyText } from './result-key.ts'
 
 // the library is loaded when it is needed: most commands and most jobs do without
 const age = () => import('age-encryption')
 
-/** The recipients in a `result_key`: `age1…`, separated by commas. Throws `result_key_invalid`. */
-export async function readRecipients(resultKey: string): Promise<string[]> {
-  const recipients = resultKey.split(',').map(text => text.trim())
-  if (recipients.length > RECIPIENTS) throw new WritError('result_key_invalid')
+/** Checks a `result_key` and gives its canonical text. Throws `result_key_invalid`. */
+export async function readResultKey(text: string): Promise<string> {
+  const key = parseResultKey(text)
   const { Encrypter } = await age()
-  for (const recipient of recipients) {
-    // the attack: AGE-SECRET-KEY… would be refused too, but it must not get as far as a message that quotes it
-    if (!/^age1[0-9a-z]+$/.test(recipient)) throw new WritError('result_key_invalid')
+  for (const recipient of key.recipients) {
     try {
       new Encrypter().addRecipient(recipient)
     } catch {
       throw new WritError('result_key_invalid')
     }
   }
-  return recipients
+  return resultKeyText(key)
 }
 
 /**

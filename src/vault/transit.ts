@@ -3,28 +3,35 @@ import { understood, VaultError } from './error.ts'
 import { isRecord, text } from './response.ts'
 import type { Secret } from './secret.ts'
 
+/** A key by its name, on the mount `transit` or another one. */
+export type KeyRef = string | { readonly mount: string; readonly name: string }
+
+function pathOf(operation: 'encrypt' | 'decrypt', key: KeyRef): string {
+  return typeof key === 'string' ? `transit/${operation}/${key}` : `${key.mount}/${operation}/${key.name}`
+}
+
 /** Encrypts with `transit/encrypt/<key>`: bytes in, Vault's `vault:v1:…` text out, in the same order. One call for all. */
 export async function encrypt(
   vault: Vault,
   token: Secret,
-  key: string,
+  key: KeyRef,
   plaintexts: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<string[]> {
   const items = plaintexts.map(bytes => ({ plaintext: Buffer.from(bytes).toString('base64') }))
-  return await batch(vault, token, `transit/encrypt/${key}`, items, 'ciphertext', signal)
+  return await batch(vault, token, pathOf('encrypt', key), items, 'ciphertext', signal)
 }
 
 /** Decrypts with `transit/decrypt/<key>`: Vault's texts in, bytes out, in the same order. One call for all. */
 export async function decrypt(
   vault: Vault,
   token: Secret,
-  key: string,
+  key: KeyRef,
   ciphertexts: readonly string[],
   signal?: AbortSignal,
 ): Promise<Buffer[]> {
   const items = ciphertexts.map(ciphertext => ({ ciphertext }))
-  const plain = await batch(vault, token, `transit/decrypt/${key}`, items, 'plaintext', signal)
+  const plain = await batch(vault, token, pathOf('decrypt', key), items, 'plaintext', signal)
   return plain.map(base64 => Buffer.from(base64, 'base64'))
 }
 

@@ -1,3 +1,5 @@
+import type { Client } from '../../client/client.ts'
+import type { JobAnswer } from '../../protocol/job.ts'
 import { offsetBehind } from '../../protocol/output-event.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson } from '../print.ts'
@@ -21,7 +23,7 @@ export async function logs(id: string, options: LogsOptions): Promise<number> {
       printJson(job)
       return EXIT.ok
     }
-    const identities = result_key ? await identitiesFor(options) : null
+    const identities = result_key ? await identitiesFor(client, job, options) : null
     if (follow) return await followToEnd(client, id, { offset, json, identities })
     const stop = new AbortController()
     const live = isLive(status)
@@ -38,8 +40,10 @@ export async function logs(id: string, options: LogsOptions): Promise<number> {
   })
 }
 
-async function identitiesFor({ identity, json }: LogsOptions): Promise<string[]> {
+async function identitiesFor(client: Client, job: JobAnswer, { identity, json }: LogsOptions): Promise<string[]> {
   if (identity) return await readIdentities(identity)
   if (json) return []
+  const kept = await client.identities(job)
+  if (kept.length > 0) return kept
   throw new UsageError('the output of this job is encrypted', 'Name the file with your age identity: --identity FILE')
 }

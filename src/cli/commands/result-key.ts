@@ -1,5 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import type { Client } from '../../client/client.ts'
 import { UsageError } from '../failure.ts'
+
+const TRANSIT = 'transit:'
 
 export interface ResultKey {
   /** What goes into the job; absent: its output is not encrypted. */
@@ -10,11 +13,18 @@ export interface ResultKey {
 
 /**
  * The keys that the flags mean. `auto` is a key made for this job: in memory, or in the file of `--identity`, whose key is taken if there
- * is one already. The private key stays here in any case.
+ * is one already. The private key stays here in any case. `transit:` and a key of Vault's: a key made for this job that this one keeps.
  */
-export async function resultKeyOf(options: { resultKey?: string; identity?: string }): Promise<ResultKey> {
+export async function resultKeyOf(
+  client: Client,
+  options: { resultKey?: string; identity?: string },
+): Promise<ResultKey> {
   const { resultKey, identity } = options
   if (!resultKey) return { identities: [] }
+  if (resultKey.startsWith(TRANSIT)) {
+    const result_key = await client.resultKey(resultKey.slice(TRANSIT.length))
+    return { recipients: result_key, identities: await client.identities({ result_key }) }
+  }
   if (resultKey !== 'auto') return { recipients: resultKey, identities: identity ? await readIdentities(identity) : [] }
   const age = await import('age-encryption')
   const known = identity ? await readIdentities(identity).catch(ifMissing) : null

@@ -11,7 +11,7 @@ import { type ResultKey, resultKeyOf } from './result-key.ts'
 export async function run(command: readonly string[], options: JobOptions): Promise<number> {
   checkOrder(options)
   return await withClient(options, async client => {
-    const key = await resultKeyOf(options)
+    const key = await resultKeyOf(client, options)
     const { _id, qname } = await submitWith(client, command, options, key)
     progress(`job ${_id} queued${qname ? ` in ${qname}` : ''}`)
     const leave = killOnInterrupt(client, _id)
@@ -33,7 +33,7 @@ export async function submit(command: readonly string[], options: JobOptions): P
       'Name a file for the key: --identity FILE',
     )
   return await withClient(options, async client => {
-    const answer = await submitWith(client, command, options, await resultKeyOf(options))
+    const answer = await submitWith(client, command, options, await resultKeyOf(client, options))
     if (options.json) printJson(answer)
     else process.stdout.write(`${answer._id}\n`)
     return EXIT.ok

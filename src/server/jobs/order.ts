@@ -1,7 +1,7 @@
 import { parse } from 'yaml'
 import { WritError } from '../../protocol/errors.ts'
 import type { JobSpec } from '../../protocol/job.ts'
-import { readRecipients } from '../../protocol/sealed-output.ts'
+import { readResultKey } from '../../protocol/sealed-output.ts'
 import { parseSecretRef, type SecretRef } from '../../protocol/secret-ref.ts'
 import { isRecord } from '../../vault/response.ts'
 import { checkContent, parseContent } from './content.ts'
@@ -80,7 +80,7 @@ export async function makeOrder(spec: JobSpec, bounds: TimeBounds = UNBOUNDED): 
     continueOnWarnings: spec.cont_on_warnings ?? false,
     vaultToken: readVaultToken(spec),
     limits: askedLimits(spec),
-    ...(spec.result_key ? { resultKey: (await readRecipients(spec.result_key)).join(',') } : {}),
+    ...(spec.result_key ? { resultKey: await readResultKey(spec.result_key) } : {}),
     ...(spec.output_limit ? { outputLimit: spec.output_limit } : {}),
     timeLimits: readTimeLimits(spec, bounds),
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseResultKey } from '../../protocol/result-key.ts'
 import { sealPiece } from '../../protocol/sealed-output.ts'
 import { record } from '../audit/audit.ts'
 import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.ts'
@@ -83,7 +84,7 @@ class OutputWriter {
     this.#maskers = { stdout: createMasker(list), stderr: createMasker(list) }
     this.#positions = { stdout: new OutputPosition(job.stdout_raw), stderr: new OutputPosition(job.stderr_raw) }
     this.#limit = job.output_limit
-    this.#recipients = job.result_key ? job.result_key.split(',') : []
+    this.#recipients = job.result_key ? parseResultKey(job.result_key).recipients : []
     this.#chunkBytes = Math.min(CHUNK_BYTES, Math.floor(job.output_limit / 8))
     this.#stored = job
     this.#maskedBefore = job.masked
