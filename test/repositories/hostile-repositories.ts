@@ -1,88 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ErrorCode } from '../../src/protocol/errors.ts'
 import { GitRepository } from './git-repository.ts'
 import { armored } from './gpg-home.ts'
+import { HOSTILE_TREES } from './hostile-trees.ts'
+import { one, type RepositoryCase } from './repository-case.ts'
 import type { World } from './world.ts'
-
-/** A whole repository that must not lead to a tar of files. */
-export interface RepositoryCase {
-  readonly name: string
-  readonly code: ErrorCode | readonly ErrorCode[]
-  make(repository: GitRepository, world: World): RepositoryWatch | undefined
-}
-
-export interface RepositoryWatch {
-  readonly address?: string
-  readonly branch?: string
-  /** The last accepted commit. */
-  readonly last?: string
-  /** Of 1 signature by ann; default 0. */
-  readonly required?: number
-  /** Done to the cache between fetch and check. */
-  readonly spoil?: (cache: string) => void
-}
-
-type Make = (repository: GitRepository, world: World) => RepositoryWatch | undefined | string
-
-/** What `make` answers as a text is a commit, and becomes `main`. */
-function one(name: string, code: RepositoryCase['code'], make: Make): RepositoryCase {
-  return {
-    name,
-    code,
-    make(repository, world) {
-      const made = make(repository, world)
-      if (typeof made !== 'string') return made
-      repository.ref('refs/heads/main', made)
-      return undefined
-    },
-  }
-}
 
 function start(repository: GitRepository): string {
   const commit = repository.commit(repository.tree({ 'a.txt': 'first' }))
   repository.ref('refs/heads/main', commit)
   return commit
-}
-
-function treeCase(
-  name: string,
-  code: RepositoryCase['code'],
-  make: (repository: GitRepository) => string,
-): RepositoryCase {
-  return one(`files: ${name}`, code, repository => repository.commit(make(repository)))
-}
-
-const UNSAFE = ['tree_unsafe', 'repository_damaged'] as const
-/** A name in a tree, whatever git thinks of it. */
-function rawTree(
-  repository: GitRepository,
-  entries: readonly (readonly [mode: string, name: string | Buffer, id: string])[],
-) {
-  return repository.raw(
-    'tree',
-    Buffer.concat(
-      entries.flatMap(([mode, name, id]) => [
-        Buffer.from(`${mode} `),
-        Buffer.from(name as string),
-        Buffer.from([0]),
-        Buffer.from(id, 'hex'),
-      ]),
-    ),
-  )
-}
-
-function link(name: string, files: Readonly<Record<string, string>>): RepositoryCase {
-  return treeCase(`a link: ${name}`, 'tree_unsafe', repository => {
-    const index = join(repository.path, 'links-index')
-    const lines = Object.entries(files).map(([path, content]) => {
-      const [mode, text] = content.startsWith('->') ? ['120000', content.slice(2)] : ['100644', content]
-      return `${mode} ${repository.blob(text)}\t${path}\n`
-    })
-    repository.git(['update-index', '--index-info'], lines.join(''), { GIT_INDEX_FILE: index })
-    return repository.git(['write-tree'], '', { GIT_INDEX_FILE: index })
-  })
 }
 
 function badCommit(name: string, change: (bytes: string) => string): RepositoryCase {
@@ -279,82 +207,7 @@ export const HOSTILE_REPOSITORIES: readonly RepositoryCase[] = [
   badCommit('a tree that is a name', bytes => bytes.replace(/(?<=tree )\S+/, 'refs/heads/main')),
   badCommit('a date that is none', bytes => bytes.replace(/(?<=> )\d+/g, 'x')),
   badCommit('empty', () => ''),
-  treeCase('a folder called ..', UNSAFE, repository =>
-    rawTree(repository, [['40000', '..', repository.tree({ x: '1' })]]),
-  ),
-  treeCase('a file called ..', UNSAFE, repository => rawTree(repository, [['100644', '..', repository.blob('1')]])),
-  treeCase('a file called .', UNSAFE, repository => rawTree(repository, [['100644', '.', repository.blob('1')]])),
-  treeCase('a folder called .git', UNSAFE, repository =>
-    rawTree(repository, [['40000', '.git', repository.tree({ config: '1' })]]),
-  ),
-  treeCase('a folder called .GIT', UNSAFE, repository =>
-    rawTree(repository, [['40000', '.GIT', repository.tree({ config: '1' })]]),
-  ),
-  treeCase('a name with a slash', UNSAFE, repository =>
-    rawTree(repository, [['100644', '../../etc/passwd', repository.blob('1')]]),
-  ),
-  treeCase('an absolute name', UNSAFE, repository =>
-    rawTree(repository, [['100644', '/etc/passwd', repository.blob('1')]]),
-  ),
-  treeCase('an empty name', UNSAFE, repository => rawTree(repository, [['100644', '', repository.blob('1')]])),
-  treeCase('a name that is there twice', UNSAFE, repository =>
-    rawTree(repository, [
-      ['100644', 'a', repository.blob('1')],
-      ['100644', 'a', repository.blob('2')],
-    ]),
-  ),
-  treeCase('a link and a folder of one name', UNSAFE, repository =>
-    rawTree(repository, [
-      ['120000', 'a', repository.blob('/etc')],
-      ['40000', 'a', repository.tree({ passwd: '1' })],
-    ]),
-  ),
-  treeCase('a device', UNSAFE, repository => rawTree(repository, [['020644', 'a', repository.blob('1')]])),
-  treeCase('a mode that is none', UNSAFE, repository => rawTree(repository, [['777777', 'a', repository.blob('1')]])),
-  treeCase('a tree that is cut off', ['repository_damaged', 'repository_unreachable'], repository =>
-    repository.raw('tree', Buffer.from('100644 a\0short')),
-  ),
-  treeCase('a folder that is a file', ['repository_damaged', 'repository_unreachable'], repository =>
-    rawTree(repository, [['40000', 'a', repository.blob('1')]]),
-  ),
-  treeCase('a file that is a folder', ['repository_damaged', 'repository_unreachable'], repository =>
-    rawTree(repository, [['100644', 'a', repository.tree({ x: '1' })]]),
-  ),
-  treeCase('a name in latin-1', 'tree_unsafe', repository =>
-    rawTree(repository, [['100644', Buffer.from([0x67, 0xf6]), repository.blob('1')]]),
-  ),
-  treeCase('a name of 300 bytes', 'tree_unsafe', repository =>
-    repository.mktree([['100644', repository.blob('1'), 'x'.repeat(300)]]),
-  ),
-  treeCase('a path of 150 folders', 'tree_unsafe', repository => {
-    let tree = repository.tree({ x: '1' })
-    for (let at = 0; at < 150; at++) tree = repository.mktree([['040000', tree, 'f']])
-    return tree
-  }),
-  treeCase('ten folders of ten folders of ten …', 'tree_too_large', repository => {
-    let tree = repository.tree({ x: '1' })
-    for (let at = 0; at < 10; at++) {
-      tree = repository.mktree(Array.from({ length: 10 }, (_, name) => ['040000', tree, `f${name}`] as const))
-    }
-    return tree
-  }),
-  treeCase('a file that is larger than allowed', ['repository_too_large', 'tree_too_large'], repository =>
-    repository.tree({ big: 'x'.repeat(3_000_000) }),
-  ),
-  treeCase('files that are together larger than allowed', 'tree_too_large', repository => {
-    const files = Array.from({ length: 6 }, (_, at) => [`f${at}`, String(at).repeat(900_000)] as const)
-    return repository.tree(Object.fromEntries(files))
-  }),
-  link('absolute', { a: '->/etc/passwd' }),
-  link('out of the root', { a: '->..' }),
-  link('out of a folder', { 'b/c/a': '->../../../x' }),
-  link('out, after going in', { a: '->b/../../x', 'b/x': '1' }),
-  link('out, through another one', { 'a/b/up': '->../..', 'a/b/x': '->up/../y' }),
-  link('out, through two others', { 'd/e/one': '->../..', two: '->d/e/one', x: '->two/../y' }),
-  link('out, with blank parts', { a: '->.//..//x' }),
-  link('out, through a folder that is not there', { a: '->nothing/../../x' }),
-  link('in a circle', { a: '->b', b: '->a' }),
-  link('to itself', { a: '->a/x' }),
+  ...HOSTILE_TREES,
   badNotes('the ref names a tree', repository => repository.tree({ x: '1' })),
   badNotes('the ref names a file', repository => repository.blob('1')),
   badNotes('the ref names a tag of a tag', (repository, commit) =>
