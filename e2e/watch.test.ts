@@ -159,6 +159,23 @@ test('a task that takes longer than task_timeout is stopped, and says so', async
   })
 })
 
+test('a commit with a submodule does not run without its files, unless somebody says that it may', async () => {
+  const branch = newBranch()
+  const { repository } = w.world
+  const tree = repository.mktree([
+    ['100644', repository.blob('x\n'), 'data'],
+    ['160000', 'a'.repeat(40), 'sub'],
+  ])
+  const made = branch.push(repository.commit(tree))
+  await api.write('sys/mounts/modules', { type: 'flant_gitops' })
+  await api.write('modules/configure/options', { max_attempts: 1 })
+  await mount('modules', branch.name, { commands: ['ls -A sub', 'cat data'] })
+  expect(await api.ended('modules', made)).toMatchObject({ status: 'FAILED', reason: expect.stringContaining('sub') })
+  expect(await api.read('modules/status')).toMatchObject({ state: 'given_up', reason_code: 'tree_submodules' })
+  await api.write('modules/configure/options', { submodules: 'empty' })
+  await until(async () => (await api.read('modules/status')).last_successful_commit === made, 40_000)
+})
+
 test('a task is cancelled, and then not run again by itself', async () => {
   const branch = newBranch()
   const slow = branch.push(commit({ data: 'slow\n' }))

@@ -63,6 +63,12 @@ export const WATCH_ERRORS = {
     cause: 'The files of the commit hold an entry that is refused',
     remedy: 'Commit plain files, folders and links that stay inside, with names in UTF-8.',
   },
+  tree_submodules: {
+    ...INVALID_REQUEST,
+    cause: 'The commit has a submodule, whose files writ does not fetch',
+    remedy:
+      'Bring its files into the repository (git subtree), fetch them in the job, or set submodules to empty in configure/options if it is not needed.',
+  },
   tree_too_large: {
     ...INVALID_REQUEST,
     cause: 'The files of the commit are more or larger than is allowed',

@@ -24,6 +24,8 @@ export interface WatchOptions {
   readonly git_ca: string
   readonly git_proxy: string
   readonly ssh_known_hosts: string
+  /** What becomes of a commit with submodules, which are not fetched. */
+  readonly submodules: 'refuse' | 'empty'
   /** Lets `docker_image` be a name without a digest. */
   readonly unpinned_image: boolean
 }

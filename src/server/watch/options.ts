@@ -10,6 +10,7 @@ const DEFAULT_OPTIONS: WatchOptions = {
   git_proxy: '',
   ssh_known_hosts: '',
   unpinned_image: false,
+  submodules: 'refuse',
 }
 
 /** The options of a watch, with the defaults of those that were never set. */
@@ -21,6 +22,8 @@ export function optionsOf(stored: Partial<WatchOptions>): WatchOptions {
 export function readOptions(fields: Fields, before: WatchOptions): WatchOptions {
   const mode = fields.text('mode', before.mode)
   if (mode !== 'tip' && mode !== 'every') throw refused('"mode" must be tip or every')
+  const submodules = fields.text('submodules', before.submodules)
+  if (submodules !== 'refuse' && submodules !== 'empty') throw refused('"submodules" must be refuse or empty')
   const git_ca = fields.text('git_ca', before.git_ca)
   if (git_ca !== '' && !isCertificates(git_ca)) throw refused('"git_ca" is not PEM of certificates')
   const git_proxy = fields.text('git_proxy', before.git_proxy)
@@ -36,6 +39,7 @@ export function readOptions(fields: Fields, before: WatchOptions): WatchOptions 
     git_proxy,
     ssh_known_hosts: fields.text('ssh_known_hosts', before.ssh_known_hosts),
     unpinned_image: fields.flag('unpinned_image', before.unpinned_image),
+    submodules,
   }
 }
 

@@ -10,6 +10,7 @@ import { findWatch, type Watch } from '../store/watches.ts'
 import { CA_FILE, commitTar } from './commit-tar.ts'
 import { endCommit } from './end.ts'
 import { openWatched } from './open.ts'
+import { optionsOf } from './options.ts'
 import { judge } from './quorum.ts'
 import { makeRequests, releaseToken } from './request-run.ts'
 import type { AcceptedCommit } from './signatures/quorum.ts'
@@ -46,7 +47,10 @@ export class WatchSource implements JobSource {
   async *#files(watch: Watch, accepted: AcceptedCommit, vault: PlanVault | null): AsyncGenerator<Uint8Array> {
     const repository = await openWatched(this.#watching, watch)
     try {
-      yield* commitTar(repository.tarOf(accepted), vault?.cacert ?? '')
+      yield* commitTar(
+        repository.tarOf(accepted, { submodules: optionsOf(watch.options).submodules }),
+        vault?.cacert ?? '',
+      )
     } finally {
       await repository.close()
     }

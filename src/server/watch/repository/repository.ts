@@ -48,9 +48,9 @@ export interface Repository {
 
   /**
    * The files of an accepted commit as a tar, relative names, to be unpacked at /git: plain files (644 or 755), folders,
-   * links that stay inside; a submodule is an empty folder, an LFS file its pointer. Attributes of the repository
+   * links that stay inside; a submodule is refused or an empty folder, an LFS file its pointer. Attributes of the repository
    * (export-ignore, export-subst, filters) change nothing: what was signed is what is there. `tree_unsafe`,
-   * `tree_too_large`. The stream fails, and must not be used, if an object at its end turns out damaged.
+   * `tree_too_large`, `tree_submodules`. The stream fails, and must not be used, if an object at its end turns out damaged.
    */
   tarOf(accepted: AcceptedCommit, options?: TarOptions): Readable
 

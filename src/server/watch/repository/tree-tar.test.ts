@@ -37,6 +37,7 @@ async function unpacked(tree: string, options?: TarOptions): Promise<Map<string,
     const accepted = await checkQuorum(await repository.evidence(object), [], 0, new Date())
     const tar = extract()
     const packing = pipeline(repository.tarOf(accepted, options), tar as unknown as Writable)
+    packing.catch(() => {})
     for await (const entry of tar) {
       entries.set(entry.header.name, { header: entry.header, content: (await buffer(entry)).toString() })
     }
@@ -101,12 +102,18 @@ test('nothing in the repository changes what is unpacked', async () => {
     'hooks/post-checkout': ['100755', 'touch hit'],
     '.lfsconfig': ['100644', '[lfs]\n url = https://127.0.0.1:1/x\n'],
   })
-  const entries = await unpacked(tree)
+  const entries = await unpacked(tree, { submodules: 'empty' })
   expect(entries.get('secret')?.content).toBe('is there')
   expect(entries.get('version')?.content).toBe('$Format:%H$ $Id$\n')
   expect(entries.get('a.txt')?.content).toBe('one\ntwo\n')
   expect(entries.get('big.bin')?.content).toBe(pointer)
   expect(entries.get('sub/')?.header.type ?? entries.get('sub')?.header.type).toBe('directory')
+})
+
+test('a commit with a submodule is refused, wherever that is, unless it may be empty', async () => {
+  const inner = withModes({ sub: ['160000', 'a'.repeat(40)], 'a.txt': ['100644', '1'] })
+  for (const tree of [inner, remote.mktree([['040000', inner, 'folder']])])
+    await expect(unpacked(tree)).rejects.toMatchObject({ code: 'tree_submodules' })
 })
 
 test('only an accepted commit has files', async () => {

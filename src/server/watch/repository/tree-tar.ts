@@ -14,6 +14,8 @@ export interface TarOptions {
   /** Owner of all entries. Default 0. */
   readonly uid?: number
   readonly gid?: number
+  /** Their files are never fetched. Default: a commit that has any is refused, rather than run without a part of it. */
+  readonly submodules?: 'refuse' | 'empty'
 }
 
 const LINK_BYTES = 4_000
@@ -34,6 +36,8 @@ async function* chunks(
 ): AsyncGenerator<Uint8Array> {
   const { tree, committer } = parseCommit(await reader.readAs('commit', id))
   const entries = await walkTree(reader, tree, limits)
+  const submodule = entries.find(({ mode }) => mode === 'submodule')
+  if (submodule && options.submodules !== 'empty') throw new WritError('tree_submodules', printable(submodule.path))
   const targets = await readLinks(reader, entries)
   checkLinks(targets)
   const tar = pack()
