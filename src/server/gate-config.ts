@@ -152,7 +152,9 @@ function credentialsOf(values: Values, userId: UserIdSource | null, problems: st
     if (!secretId) problems.push('WRIT_SECRET_ID_FILE is not set: the AppRole needs a SecretID')
     return { kind: 'approle', roleId, secretId: secretId ?? new Secret(''), wrapped: values.wrappedSecretId !== null }
   }
-  if (values.awsLogin) return { kind: 'aws-ec2', role: values.awsRole, nonce: values.awsNonce ?? new Secret('') }
+  if (values.awsLogin || values.awsIam) {
+    return { kind: 'aws-ec2', role: values.awsIam || values.awsRole, nonce: values.awsNonce ?? new Secret('') }
+  }
   if (kubernetesRole) return { kind: 'kubernetes', role: kubernetesRole, tokenFile: SERVICE_ACCOUNT_TOKEN }
   if (jwtFile) return { kind: 'jwt', role: values.jwtRole, jwt: { file: jwtFile } }
   if (certRole) return { kind: 'cert', name: certRole }

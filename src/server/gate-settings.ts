@@ -1,16 +1,16 @@
-import { parseDuration } from '../protocol/go-time.ts'
 import type { Secret } from '../vault/secret.ts'
+import { anyText, file, httpUrl, integer, oneOf, roleName, secretFile, secretText } from './config-values.ts'
 import {
-  anyText,
-  file,
-  httpUrl,
-  integer,
-  oneOf,
-  postgresUrl,
-  roleName,
-  secretFile,
-  secretText,
-} from './config-values.ts'
+  clusters,
+  duration,
+  isYes,
+  names,
+  nothing,
+  optionalDuration,
+  optionalPostgres,
+  optionalUrl,
+  refusedYes,
+} from './gate-values.ts'
 
 /** One setting of the gate: names of the environment, first ours, and flags of both versions of vault-gatekeeper. */
 export interface GateSetting<T> {
@@ -296,9 +296,10 @@ export const GATE_SETTINGS = {
   secretId: secret('AUTH_APP_SECRET', 'auth-app-secret', 'Its SecretID.'),
   secretIdFile: setting('WRIT_SECRET_ID_FILE', '', '', secretFile, 'File with it.'),
   wrappedSecretId: secret('WRIT_WRAPPED_SECRET_ID', 'wrapped-secret-id', 'A wrapping token with it.'),
-  awsLogin: yes('AWS_EC2_LOGIN', 'auth-aws-ec2', 'Unseal as the EC2 instance that this is.'),
-  awsRole: setting('AWS_ROLE', 'auth-aws-ec2-role auth-aws-iam', '', anyText, 'Its role in Vault.'),
-  awsNonce: secret('AWS_NONCE', 'auth-aws-ec2-nonce auth-aws-nonce', 'Its nonce.'),
+  awsLogin: yes('AWS_EC2_LOGIN AUTH_AWS_EC2', 'auth-aws-ec2', 'Unseal as the EC2 instance that this is.'),
+  awsRole: setting('AWS_ROLE', 'auth-aws-ec2-role', '', anyText, 'Its role in Vault.'),
+  awsIam: setting('AUTH_AWS_IAM', 'auth-aws-iam', '', anyText, 'The same, and unseals by itself.'),
+  awsNonce: secret('AWS_NONCE AUTH_AWS_NONCE', 'auth-aws-ec2-nonce auth-aws-nonce', 'Its nonce.'),
   kubernetesRole: setting(
     'WRIT_KUBERNETES_ROLE',
     'kubernetes-role',
@@ -322,6 +323,14 @@ export const GATE_SETTINGS = {
     nothing('there is no statsd here; /metrics is for Prometheus'),
     'Refused: `GET /metrics` is for Prometheus.',
   ),
+  statsdDetails: setting(
+    '',
+    'metrics-ticker metrics-statsd-prefix usage-store-vault-path',
+    '',
+    anyText,
+    'Accepted, and without effect: details of what is refused.',
+  ),
+  statsdTags: yes('', 'metrics-statsd-influx metrics-statsd-datadog', 'The same.'),
   peers: setting(
     'PEERS',
     'peers',
@@ -337,62 +346,3 @@ export const GATE_SETTINGS = {
     'How much is logged.',
   ),
 } as const satisfies Record<string, GateSetting<unknown>>
-
-/** As both versions read booleans from the environment (gatekeeper.md §4), and ours. */
-function isYes(text: string): boolean {
-  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true
-  if (['', '0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false
-  throw new Error('is neither true nor false')
-}
-
-function refusedYes(why: string): (text: string) => false {
-  return text => {
-    if (isYes(text)) throw new Error(`is refused: ${why}`)
-    return false
-  }
-}
-
-function clusters(text: string): string[] {
-  return text
-    .split(',')
-    .map(one => one.trim())
-    .filter(Boolean)
-}
-
-function names(text: string): string[] {
-  const found = [
-    ...new Set(
-      text
-        .split(',')
-        .map(name => name.trim())
-        .filter(Boolean),
-    ),
-  ]
-  if (found.length === 0) throw new Error('names no scheduler')
-  return found
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text)
-  if (ms < 1000) throw new Error('is less than a second')
-  return ms
-}
-
-function optionalDuration(text: string) {
-  return text === '' ? null : duration(text)
-}
-
-function optionalUrl(text: string) {
-  return text === '' ? null : httpUrl(text)
-}
-
-function optionalPostgres(text: string) {
-  return text === '' ? null : postgresUrl(text)
-}
-
-function nothing(instead: string) {
-  return (text: string): null => {
-    if (text !== '') throw new Error(`is not supported: ${instead}`)
-    return null
-  }
-}

@@ -89,7 +89,14 @@ export class Gate {
 
   /** Loads the policies if there is an identity. Does not throw: what is wrong shows in `problem`, and is tried again. */
   async start(): Promise<void> {
-    if (!this.parts.identity.state.sealed) await this.#policies().catch(() => {})
+    const { identity, vault, settings, log } = this.parts
+    if (identity.state.sealed) return
+    const found = await this.#policies().catch(() => null)
+    if (!found) return
+    const limit = AbortSignal.timeout(ISSUE_MS)
+    await requireAbility(vault, identity.token(), found.set, settings, limit).catch(error => {
+      log.warn({ reason: (error as Error).message }, 'this gate will hardly make a token')
+    })
   }
 
   /**

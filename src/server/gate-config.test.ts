@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { Secret } from '../vault/secret.ts'
+import { type GateConfig, readGateConfig } from './gate-config.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'writ-gate-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const file = (name: string, text: string) => {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+const PEM = '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n'
+const pem = file('one.pem', PEM)
+
+type Row = [env: string, flag: string, value: string, see: (config: GateConfig) => unknown, expected: unknown]
+const credentials = ({ credentials: found }: GateConfig) => found
+const secret = (text: string) => new Secret(text)
+/** What a secret is, for comparing. */
+const shown = (value: unknown): unknown => {
+  if (value instanceof Secret) return `secret ${value.reveal()}`
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, shown(part)]))
+}
+
+/** gatekeeper.md §4; each with what else must be set for it to count. */
+const VERSION_1: Row[] = [
+  ['LISTEN_ADDR', 'listen', '10.0.0.1:9', c => c.listen, { host: '10.0.0.1', port: 9 }],
+  ['DOCKER_PROVIDER', 'provider', 'ecs', c => c.values.schedulers.join(), 'ecs'],
+  ['PROVIDER', 'provider', 'test', c => c.values.schedulers.join(), 'test'],
+  ['MESOS_MASTER', 'mesos', 'zk://a:1/b', c => c.values.mesos, 'zk://a:1/b'],
+  ['VAULT_ADDR', 'vault', 'https://v:1', c => c.values.vaultAddr, 'https://v:1'],
+  ['GATE_POLICIES', 'policies', 'x/y', c => c.gate.policies.path, 'secret/x/y'],
+  ['VAULT_SKIP_VERIFY', 'tls-skip-verify', 'true', c => c.values.skipVerify, true],
+  ['VAULT_CACERT', 'ca-cert', pem, c => c.vaultCa, PEM],
+  ['VAULT_CAPATH', 'ca-path', folder, c => c.vaultCa, PEM],
+  ['TASK_LIFE', 'task-life', '1m30s', c => c.gate.taskLifeMs, 90_000],
+  ['RECREATE_TOKEN', 'self-recreate-token', 'T', c => c.values.recreate, true],
+  ['SEAL_HTTP_STATUS', 'seal-http-status', '429', c => c.values.sealStatus, 429],
+  ['GATE_POLICIES_NESTED', 'policies-nested', '1', c => c.gate.policies.nested, true],
+  ['DEFAULT_RENEWABLE', 'default-renewable-tokens', 'false', c => c.gate.policies.renewable, false],
+  ['VAULT_TOKEN', 'vault-token', 't', credentials, { kind: 'token', token: secret('t') }],
+  ['CUBBY_TOKEN', 'cubby-token', 't', credentials, { kind: 'cubby', cubbyToken: secret('t'), path: '/vault-token' }],
+  ['WRAPPED_TOKEN_AUTH', 'wrapped-token-auth', 't', credentials, { kind: 'wrapped-token', wrap: secret('t') }],
+  ['AWS_EC2_LOGIN', 'auth-aws-ec2', 'true', credentials, { kind: 'aws-ec2', role: '', nonce: secret('') }],
+]
+
+/** gatekeeper.md §12. */
+const VERSION_2: Row[] = [
+  ['LISTEN_ADDR', 'listen-addr', ':9', c => c.listen, { host: '', port: 9 }],
+  ['SCHEDULERS', 'schedulers', 'mesos,ecs', c => c.values.schedulers.join(), 'mesos,ecs'],
+  ['MESOS_MASTER', 'mesos-master', 'https://a:1', c => c.values.mesos, 'https://a:1'],
+  ['DCOS_UID', 'dcos-uid', 'me', c => c.values.dcosUid, 'me'],
+  ['DCOS_PRIVATEKEY', 'dcos-privatekey', '/k', c => c.values.dcosKey, '/k'],
+  ['HOST_CHECK', 'host-check', 'true', c => c.gate.hostCheck, true],
+  ['USE_IMAGE_NAME', 'use-image-name', 'true', c => c.gate.useImageName, true],
+  ['VAULT_ADDR', 'vault-addr', 'https://v:1', c => c.values.vaultAddr, 'https://v:1'],
+  ['VAULT_CACERT', 'vault-cacert', pem, c => c.vaultCa, PEM],
+  ['VAULT_CAPATH', 'vault-capath', folder, c => c.vaultCa, PEM],
+  ['VAULT_SKIP_VERIFY', 'vault-skip-verify', 'true', c => c.values.skipVerify, true],
+  ['VAULT_KV_VERSION', 'vault-kv-version', '1', c => c.values.kvVersion, '1'],
+  ['VAULT_APPROLE_MOUNT', 'vault-approle-mount', 'roles', c => c.gate.approleMount, 'roles'],
+  ['TASK_GRACE', 'task-grace', '5m', c => c.gate.taskLifeMs, 300_000],
+  ['POLICY_PATH', 'policy-path', 'kv/data/x', c => c.gate.policies.path, 'kv/data/x'],
+  ['USAGE_STORE', 'usage-store', 'memory', c => c.values.usageStore, 'memory'],
+  ['VAULT_TOKEN', 'vault-token', 't', credentials, { kind: 'token', token: secret('t') }],
+  ['AUTH_TOKEN_WRAPPED', 'auth-token-wrapped', 't', credentials, { kind: 'wrapped-token', wrap: secret('t') }],
+  ['AUTH_AWS_EC2', 'auth-aws-ec2', 'true', credentials, { kind: 'aws-ec2', role: '', nonce: secret('') }],
+  ['AUTH_AWS_IAM', 'auth-aws-iam', 'r', credentials, { kind: 'aws-ec2', role: 'r', nonce: secret('') }],
+  ['LOG_LEVEL', 'log-level', 'debug', c => c.values.logLevel, 'debug'],
+]
+
+describe.each([
+  ['version 1', VERSION_1],
+  ['version 2', VERSION_2],
+])('%s', (_, rows) => {
+  test.each(rows)('%s, -%s', (env, flag, value, see, expected) => {
+    expect(shown(see(readGateConfig({ [env]: value }, new Map())))).toEqual(shown(expected))
+    expect(shown(see(readGateConfig({}, new Map([[flag, value]]))))).toEqual(shown(expected))
+    // a flag beats the environment, and nothing set is what it was
+    const both = readGateConfig({ [env]: value === '/k' ? '/other' : value }, new Map([[flag, value]]))
+    expect(shown(see(both))).toEqual(shown(expected))
+  })
+})
+
+test('several that belong together', () => {
+  const of = (env: Record<string, string>) => shown(credentials(readGateConfig(env, new Map())))
+  const app = { APP_ID: 'a', USER_ID_METHOD: 'file', USER_ID_PATH: '/p', USER_ID_HASH: 'md5', USER_ID_SALT: 's' }
+  expect(of(app)).toEqual({
+    kind: 'app-id',
+    appId: 'a',
+    userId: { method: 'file', interface: '', path: '/p', hash: 'md5', salt: 's' },
+  })
+  expect(of({ ...app, USER_ID_METHOD: 'mac', USER_ID_INTERFACE: 'eth0' })).toMatchObject({
+    userId: { method: 'mac', interface: 'eth0' },
+  })
+  expect(of({ AUTH_APP_ROLE: 'r', AUTH_APP_SECRET: 's' })).toEqual({
+    kind: 'approle',
+    roleId: 'r',
+    secretId: 'secret s',
+    wrapped: false,
+  })
+  const aws = { kind: 'aws-ec2', role: 'r', nonce: 'secret n' }
+  expect(of({ AWS_EC2_LOGIN: '1', AWS_ROLE: 'r', AWS_NONCE: 'n' })).toEqual(aws)
+  expect(of({ AUTH_AWS_IAM: 'r', AUTH_AWS_NONCE: 'n' })).toEqual(aws)
+  // a role alone does not log in, as in version 1
+  expect(of({ AWS_ROLE: 'r' })).toBeNull()
+  expect(of({ CUBBY_TOKEN: 't', CUBBY_PATH: '/x' })).toMatchObject({ path: '/x' })
+})
+
+test('the first that is there logs in, in the order of both versions', () => {
+  const all = { VAULT_TOKEN: 't', CUBBY_TOKEN: 't', WRAPPED_TOKEN_AUTH: 't', APP_ID: 'a', USER_ID_METHOD: 'mac' }
+  const order = Object.entries({ ...all, AWS_EC2_LOGIN: '1' })
+  const kinds = [0, 1, 2, 3, 5].map(n => {
+    const env = Object.fromEntries([...order.slice(n), ['USER_ID_METHOD', 'mac']])
+    return readGateConfig(env, new Map()).credentials?.kind
+  })
+  expect(kinds).toEqual(['token', 'cubby', 'wrapped-token', 'app-id', 'aws-ec2'])
+})
+
+test('secrets are taken out of the environment', () => {
+  const names = [
+    'VAULT_TOKEN',
+    'CUBBY_TOKEN',
+    'WRAPPED_TOKEN_AUTH',
+    'USER_ID_SALT',
+    'AUTH_APP_SECRET',
+    'AUTH_AWS_NONCE',
+  ]
+  const env: NodeJS.ProcessEnv = Object.fromEntries([...names, 'MESOS_MASTER'].map(name => [name, 'canary']))
+  env.MESOS_MASTER = 'zk://user:canary@host/mesos'
+  readGateConfig(env, new Map())
+  expect(env).toEqual({})
+})
+
+test.each<[Record<string, string>, string]>([
+  [{ PEERS: 'http://a:1' }, 'PEERS'],
+  [{ METRICS_STATSD: 'a:1' }, 'METRICS_STATSD'],
+  [{ USAGE_STORE: 'vault' }, 'USAGE_STORE'],
+  [{ MESOS_SKIPVERIFY: 'true' }, 'MESOS_SKIPVERIFY'],
+  [{ TASK_LIFE: 'soon' }, 'TASK_LIFE'],
+  [{ SEAL_HTTP_STATUS: 'x' }, 'SEAL_HTTP_STATUS'],
+  [{ APP_ID: 'a' }, 'USER_ID_METHOD'],
+  [{ VAULT_CAPATH: '/nowhere' }, 'VAULT_CAPATH'],
+  [{ WRIT_GATE_WRAP_TTL: '1h' }, 'WRIT_GATE_WRAP_TTL'],
+  [{ LISTEN_ADDR: 'nowhere' }, 'LISTEN_ADDR'],
+])('%j is refused, by name', (env, name) => {
+  expect(() => readGateConfig(env, new Map())).toThrow(name)
+})
+
+test.each<[Record<string, string>, number]>([
+  [{}, 120],
+  [{ TASK_LIFE: '1h' }, 600],
+  [{ TASK_LIFE: '30s' }, 30],
+  [{ TASK_LIFE: '1h', WRIT_GATE_WRAP_TTL: '20m' }, 1_200],
+])('%j: the wrap lives %d seconds', (env, seconds) => {
+  expect(readGateConfig(env, new Map()).gate.wrapTtlSeconds).toBe(seconds)
+})
+
+test('flags of statsd and of the usage store, without it, are of no effect', () => {
+  const flags = ['metrics-ticker', 'metrics-statsd-prefix', 'usage-store-vault-path'].map(flag => [flag, 'x'] as const)
+  const booleans = ['metrics-statsd-influx', 'metrics-statsd-datadog'].map(flag => [flag, 'true'] as const)
+  expect(readGateConfig({}, new Map([...flags, ...booleans])).credentials).toBeNull()
+})
