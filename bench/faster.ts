@@ -30,7 +30,7 @@ export async function bench([rounds = '30', batches = '4']: string[]): Promise<v
     )
   try {
     // until the slots are there
-    await crowd(job, 2)
+    await crowd(job, 5)
     await new Promise(resolve => setTimeout(resolve, 3_000))
     await plain()
     const [ours, theirs]: [number[], number[]] = [[], []]

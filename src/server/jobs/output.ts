@@ -74,6 +74,7 @@ class OutputWriter {
   #flushing: Promise<void> | null = null
   #failure: unknown = null
   #timer: NodeJS.Timeout | null = null
+  #soon: NodeJS.Immediate | null = null
 
   constructor(engine: Engine, hold: Hold, job: Known, secrets: Secrets, lost: AbortSignal) {
     const list = [...secrets].map(([name, secret]) => ({ name, value: secret.reveal() }))
@@ -105,7 +106,12 @@ class OutputWriter {
     if (this.#pendingBytes >= this.#chunkBytes * FLUSH_CHUNKS || this.#pending.length >= FLUSH_RUNS) {
       await this.#flushing
       this.#flushInBackground()
-    } else this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#flushing === null ? 0 : this.#coalesceMs)
+    } else if (this.#flushing !== null) {
+      this.#timer ??= setTimeout(() => this.#flushInBackground(), this.#coalesceMs)
+    } else {
+      // not a timer of 0, which takes a millisecond: somebody may be waiting for this
+      this.#soon ??= setImmediate(() => this.#flushInBackground())
+    }
   }
 
   async end(): Promise<void> {
@@ -128,7 +134,9 @@ class OutputWriter {
 
   #cancel(): void {
     if (this.#timer) clearTimeout(this.#timer)
+    if (this.#soon) clearImmediate(this.#soon)
     this.#timer = null
+    this.#soon = null
   }
 
   #append(stream: OutputStream, data: Uint8Array): void {

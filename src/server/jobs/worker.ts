@@ -105,15 +105,18 @@ export class Worker {
   }
 
   async #findWork(): Promise<void> {
-    const { db, node, identity } = this.#engine
-    const { killed, overdue, abandoned } = await lookAround(db, node)
+    const { db, node } = this.#engine
+    // at once, because a job may be waiting for it: nearly always there is nothing else
+    const [{ killed, overdue, abandoned }] = await Promise.all([lookAround(db, node), this.#claim({ yielding: true })])
     for (const id of killed) this.#running.get(id)?.killed.abort()
-    if (this.#draining) return
-    if (overdue) await this.#endOverdue()
-    // without an identity a claimed job could only wait here, and keep another node from it
-    if (identity.state.sealed) return
-    if (abandoned) await this.#takeOver()
-    await this.#claim()
+    if (overdue && !this.#draining) await this.#endOverdue()
+    if (abandoned && this.#mayClaim()) await this.#takeOver()
+    if (overdue || abandoned) await this.#claim()
+  }
+
+  /** Without an identity a claimed job could only wait here, and keep another node from it. */
+  #mayClaim(): boolean {
+    return !this.#draining && !this.#engine.identity.state.sealed
   }
 
   async #endOverdue(): Promise<void> {
@@ -134,11 +137,12 @@ export class Worker {
   }
 
   /** Until nothing is left: a wide queue gives one job at a time, so that its jobs start in their order. */
-  async #claim(): Promise<void> {
+  async #claim(options: { yielding?: boolean } = {}): Promise<void> {
+    if (!this.#mayClaim()) return
     const { db, node, settings, meters } = this.#engine
     const limits = { all: settings.clusterConcurrency, widths: settings.queueWidths }
     for (;;) {
-      const jobs = await claimJobs(db, node, this.#free(), settings.leaseMs, limits)
+      const jobs = await claimJobs(db, node, this.#free(), settings.leaseMs, limits, options)
       meters.claimed.inc(jobs.length)
       for (const job of jobs) this.#run(job)
       if (jobs.length === 0 || settings.queueWidths.length === 0) return

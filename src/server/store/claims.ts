@@ -22,7 +22,7 @@ const NONE: Limits = { all: 0, widths: [] }
 
 /**
  * Claims the oldest waiting job of each queue that has a place free, at most `free`, for this node, those first that wait longest
- * (`claim_jobs` in migration 013). The index `jobs_one_running_per_slot` would refuse a job in a place that is taken even if that
+ * (`claim_jobs` in migration 013). `yielding`: none at all while there are jobs to take over, which come first. The index `jobs_one_running_per_slot` would refuse a job in a place that is taken even if that
  * were wrong.
  */
 export async function claimJobs(
@@ -31,14 +31,18 @@ export async function claimJobs(
   free: number,
   leaseMs: number,
   { all, widths }: Limits = NONE,
+  { yielding = false }: { yielding?: boolean } = {},
 ): Promise<Job[]> {
   if (free <= 0) return []
   const patterns = widths.map(({ pattern }) => pattern.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll('*', '%'))
+  const room = yielding ? sql`case when exists (${abandoned}) then 0 else ${free}::integer end` : sql`${free}`
   const { rows } = await sql<Job>`
-    select * from claim_jobs(${node}, ${free}, ${leaseMs}, ${all}, ${patterns}::text[],
+    select * from claim_jobs(${node}, ${room}, ${leaseMs}, ${all}, ${patterns}::text[],
       ${widths.map(({ width }) => width)}::integer[])`.execute(db)
   return rows.toSorted((a, b) => a.seq - b.seq)
 }
+
+const abandoned = sql`select from jobs where released_at is null and lease_until < now()`
 
 export interface Waiting {
   /** Jobs of this node that are to be killed and are not being stopped yet. */
@@ -55,7 +59,7 @@ export async function lookAround(db: Database, node: string): Promise<Waiting> {
     select
       array(select id from jobs where node = ${node} and status = 'running' and kill_requested) as killed,
       exists (select from jobs where status = 'queued' and queue_until < now()) as overdue,
-      exists (select from jobs where released_at is null and lease_until < now()) as abandoned`.execute(db)
+      exists (${abandoned}) as abandoned`.execute(db)
   return rows[0] ?? { killed: [], overdue: true, abandoned: true }
 }
 
