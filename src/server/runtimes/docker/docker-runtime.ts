@@ -3,21 +3,20 @@ import type { Runtime } from '../runtime.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
 import { Engine } from './engine.ts'
-import { gateEntrypoint, IMAGE_SHELL, secretTar } from './gate.ts'
+import { secretTar } from './gate.ts'
 import { type GateBinary, gateBinary } from './gate-binary.ts'
 import { resolveImage } from './image.ts'
 import { inspect, stateOf } from './inspection.ts'
+import { MadeContainers } from './made.ts'
 import { PreparedImages } from './prepared-image.ts'
 import { Pulls } from './pulls.ts'
 import { SlotLost, type SlotOptions, Slots } from './slots.ts'
-import { attachAgain, type Made, releaseGate, startContainer } from './start.ts'
+import { attachAgain, attachToStart, releaseGate, startContainer } from './start.ts'
 import { type RuntimeLog, stopContainer } from './stop.ts'
 import { type TidyOptions, tidy } from './tidy.ts'
 import { WarmGates, type WarmOptions } from './warm.ts'
 
 const PULL_STALL_MS = 300_000
-/** Of so many containers it is remembered that they were made here and never started: each saves a question of a millisecond. */
-const REMEMBERED = 256
 
 export interface DockerOptions {
   /** `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the usual socket. */
@@ -56,14 +55,7 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
   const warm = options.warm?.images.size
     ? new WarmGates(engine, ref => resolveImage(images, ref, 'IfNotPresent', {}), options.warm, log)
     : null
-  const made = new Map<string, Made>()
-  const remember = (id: string, container: Made) => {
-    made.set(id, container)
-    for (const [oldest] of made) {
-      if (made.size <= REMEMBERED) break
-      made.delete(oldest)
-    }
-  }
+  const made = new MadeContainers()
   /** What a slot is to blame for is tried again by the caller, who then gets another one or none. */
   const inSlots = async <T>(action: () => Promise<T>): Promise<T> => {
     try {
@@ -86,9 +78,11 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       let id: string | null = null
       try {
         id = await inSlots(() => createContainer(engine, spec, slot, signal))
-        const entrypoint = gateEntrypoint(spec.image.shell ?? IMAGE_SHELL, spec.tty)
-        if (id !== null) remember(id, { tty: spec.tty, entrypoint, slot })
+        if (id !== null) made.add(id, spec, slot, attachToStart(engine, id, spec.tty, signal))
         return id
+      } catch (error) {
+        const gone = error instanceof WritError && error.code === 'image_not_found' && prepared.forget(spec.image.id)
+        throw gone ? new WritError('runtime_unavailable', 'the prepared image was gone', { cause: error }) : error
       } finally {
         // a container of another attempt has the name: it is not in this slot
         if (slot && id === null) slots?.release(spec.name)
@@ -96,9 +90,7 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     },
     async start(id, files, signal) {
       const gate = warm?.claim(id)
-      const known = made.get(id)
-      made.delete(id)
-      if (!gate) return await inSlots(() => startContainer(engine, id, files, { made: known, signal }))
+      if (!gate) return await inSlots(() => startContainer(engine, id, files, { fresh: made.take(id), signal }))
       return await releaseGate(engine, id, gate.socket, await secretTar(files, gate.spec), signal)
     },
     attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),
@@ -109,13 +101,16 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     stop: (name, graceSeconds) => stopContainer(engine, name, graceSeconds, log),
     async remove(name) {
       warm?.forget(name)
+      made.forget(name)
       await removeContainer(engine, name)
       slots?.release(name)
     },
     async removeUnstarted(name) {
       const removed = await removeUnstarted(engine, name)
-      if (removed) slots?.release(name)
-      return removed
+      if (!removed) return false
+      made.forget(name)
+      slots?.release(name)
+      return true
     },
     list: (label, value) => listContainers(engine, label, value),
     async tidy() {

@@ -16,8 +16,8 @@ const NEWS_SECONDS = 0.2
 
 export interface ExitWatch {
   readonly exit: Promise<Exit>
-  /** The container as it was seen after its end; null where that was not seen. */
-  readonly last: () => Inspected | null
+  /** Resolves when the engine has said that it ended, a moment before `exit`, which asks how. */
+  readonly ended: Promise<void>
   /** Resolves when the engine was lost from sight, even if it came back: what streamed meanwhile may have gaps. */
   readonly interrupted: Promise<void>
 }
@@ -32,30 +32,28 @@ export function watchExit(engine: Engine, id: string, signal?: AbortSignal): Exi
   const interrupted = new Promise<void>(resolve => {
     interrupt = resolve
   })
-  let last: Inspected | null = null
-  const see = (found: Inspected) => {
-    last = found
-  }
-  const exit = ended(engine, id, { interrupt, see }, signal)
+  let end = () => {}
+  const ended = new Promise<void>(resolve => {
+    end = resolve
+  })
+  const exit = endOf(engine, id, { interrupt, end }, signal)
   // Whoever reads the output first must not be ended by a rejection that nobody awaits yet.
   exit.catch(() => {})
-  return { exit, last: () => last, interrupted }
+  return { exit, ended, interrupted }
 }
 
 interface Hears {
   interrupt(): void
-  see(ended: Inspected): void
+  end(): void
 }
 
-async function ended(engine: Engine, id: string, { interrupt, see }: Hears, signal?: AbortSignal): Promise<Exit> {
+async function endOf(engine: Engine, id: string, { interrupt, end }: Hears, signal?: AbortSignal): Promise<Exit> {
   for (;;) {
     const code = await answered(engine, id, interrupt, signal)
+    if (code !== undefined) end()
     const found = await inspectPatiently(engine, id, signal)
     const told = found !== null && !isPreparedAnew(found)
-    if (told && !found.State.Running) {
-      see(found)
-      return await withMemory(engine, found, signal)
-    }
+    if (told && !found.State.Running) return await withMemory(engine, found, signal)
     if (told) continue
     // Removed by somebody else at once, or prepared anew; what `wait` said still holds.
     if (code !== undefined) return { code, outOfMemory: false }

@@ -75,7 +75,8 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
         engine,
         id,
         { stdout: rejoin('stdout'), stderr: rejoin('stderr') },
-        { ended: watch.last(), signal },
+        // what ended by its own account need not be looked at again
+        { ended: ended ? { tty } : null, signal },
       )
       yield* withExactEnd(copy, { stdout: texts.stdout.held, stderr: texts.stderr.held })
     }
@@ -111,9 +112,10 @@ async function* withExactEnd(
 
 async function seenToTheEnd(watch: ExitWatch): Promise<boolean> {
   const interrupted = watch.interrupted.then(() => false)
-  const ended = watch.exit.then(
+  const exited = watch.exit.then(
     () => true,
     () => false,
   )
-  return Promise.race([interrupted, ended, sleep(EXIT_FOLLOWS_MS, false, { ref: false })])
+  const ended = watch.ended.then(() => true)
+  return Promise.race([interrupted, ended, exited, sleep(EXIT_FOLLOWS_MS, false, { ref: false })])
 }

@@ -4,7 +4,7 @@ import type { OutputFrame, OutputStream } from '../runtime.ts'
 import type { Engine } from './engine.ts'
 import { isGone, refusal } from './engine-error.ts'
 import { FrameParser } from './frames.ts'
-import { type Inspected, inspectPatiently } from './inspection.ts'
+import { inspectPatiently } from './inspection.ts'
 import type { Rejoin } from './rejoin.ts'
 
 const NAMES = ['stdout', 'stderr'] as const
@@ -21,12 +21,11 @@ export async function* logCopy(
   engine: Engine,
   id: string,
   streams: Readonly<Record<OutputStream, Rejoin>>,
-  { ended, signal }: { ended?: Inspected | null; signal?: AbortSignal | undefined } = {},
+  { ended, signal }: { ended?: Pick<Recorded, 'tty'> | null; signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<OutputFrame> {
   const progress = () => streams.stdout.known + streams.stderr.known
   for (let failures = 0; ; ) {
-    const found = ended ?? (await inspectPatiently(engine, id, signal))
-    if (!found) throw new WritError('container_lost')
+    const found = ended && failures === 0 ? { ...ended, id, running: false } : await lookAt(engine, id, signal)
     const before = progress()
     try {
       for (const name of NAMES) streams[name].restart()
@@ -34,7 +33,7 @@ export async function* logCopy(
         const fresh = streams[stream].accept(data)
         if (fresh.length > 0) yield { stream, data: fresh }
       }
-      if (!found.State.Running) break
+      if (!found.running) break
     } catch (error) {
       signal?.throwIfAborted()
       if (isGone(error)) throw new WritError('container_lost')
@@ -49,16 +48,28 @@ export async function* logCopy(
   }
 }
 
+interface Recorded {
+  readonly id: string
+  readonly tty: boolean
+  readonly running: boolean
+}
+
+async function lookAt(engine: Engine, id: string, signal?: AbortSignal): Promise<Recorded> {
+  const found = await inspectPatiently(engine, id, signal)
+  if (!found) throw new WritError('container_lost')
+  return { id: found.Id, tty: found.Config.Tty, running: found.State.Running }
+}
+
 async function* recorded(
   engine: Engine,
-  container: Inspected,
+  container: Recorded,
   signal?: AbortSignal,
 ): AsyncGenerator<OutputFrame & { data: Buffer }> {
-  const query = { stdout: 1, stderr: 1, follow: container.State.Running ? 1 : 0 }
-  const { body } = await engine.stream('GET', `/containers/${container.Id}/logs`, { query, signal })
+  const query = { stdout: 1, stderr: 1, follow: container.running ? 1 : 0 }
+  const { body } = await engine.stream('GET', `/containers/${container.id}/logs`, { query, signal })
   const parser = new FrameParser()
   for await (const chunk of body) {
-    if (container.Config.Tty) yield { stream: 'stdout', data: chunk }
+    if (container.tty) yield { stream: 'stdout', data: chunk }
     else yield* parser.push(chunk)
   }
 }

@@ -80,6 +80,17 @@ test.each<[string, (entries: ImageEntry[]) => ImageEntry[], string]>([
   expect((await docker.run(script, NO_SECRETS, { image: found })).stdout.toString()).toBe(who)
 })
 
+test('one that somebody took away is made again, at the latest when a container is to be made from it', async () => {
+  const ref = await image(and({ name: 'here', data: 'ran' }))
+  await prepared(ref)
+  const known = await prepared(ref)
+  await docker.engine.json('DELETE', `/images/${known.id}`)
+  const gone = docker.runtime.create(docker.spec(['true'], { image: known }))
+  await expect(gone).rejects.toMatchObject({ code: 'runtime_unavailable' })
+  const again = await prepared(ref)
+  expect((await docker.run('cat /here', NO_SECRETS, { image: again })).stdout.toString()).toBe('ran')
+})
+
 describe('refuses an image', () => {
   test.each<[string, (entries: ImageEntry[]) => ImageEntry[], RegExp]>([
     ['with a folder of our name', and({ name: '.writ', type: 'directory' }), /a \/\.writ of its own/],

@@ -29,6 +29,8 @@ const METADATA_BYTES = 64 * 1024
 const PASSWD_BYTES = 1024 * 1024
 const COMMIT_MS = 120_000
 const OTHERS_MS = 30_000
+/** So long it is taken for granted that a prepared image is still there. */
+const KNOWN_MS = 60_000
 /** How exact it is known when a prepared image was last used. */
 const TOUCH_MS = 600_000
 const POLL_MS = 100
@@ -48,6 +50,7 @@ export interface PreparedImage {
  */
 export class PreparedImages {
   readonly #engine: Engine
+  readonly #known = new Map<string, { readonly image: PreparedImage; readonly until: number }>()
   readonly #underway = new Map<string, Promise<PreparedImage>>()
 
   readonly #binary: () => GateBinary | null
@@ -60,14 +63,25 @@ export class PreparedImages {
   async of(base: InspectedImage, signal?: AbortSignal): Promise<PreparedImage> {
     const gate = this.#gateFor(base)?.fingerprint ?? 'sh'
     const ref = `${REPOSITORY}:${base.Id.replace('sha256:', '')}-${FORMAT}-${gate}`
+    const known = this.#known.get(ref)
+    if (known && known.until > performance.now()) return known.image
     const ready = await this.#find(ref, signal)
-    if (ready) return ready
+    if (ready) {
+      this.#known.set(ref, { image: ready, until: performance.now() + KNOWN_MS })
+      return ready
+    }
+    this.#known.delete(ref)
     let preparing = this.#underway.get(base.Id)
     if (!preparing) {
       preparing = this.#prepare(base, ref).finally(() => this.#underway.delete(base.Id))
       this.#underway.set(base.Id, preparing)
     }
     return preparing
+  }
+
+  /** Somebody has taken it away. False: nobody had said that it is there. */
+  forget(ref: string): boolean {
+    return this.#known.delete(ref)
   }
 
   async #find(ref: string, signal?: AbortSignal): Promise<PreparedImage | null> {

@@ -9,35 +9,34 @@ import { JOB_USER, secretTar, unpackCommand } from './gate.ts'
 import { type Inspected, inspect, phaseOf } from './inspection.ts'
 import { liveOutput } from './live-output.ts'
 import { logCopy } from './log-copy.ts'
+import type { Fresh, Made } from './made.ts'
 import { Rejoin } from './rejoin.ts'
 import { SLOT_LABEL, SlotLost } from './slots.ts'
 
 const START_MS = 120_000
 
-/** What a start needs to know of a container. */
-export interface Made {
-  readonly tty: boolean
-  readonly entrypoint: readonly string[]
-  /** Whose network it is in. */
-  readonly slot: string | null
+/** The connection over which a container gets its secrets and says what it has to say. */
+export async function attachToStart(engine: Engine, id: string, tty: boolean, signal?: AbortSignal): Promise<Duplex> {
+  const query = { stream: 1, stdout: 1, stderr: 1, ...(tty ? {} : { stdin: 1 }), detachKeys: '' }
+  return await engine.hijack(`/containers/${id}/attach`, { query, signal })
 }
 
 /**
- * Attached before the start, so not even the first byte of a very short job is missed. `made`: this process has just created it and never
+ * Attached before the start, so not even the first byte of a very short job is missed. `fresh`: this process has just created it and never
  * started it; otherwise the engine is asked.
  */
 export async function startContainer(
   engine: Engine,
   id: string,
   files: SecretFiles,
-  { made, signal }: { made?: Made | undefined; signal?: AbortSignal | undefined } = {},
+  { fresh, signal }: { fresh?: Fresh | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<Attachment> {
-  const tar = await secretTar(files)
-  const { tty, entrypoint, slot } = made ?? (await unstarted(engine, id, signal))
-  const query = { stream: 1, stdout: 1, stderr: 1, ...(tty ? {} : { stdin: 1 }), detachKeys: '' }
   let socket: Duplex | undefined
+  const { tty, entrypoint, slot } = fresh ?? (await unstarted(engine, id, signal))
   try {
-    socket = await engine.hijack(`/containers/${id}/attach`, { query, signal })
+    socket = await (fresh?.socket ?? attachToStart(engine, id, tty, signal))
+    signal?.throwIfAborted()
+    const tar = await secretTar(files)
     await engine.json('POST', `/containers/${id}/start`, { signal, deadlineMs: START_MS })
     if (tty) await deliverBeside(engine, id, unpackCommand(entrypoint), tar, signal)
     else socket.end(tar)
