@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll } from 'vitest'
 import { type DockerOptions, dockerRuntime } from '../src/server/runtimes/docker/docker-runtime.ts'
 import { Engine } from '../src/server/runtimes/docker/engine.ts'
+import { isGone } from '../src/server/runtimes/docker/engine-error.ts'
 import type {
   Attachment,
   ContainerSpec,
@@ -56,7 +57,9 @@ export class DockerFixture {
     const filters = JSON.stringify({ label: [`writ.base=${id}`] })
     const prepared = await this.engine.json<{ Id: string }[]>('GET', '/images/json', { query: { filters } })
     for (const { Id } of prepared) await this.engine.json('DELETE', `/images/${Id}`, { query: { force: 1 } })
-    await this.engine.json('DELETE', `/images/${id}`, { query: { force: 1 } })
+    await this.engine.json('DELETE', `/images/${id}`, { query: { force: 1 } }).catch(error => {
+      if (!isGone(error)) throw error
+    })
   }
 
   spec(argv: readonly string[], rest: Partial<ContainerSpec> = {}): ContainerSpec {

@@ -147,6 +147,12 @@ export const SETTINGS = {
     'Seconds after which what was prepared of an image that nobody used is removed from the engine.',
     String(7 * 86_400),
   ),
+  removePulled: setting(
+    ['WRIT_REMOVE_PULLED'],
+    flag,
+    'Set to 1 to remove an image with what was prepared of it, if it is only there because this installation has pulled it.',
+    '0',
+  ),
   networkSlots: setting(
     ['WRIT_NETWORK_SLOTS'],
     integer(0, 1000),

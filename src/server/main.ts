@@ -86,6 +86,7 @@ async function start(
     tidy: {
       owner: [INSTALLATION_LABEL, installation],
       preparedMs: config.preparedSeconds * 1000,
+      pulled: config.removePulled,
       orphanMs: ORPHAN_MS,
     },
     log,

@@ -50,7 +50,13 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     return found
   }
   const prepared = new PreparedImages(engine, binary)
-  const images = { engine, prepared, pulls: new Pulls(), stallMs: options.pullStallMs ?? PULL_STALL_MS }
+  const images = {
+    engine,
+    prepared,
+    pulls: new Pulls(),
+    stallMs: options.pullStallMs ?? PULL_STALL_MS,
+    owner: options.tidy?.owner[1],
+  }
   const slots = options.slots?.count ? new Slots(engine, binary, options.slots, log) : null
   const warm = options.warm?.images.size
     ? new WarmGates(engine, ref => resolveImage(images, ref, 'IfNotPresent', {}), options.warm, log)

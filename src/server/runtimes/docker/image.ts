@@ -20,6 +20,8 @@ export interface Images {
   readonly pulls: Pulls
   /** How long nothing may happen in a pull before it is given up. */
   readonly stallMs: number
+  /** Who we are, for the images that would not be here without us; left out: nobody. */
+  readonly owner?: string | undefined
 }
 
 export async function resolveImage(
@@ -29,8 +31,8 @@ export async function resolveImage(
   options: ImageOptions,
 ): Promise<Image> {
   const tagged = withTag(ref)
-  const base = await present(images, tagged, policy, options)
-  const { id, metadata, shell } = await images.prepared.of(base, options.signal)
+  const { base, isNew } = await present(images, tagged, policy, options)
+  const { id, metadata, shell } = await images.prepared.of(base, isNew ? images.owner : undefined, options.signal)
   const repository = tagged.replace(/[@:][^/]*$/, '')
   return {
     id,
@@ -47,10 +49,10 @@ async function present(
   ref: string,
   policy: PullPolicy,
   options: ImageOptions,
-): Promise<InspectedImage> {
+): Promise<{ base: InspectedImage; isNew: boolean }> {
   const { engine } = images
   const local = await inspectImage(engine, ref, options.signal)
-  if (local && policy !== 'Always') return local
+  if (local && policy !== 'Always') return { base: local, isNew: false }
   if (policy === 'Never') throw new WritError('image_not_found', 'it is not here, and is not to be pulled')
   try {
     await images.pulls.join(
@@ -62,11 +64,11 @@ async function present(
     // A registry that says no is obeyed. One that cannot be asked must not stop jobs whose image is here.
     if (!local || !isUnreachable(error)) throw refusal(error, 'image_not_found')
     options.onProgress?.(`The registry cannot be reached; ${ref} is used as it is on this engine`)
-    return local
+    return { base: local, isNew: false }
   }
   const pulled = await inspectImage(engine, ref, options.signal)
   if (!pulled) throw new WritError('image_not_found', engineText(ref))
-  return pulled
+  return { base: pulled, isNew: pulled.Id !== local?.Id }
 }
 
 async function pullWithRetries(

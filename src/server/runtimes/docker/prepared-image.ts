@@ -20,6 +20,8 @@ const FORMAT = '3'
 export const FORMAT_LABEL = 'writ.prepared'
 const BASE_LABEL = 'writ.base'
 const METADATA_LABEL = 'writ.metadata'
+/** Whose pull brought the image that it was prepared from; absent: it was here. */
+const PULLED_LABEL = 'writ.pulled'
 
 /** Goes on from what an image lacks. */
 const NO_BINARY =
@@ -42,6 +44,12 @@ export interface PreparedImage {
   readonly shell: string
 }
 
+/** The id of the image that this one was prepared from, if it is only here because `owner` has pulled it. */
+export function pulledBase(prepared: InspectedImage | null, owner: string): string | undefined {
+  const labels = prepared?.Config?.Labels
+  return labels?.[PULLED_LABEL] === owner ? labels[BASE_LABEL] : undefined
+}
+
 /**
  * Every image gets one small layer, once: the job's user, the links to the secrets, the file that notes the start,
  * the shell of the gate. Doing it in each container instead costs two archive calls of 40 ms per job; making the layer costs 150 ms per image,
@@ -60,7 +68,8 @@ export class PreparedImages {
     this.#binary = binary
   }
 
-  async of(base: InspectedImage, signal?: AbortSignal): Promise<PreparedImage> {
+  /** `pulledBy`: whose pull has just brought it. */
+  async of(base: InspectedImage, pulledBy?: string, signal?: AbortSignal): Promise<PreparedImage> {
     const gate = this.#gateFor(base)?.fingerprint ?? 'sh'
     const ref = `${REPOSITORY}:${base.Id.replace('sha256:', '')}-${FORMAT}-${gate}`
     const known = this.#known.get(ref)
@@ -73,7 +82,7 @@ export class PreparedImages {
     this.#known.delete(ref)
     let preparing = this.#underway.get(base.Id)
     if (!preparing) {
-      preparing = this.#prepare(base, ref).finally(() => this.#underway.delete(base.Id))
+      preparing = this.#prepare(base, ref, pulledBy).finally(() => this.#underway.delete(base.Id))
       this.#underway.set(base.Id, preparing)
     }
     return preparing
@@ -113,7 +122,7 @@ export class PreparedImages {
   /**
    * The name of the container keeps other processes out; one that died in the middle is cleared away after some time.
    */
-  async #prepare(base: InspectedImage, ref: string): Promise<PreparedImage> {
+  async #prepare(base: InspectedImage, ref: string, pulledBy?: string): Promise<PreparedImage> {
     const name = ref.replace(':', '-')
     const until = Date.now() + OTHERS_MS
     for (;;) {
@@ -121,7 +130,7 @@ export class PreparedImages {
       if (container) {
         try {
           // Somebody else may have been through between the look and the name.
-          return (await this.#find(ref)) ?? (await this.#commit(base, container, ref))
+          return (await this.#find(ref)) ?? (await this.#commit(base, container, ref, pulledBy))
         } finally {
           await this.#remove(container)
         }
@@ -147,7 +156,7 @@ export class PreparedImages {
     }
   }
 
-  async #commit(base: InspectedImage, container: string, ref: string): Promise<PreparedImage> {
+  async #commit(base: InspectedImage, container: string, ref: string, pulledBy?: string): Promise<PreparedImage> {
     try {
       const gate = this.#gateFor(base)
       await this.#check(base, container, gate === null)
@@ -158,6 +167,7 @@ export class PreparedImages {
       const [repo = '', tag = ''] = ref.split(':')
       const encoded = metadata === null ? '' : Buffer.from(metadata).toString('base64')
       const labels = [`${FORMAT_LABEL}=${FORMAT}`, `${BASE_LABEL}=${base.Id}`, `${METADATA_LABEL}="${encoded}"`]
+      if (pulledBy) labels.push(`${PULLED_LABEL}=${pulledBy}`)
       // a line for each: Podman takes all that follows the first name for its value
       const changes = labels.map(label => `LABEL ${label}`).join('\n')
       const query = { container, repo, tag, pause: 0, changes }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { busyboxEntries, ensureBusyboxImage, importImage, tarOf } from '../../../../test/busybox-image.ts'
 import { DockerFixture } from '../../../../test/docker-fixture.ts'
+import { TinyRegistry } from '../../../../test/tiny-registry.ts'
 import { dockerRuntime } from './docker-runtime.ts'
 import { EngineError } from './engine-error.ts'
 import { PAUSE_LABEL, SLOT_LABEL } from './slots.ts'
@@ -64,24 +65,26 @@ async function fresh(): Promise<{ ref: string; prepared: string }> {
   return { ref, prepared: (await docker.runtime.image(ref, 'IfNotPresent', {})).id }
 }
 
-test('prepared images that nobody used for long are removed; images as they came never are', async () => {
-  const [idle, busy] = [await fresh(), await fresh()]
-  const image = await docker.runtime.image(busy.ref, 'IfNotPresent', {})
-  const { name } = await docker.create(['true'], { image })
-  // their own clock: only these two are old for it
-  const later = new Proxy(docker.engine, {
+/** An engine that has no other prepared images than these: those of others are not to be removed here. */
+const only = (...prepared: string[]) =>
+  new Proxy(docker.engine, {
     get: (engine, key) => {
       if (key !== 'json') return Reflect.get(engine, key, engine)
       return async (method: 'GET', path: string, rest: object) => {
         const answer = await engine.json<unknown>(method, path, rest)
-        const ours = [idle.prepared, busy.prepared].map(id => id)
         if (path !== '/images/json') return answer
         return (answer as { RepoTags: string[] | null }[]).filter(each =>
-          each.RepoTags?.some(tag => ours.includes(tag)),
+          each.RepoTags?.some(tag => prepared.includes(tag)),
         )
       }
     },
   })
+
+test('prepared images that nobody used for long are removed; images as they came never are', async () => {
+  const [idle, busy] = [await fresh(), await fresh()]
+  const image = await docker.runtime.image(busy.ref, 'IfNotPresent', {})
+  const { name } = await docker.create(['true'], { image })
+  const later = only(idle.prepared, busy.prepared)
   await tidy(later, NONE, { ...options, preparedMs: HOUR })
   expect([await exists(`/images/${idle.prepared}/json`), await exists(`/images/${busy.prepared}/json`)]).toEqual([
     true,
@@ -99,6 +102,52 @@ test('prepared images that nobody used for long are removed; images as they came
   ])
   // and what is needed again is prepared again
   expect((await docker.runtime.image(idle.ref, 'IfNotPresent', {})).id).toBe(idle.prepared)
+})
+
+describe('an image that we have pulled', () => {
+  const registry = new TinyRegistry()
+  const mine = ['writ.test-tidy', randomBytes(6).toString('hex')] as const
+  const runtime = dockerRuntime({ tidy: { ...options, owner: mine } })
+  beforeAll(() => registry.listen())
+  afterAll(async () => {
+    await runtime.close()
+    await registry.close()
+  })
+
+  async function pulled(): Promise<{ ref: string; prepared: string }> {
+    const tag = `t${randomBytes(4).toString('hex')}`
+    registry.offer(tag, await tarOf([...busyboxEntries(), { name: 'unique', data: tag }]))
+    const ref = `${registry.host}/team/pulled:${tag}`
+    const prepared = (await runtime.image(ref, 'IfNotPresent', {})).id
+    await docker.remember(ref)
+    return { ref, prepared }
+  }
+
+  test.each<[string, object, boolean]>([
+    ['goes with what was prepared of it, when that is wanted', { pulled: true }, false],
+    ['stays otherwise', {}, true],
+    ['stays for another installation', { pulled: true, owner: ['writ.test-tidy', 'another'] }, true],
+  ])('%s', async (_, wanted, stays) => {
+    const { ref, prepared } = await pulled()
+    const old = { ...options, owner: mine, preparedMs: -1_000, ...wanted }
+    await tidy(only(prepared), NONE, old)
+    expect([await exists(`/images/${prepared}/json`), await exists(`/images/${ref}/json`)]).toEqual([false, stays])
+  })
+
+  test('stays while it has another name, and when it was here before', async () => {
+    const { ref, prepared } = await pulled()
+    const query = { repo: 'writ-test/named', tag: randomBytes(4).toString('hex') }
+    await docker.engine.json('POST', `/images/${ref}/tag`, { query })
+    await docker.remember(`${query.repo}:${query.tag}`)
+    const old = { ...options, owner: mine, preparedMs: -1_000, pulled: true }
+    await tidy(only(prepared), NONE, old)
+    expect(await exists(`/images/${ref}/json`)).toBe(true)
+    await docker.engine.json('DELETE', `/images/${query.repo}:${query.tag}`)
+    // prepared anew, of what was here
+    expect((await runtime.image(ref, 'IfNotPresent', {})).id).toBe(prepared)
+    await tidy(only(prepared), NONE, old)
+    expect([await exists(`/images/${prepared}/json`), await exists(`/images/${ref}/json`)]).toEqual([false, true])
+  })
 })
 
 test('a runtime that was not told what is its own tidies nothing', async () => {

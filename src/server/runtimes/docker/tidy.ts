@@ -2,7 +2,7 @@ import { removeContainer } from './container.ts'
 import type { Engine } from './engine.ts'
 import { inspectImage, namedAt } from './image-inspection.ts'
 import { inspect } from './inspection.ts'
-import { FORMAT_LABEL } from './prepared-image.ts'
+import { FORMAT_LABEL, pulledBase } from './prepared-image.ts'
 import { PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
 import { WARM_LABEL, type WarmGates } from './warm.ts'
 
@@ -11,6 +11,8 @@ export interface TidyOptions {
   readonly owner: readonly [label: string, value: string]
   /** Prepared images that were not used for this long are removed. */
   readonly preparedMs: number
+  /** With them goes what they were prepared from, if our own pull brought it; left out: it stays. */
+  readonly pulled?: boolean
   /** What another process made and does not use for this long is taken for left over. It would be missed, not needed. */
   readonly orphanMs: number
 }
@@ -35,7 +37,7 @@ export async function tidy(engine: Engine, { slots, warm }: Ours, options: TidyO
   await forgetUsers(engine, slots)
   await removeSlots(engine, slots, options)
   await removeGates(engine, warm, options)
-  await removePrepared(engine, options.preparedMs)
+  await removePrepared(engine, options)
 }
 
 /** A container that another node has removed holds no slot. */
@@ -75,15 +77,19 @@ async function list(engine: Engine, label: readonly string[]): Promise<Listed[]>
  * Not forced: the engine itself refuses while a container stands on it. Without the parents, which are the images as they came
  * and may have lost their name to a newer one.
  */
-async function removePrepared(engine: Engine, preparedMs: number): Promise<void> {
+async function removePrepared(engine: Engine, { preparedMs, pulled, owner }: TidyOptions): Promise<void> {
   const query = { filters: JSON.stringify({ label: [FORMAT_LABEL] }) }
   const images = await engine.json<{ Id: string; RepoTags: string[] | null }[]>('GET', '/images/json', { query })
   for (const { Id, RepoTags } of images) {
-    const used = namedAt(await inspectImage(engine, Id))
+    const image = await inspectImage(engine, Id)
+    const used = namedAt(image)
     if (used === undefined || used + preparedMs > Date.now()) continue
     const names = RepoTags?.filter(tag => tag !== '<none>:<none>') ?? []
     for (const name of names.length > 0 ? names : [Id]) {
       await engine.json('DELETE', `/images/${name}`, { query: { noprune: 1 } }).catch(() => {})
     }
+    const base = pulled ? pulledBase(image, owner[1]) : undefined
+    // not forced either: it stays while somebody has given it another name, or a container or another image stands on it
+    if (base) await engine.json('DELETE', `/images/${base}`).catch(() => {})
   }
 }
