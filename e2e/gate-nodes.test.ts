@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
@@ -134,6 +135,41 @@ test('killed between taking and answering: the task is not burnt, and is served 
   }
   expect(answers.at(-1)?.ok).toBe(true)
   expect((await ask(second.address, 'orphan')).code).toBe('task_served')
+}, 120_000)
+
+test('nodes killed at any moment under load: no task is served twice, and none is burnt but by an answer that was on its way', async () => {
+  const nodes = await Promise.all([start(), start(), start()])
+  let ended = false
+  const killer = async () => {
+    for (let n = 0; n < 4; n++) {
+      await sleep(500 + Math.random() * 500)
+      const victim = nodes[n % 3] ?? expect.fail()
+      await kill(victim.child)
+      nodes[n % 3] = await start()
+    }
+    ended = true
+  }
+  const outcomes: { tokens: number; lost: boolean }[] = []
+  const client = async () => {
+    while (!ended) {
+      const found = { tokens: 0, lost: false }
+      const id = `killed-${outcomes.push(found)}`
+      for (let done = 0; done < 2; ) {
+        const { address } = nodes[Math.floor(Math.random() * 3)] ?? expect.fail()
+        const answer = await ask(address, id).catch(() => null)
+        if (answer?.ok) found.tokens += 1
+        if (!answer) found.lost = true
+        if (answer?.ok || answer?.code === 'task_served') done += 1
+        else await sleep(50)
+      }
+    }
+  }
+  await Promise.all([killer(), ...Array.from({ length: 6 }, client)])
+  expect(outcomes.length).toBeGreaterThan(50)
+  expect(outcomes.filter(({ tokens }) => tokens > 1)).toEqual([])
+  expect(outcomes.filter(({ tokens, lost }) => tokens === 0 && !lost)).toEqual([])
+  // a client that loses an answer is the exception, also in this test
+  expect(outcomes.filter(({ tokens }) => tokens === 1).length).toBeGreaterThan(outcomes.length - 4 * 6)
 }, 120_000)
 
 test('Vault that hangs: nobody waits longer than half a minute, and the use is intact', async () => {
