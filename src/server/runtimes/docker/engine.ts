@@ -3,7 +3,9 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { Agent } from 'undici'
+import type { Agent as UndiciAgent } from 'undici'
+import sendRequest from 'undici/lib/api/api-request.js'
+import Agent from 'undici/lib/dispatcher/agent.js'
 import { WritError } from '../../../protocol/errors.ts'
 import { type Deadline, deadline } from './deadline.ts'
 import { type EngineAddress, engineAddress } from './engine-address.ts'
@@ -45,7 +47,7 @@ const PATIENCE_MS = 20_000
  */
 export class Engine {
   readonly #address: EngineAddress
-  readonly #agent: Agent
+  readonly #agent: UndiciAgent
   readonly #hijacked = new Set<Duplex>()
   #about: Promise<EngineVersion> | undefined
   readonly patienceMs: number
@@ -145,7 +147,7 @@ export class Engine {
 
   async #answer(method: Method, path: string, options: CallOptions, signal: AbortSignal): Promise<EngineAnswer> {
     const { body, type } = encoded(options.body)
-    const answer = await this.#agent.request({
+    const answer = await sendRequest.call(this.#agent, {
       origin: this.#address.origin,
       path: withQuery(path, options.query),
       method,
