@@ -18,7 +18,7 @@ export class Feed {
   readonly #jobId: string
   readonly #turns: Turns
   readonly #reading = new Map<number, Latest<StoredChunk[]>>()
-  readonly #pages = new Map<number, StoredChunk[]>()
+  readonly #pages = new Map<number, Remembered>()
   #bytes = 0
   /** How far it is stored, where this is the node that stores it. */
   #written: number | null = null
@@ -43,7 +43,7 @@ export class Feed {
 
   /** Some chunks from byte `offset` on; empty when there are none at this moment. */
   async page(offset: number): Promise<StoredChunk[]> {
-    const known = this.#pages.get(offset)
+    const known = this.#pages.get(offset)?.page
     if (known) return known
     if (offset === this.#written) return []
     let reading = this.#reading.get(offset)
@@ -76,14 +76,23 @@ export class Feed {
 
   #remember(offset: number, page: StoredChunk[]): void {
     if (this.#pages.has(offset)) return
-    this.#pages.set(offset, page)
+    this.#pages.set(offset, { page })
     this.#bytes += sizeOf(page)
     for (const [oldest, old] of this.#pages) {
       if (this.#bytes <= REMEMBERED_BYTES) break
-      this.#bytes -= sizeOf(old)
+      this.#bytes -= sizeOf(old.page)
       this.#pages.delete(oldest)
+      old.page = []
     }
   }
+}
+
+/**
+ * Emptied when it is forgotten. A Map that is long in use leaves its former tables behind, each with what was in it and a link to the next
+ * one; from the first that has grown old, no collection of what is young frees any of them, and they held 60 MB of pages.
+ */
+interface Remembered {
+  page: StoredChunk[]
 }
 
 function sizeOf(page: readonly StoredChunk[]): number {

@@ -6,6 +6,7 @@ import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.
 import type { Job } from '../store/jobs.ts'
 import { appendOutput, type Batch, type Stored, type StoredChunk } from '../store/output.ts'
 import { type Hold, HoldLost, updateRun } from '../store/runs.ts'
+import { outputPassed } from './collect.ts'
 import type { Engine } from './engine.ts'
 import { offerToFollowers } from './feed.ts'
 import { createMasker, type Masker } from './mask.ts'
@@ -145,6 +146,7 @@ class OutputWriter {
     if (last?.stream === stream) last.parts.push(data)
     else this.#pending.push({ stream, parts: [data] })
     this.#pendingBytes += data.byteLength
+    outputPassed(data.byteLength)
   }
 
   #flushInBackground(): void {
