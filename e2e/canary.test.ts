@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { searchDatabase } from '../demo/database-search.ts'
+import { applySetup } from '../src/cli/vault-setup/apply.ts'
+import { DEFAULTS, setupPlan } from '../src/cli/vault-setup/plan.ts'
+import { makeDatabaseEngine } from '../test/database-engine.ts'
 import { askEngine } from './engine.ts'
 import { type ServerProcess, type Stack, shell, startStack, until, untilEnded } from './stack.ts'
 
@@ -112,3 +116,39 @@ test('the tokens of a submission are in no log and not in the database, also whe
   for (const secret of secrets) expect(server.log()).not.toContain(secret)
   expect(await searchDatabase(stack.database.url, secrets)).toMatchObject({ hits: [] })
 })
+
+// the database of the tests is on a Unix socket, which only the embedded Vault reaches
+test.skipIf(process.env.WRIT_TEST_VAULT_ADDR)(
+  'the passwords of the database that Vault makes are nowhere, also when PostgreSQL refuses them',
+  async () => {
+    const write = (path: string, body: object) => stack.vault.send({ method: 'POST', path, token: stack.root, body })
+    const engine = await makeDatabaseEngine(write, { default_ttl: '2s', max_ttl: '4s' })
+    await applySetup(stack.vault, stack.root, setupPlan({ ...DEFAULTS, databaseCreds: engine.path }))
+    const settings = { DATABASE_URL: engine.url, WRIT_DATABASE_CREDS: engine.path, WRIT_LOG_LEVEL: 'trace' }
+    const own = await stack.startServer(settings)
+    const passwords = new Set<string>()
+    const places = new Map<string, string>()
+    const look = async () => {
+      for (const password of await engine.passwords()) passwords.add(password)
+      for (const file of ['cmdline', 'environ']) places.set(file, readFileSync(`/proc/${own.pid}/${file}`, 'latin1'))
+      return passwords.size
+    }
+    await until(async () => (await look()) >= 3)
+    const [user] = await engine.users()
+    await engine.sql(`drop role "${user}"`)
+    await engine.sql(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like 'writ%'`)
+    for (const path of ['health', 'ready'])
+      places.set(path, await (await fetch(`${own.address}/v1/api/${path}`)).text())
+    const seen = await look()
+    await until(async () => (await look()) > seen)
+    const { hits } = await searchDatabase(engine.adminUrl, [...passwords])
+    await own.stop('SIGTERM')
+    places.set('log', own.log())
+    expect(places.get('log')).toContain('logging in to the database as another user')
+    for (const [place, text] of places)
+      for (const password of passwords) expect(text.includes(password), place).toBe(false)
+    expect(hits).toEqual([])
+    await engine.drop()
+  },
+)

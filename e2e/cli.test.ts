@@ -179,6 +179,20 @@ test('vault-setup prints commands, and --apply twice changes nothing the second 
   expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout))
 })
 
+test('vault-setup --database-creds: one line more in the policy of the server, and no other path', async () => {
+  const { stdout } = await terminal.writ('vault-setup', '--database-creds', 'database/creds/writ')
+  expect(stdout).toMatch(
+    /policy write writ-server[\s\S]*path "database\/creds\/writ" \{\n {2}capabilities = \["read"\]/,
+  )
+  expect((await terminal.writ('vault-setup')).stdout).not.toContain('database')
+  for (const path of ['database/creds/*', 'a" {}', '/database/creds/writ']) {
+    const { code, stderr } = await terminal.writ('vault-setup', '--database-creds', path)
+    expect(code).toBe(2)
+    expect(stderr).toContain('is no path in Vault')
+  }
+  expect((await terminal.writ('vault-setup', '--gate', '--database-creds', 'database/creds/writ')).code).toBe(2)
+})
+
 test('dev --json: one line when all is ready, with what a script needs, and a clean end', async () => {
   const lines: string[] = []
   const { code } = await terminal.run('writ', ['dev', '--json', '--port', '0'], text => {

@@ -357,6 +357,12 @@ export const ERRORS = {
     cause: 'The database does not answer',
     remedy: 'Nothing was done. Retry when it is back.',
   },
+  store_credentials_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'Vault gives this server no login for its database',
+    remedy:
+      'Let the policy of the server read the path in WRIT_DATABASE_CREDS (`writ vault-setup --database-creds PATH`), and look at what Vault says.',
+  },
   runtime_unavailable: {
     ...UNAVAILABLE,
     cause: 'The container engine does not answer',

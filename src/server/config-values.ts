@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseDuration } from '../protocol/duration.ts'
+import { urlPath } from '../vault/path.ts'
 import { Secret } from '../vault/secret.ts'
 import { staticArchitecture } from './runtimes/docker/gate-binary.ts'
 import type { QueueWidth } from './store/claims.ts'
@@ -123,6 +124,25 @@ export function httpUrl(text: string): string {
 
 export function postgresUrl(text: string): string {
   if (!/^postgres(ql)?:\/\//.test(text)) throw new Error('does not begin with postgres://')
+  return text
+}
+
+/** Whether such an address names a user or a password. */
+export function namesUser(url: string): boolean {
+  const [, authority = '', query = ''] = /^[^:]+:\/\/([^/?]*)[^?]*\??(.*)$/.exec(url) ?? []
+  const parameters = new URLSearchParams(query)
+  return authority.includes('@') || parameters.has('user') || parameters.has('password')
+}
+
+/** As in a policy, but of one thing and not of many. */
+export function vaultPath(text: string): string {
+  if (text === '') return text
+  try {
+    if (/["*+\s]/.test(text) || text.endsWith('/')) throw new Error()
+    urlPath(text)
+  } catch {
+    throw new Error('is no path in Vault, such as database/creds/writ')
+  }
   return text
 }
 

@@ -126,6 +126,44 @@ test('the address of the database, which may hold a password, is taken out of th
   expect(JSON.stringify(env)).not.toContain(CANARY)
 })
 
+test('the user of the database from Vault: a path, an address without a user, and a login of its own', () => {
+  const creds = { WRIT_DATABASE_CREDS: 'database/creds/writ' }
+  for (const url of [
+    'postgres://db.example.com/writ',
+    'postgresql://db.example.com:5432/writ?sslmode=verify-full',
+    'postgres:///writ?host=/run/postgresql',
+    'postgres://',
+    'postgres:///a@b',
+  ]) {
+    const env = { ...base(), ...creds, DATABASE_URL: url }
+    expect(readConfig(env)).toMatchObject({ databaseUrl: url, databaseCreds: 'database/creds/writ' })
+  }
+  for (const url of [
+    `postgres://writ:${CANARY}@db.example.com/writ`,
+    'postgres://writ@db.example.com/writ',
+    'postgres://writ@/writ?host=/run/postgresql',
+    'postgres:///writ?host=/run/postgresql&user=writ',
+    `postgres://db.example.com/writ?password=${CANARY}`,
+    `postgres://db.example.com/writ?%70assword=${CANARY}`,
+    `postgres://db.example.com?password=${CANARY}`,
+  ]) {
+    const found = problems({ ...base(), ...creds, DATABASE_URL: url })
+    expect(found, url).toEqual([expect.stringContaining('DATABASE_URL names a user or password')])
+    expect(readConfig({ ...base(), DATABASE_URL: url })).toMatchObject({ databaseCreds: '' })
+  }
+  const { WRIT_ROLE_ID: _role, WRIT_SECRET_ID_FILE: _file, ...env } = base()
+  const sealed = problems({ ...env, ...creds, WRIT_GATE_LISTEN: '9201' })
+  expect(sealed).toEqual([expect.stringMatching(/^WRIT_DATABASE_CREDS needs .*WRIT_SECRET_ID_FILE/)])
+})
+
+test.each(['/database/creds/writ', 'database/creds/', 'database/../sys', 'a//b', 'a"b', 'database/creds/*', ' '])(
+  '%j is no path to read the user of the database from',
+  path => {
+    const found = problems({ ...base(), WRIT_DATABASE_CREDS: path })
+    expect(found).toEqual(['WRIT_DATABASE_CREDS is no path in Vault, such as database/creds/writ'])
+  },
+)
+
 test('a token in a file is another way to log in', () => {
   const { WRIT_ROLE_ID: _role, WRIT_SECRET_ID_FILE: _file, ...env } = base()
   const { credentials } = readConfig({ ...env, WRIT_VAULT_TOKEN_FILE: file('token') })

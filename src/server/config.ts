@@ -9,6 +9,7 @@ import {
   flag,
   httpUrl,
   integer,
+  namesUser,
   network,
   networks,
   nonEmpty,
@@ -20,6 +21,7 @@ import {
   secretFile,
   secretText,
   staticProgram,
+  vaultPath,
 } from './config-values.ts'
 import type { Credentials } from './identity/credentials.ts'
 
@@ -75,6 +77,12 @@ export const SETTINGS = {
     '6000',
   ),
   databaseUrl: setting(['DATABASE_URL'], postgresUrl, 'PostgreSQL 15 to 18: postgres://…'),
+  databaseCreds: setting(
+    ['WRIT_DATABASE_CREDS'],
+    vaultPath,
+    'Path in Vault that user and password for the database are read from (`database/creds/writ`), instead of any in DATABASE_URL. See [database credentials](database-credentials.md).',
+    '',
+  ),
   vaultAddr: setting(['VAULT_ADDR'], httpUrl, 'Address of Vault or OpenBao.'),
   vaultExternalAddr: setting(
     ['VAULT_EXTERNAL_ADDR'],
@@ -351,6 +359,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   else if (!unsealable)
     problems.push(
       'WRIT_ROLE_ID and WRIT_SECRET_ID_FILE are not both set: the server needs a Vault identity of its own (or WRIT_VAULT_TOKEN_FILE, or a listener of the gate to be unsealed over)',
+    )
+  if (rest.databaseCreds && namesUser(rest.databaseUrl ?? ''))
+    problems.push('WRIT_DATABASE_CREDS is set, and DATABASE_URL names a user or password: leave them out there')
+  if (rest.databaseCreds && !credentials && unsealable)
+    problems.push(
+      'WRIT_DATABASE_CREDS needs a server that logs in to Vault by itself: set WRIT_ROLE_ID and WRIT_SECRET_ID_FILE, or WRIT_VAULT_TOKEN_FILE',
     )
   if (Boolean(rest.tlsCert) !== Boolean(rest.tlsKey)) problems.push('WRIT_TLS_CERT and WRIT_TLS_KEY belong together')
   if (!isLoopback(rest.listenHost) && !rest.tlsCert && !rest.plainHttp) {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
+import type { Secret } from '../vault/secret.ts'
 import type { AuditEntry } from './audit/audit.ts'
 import { Alarms } from './gate/alarms.ts'
 import { Gate } from './gate/gate.ts'
@@ -11,6 +12,7 @@ import { rememberedMs, type Uses } from './gate/uses/uses.ts'
 import type { GateConfig } from './gate-config.ts'
 import { createSchedulers } from './gate-schedulers.ts'
 import { takeSocket } from './gate-socket.ts'
+import type { DatabaseLogin } from './identity/database-login.ts'
 import { Identity } from './identity/identity.ts'
 import type { Database } from './store/database.ts'
 
@@ -28,6 +30,8 @@ export interface Shared {
   readonly vault: Vault
   readonly identity: Identity
   readonly db: Database
+  /** Null: its logins for the database do not come from Vault. */
+  readonly logins: Pick<DatabaseLogin, 'admit'> | null
 }
 
 /** Puts a gate together and listens. Alone it has its own identity, and a database only if one is configured. */
@@ -58,7 +62,8 @@ export async function startGate(
       await record({ action: 'gate.alarm', actor: address || 'a local process', detail })
     })
     closers.push(() => alarms.close())
-    const gate = new Gate({ vault, identity, schedulers, uses, alarms, record, settings: config.gate, log })
+    const admit = async (token: Secret) => await shared?.logins?.admit(token)
+    const gate = new Gate({ vault, identity, schedulers, uses, alarms, record, admit, settings: config.gate, log })
     const apps = await listen(config, gate, version, closers)
     if (!shared) await identity.start()
     await gate.start()

@@ -6,6 +6,7 @@ import { makeRecorder } from './audit/recorder.ts'
 import type { Config } from './config.ts'
 import type { GateConfig } from './gate-config.ts'
 import { buildApp } from './http/app.ts'
+import { DatabaseLogin, type DatabaseLoginParts } from './identity/database-login.ts'
 import { Identity } from './identity/identity.ts'
 import { INSTALLATION_LABEL, ownLabels } from './jobs/container.ts'
 import type { Engine } from './jobs/engine.ts'
@@ -63,10 +64,6 @@ async function start(
   gate?: GateOfServer,
 ): Promise<Server> {
   const node = randomUUID()
-  const report = (error: Error) => log.warn({ err: error }, 'a database connection broke')
-  const db = openDatabase(config.databaseUrl, report)
-  closers.push(() => db.destroy())
-  await migrate(db)
   const meters = new Meters()
   const vault = new Vault({
     address: config.vaultAddr,
@@ -76,6 +73,15 @@ async function start(
     onCall: call => meters.vaultCall(call),
   })
   closers.push(() => vault.close())
+  const identity = new Identity(vault, config.credentials, log)
+  closers.push(() => identity.close())
+  await identity.start()
+  const logins = await databaseLogin(config, { vault, identity, log }, closers)
+  const address = logins ? { url: config.databaseUrl, logins } : config.databaseUrl
+  const report = (error: Error) => log.warn({ err: error }, 'a database connection broke')
+  const db = openDatabase(address, report)
+  closers.push(() => db.destroy())
+  await migrate(db)
   const installation = await installationId(db)
   const runtime = dockerRuntime({
     host: config.dockerHost,
@@ -92,9 +98,7 @@ async function start(
     log,
   })
   closers.push(() => runtime.close())
-  const identity = new Identity(vault, config.credentials, log)
-  closers.push(() => identity.close())
-  const wakeups = new Wakeups(config.databaseUrl, report)
+  const wakeups = new Wakeups(address, report)
   closers.push(() => wakeups.close())
   const recorder = makeRecorder(db)
   const parts = { node, installation, settings: config, db, recorder, wakeups, vault, identity, runtime, meters, log }
@@ -103,10 +107,9 @@ async function start(
 
   const state = { draining: false }
   const app = await buildApp(engine, config, state, watching)
-  await identity.start()
   if (gate) {
     const { startGate } = await import('./gate-main.ts')
-    const running = await startGate(gate.config, log, gate.version, { vault, identity, db })
+    const running = await startGate(gate.config, log, gate.version, { vault, identity, db, logins })
     closers.push(() => running.close())
   }
   const worker = new Worker(engine)
@@ -120,12 +123,25 @@ async function start(
 
   const { port } = app.server.address() as AddressInfo
   const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost
-  const address = `${config.tlsCert ? 'https' : 'http'}://${host}:${port}`
-  log.info({ address, node }, 'listening')
+  const listening = `${config.tlsCert ? 'https' : 'http'}://${host}:${port}`
+  log.info({ address: listening, node }, 'listening')
   const drain = () => {
     state.draining = true
     worker.drain()
     log.info('draining: no more jobs are claimed')
   }
-  return { address, node, drain, idle: () => worker.idle(), close }
+  return { address: listening, node, drain, idle: () => worker.idle(), close }
+}
+
+/** Null: the address of the database says who we are. */
+async function databaseLogin(
+  { databaseCreds: path }: Config,
+  parts: Pick<DatabaseLoginParts, 'vault' | 'identity' | 'log'>,
+  closers: (() => Promise<unknown>)[],
+): Promise<DatabaseLogin | null> {
+  if (!path) return null
+  const login = new DatabaseLogin({ ...parts, path })
+  closers.push(() => login.close())
+  await login.start()
+  return login
 }

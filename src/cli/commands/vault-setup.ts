@@ -1,3 +1,4 @@
+import { vaultPath } from '../../server/config-values.ts'
 import { clientSettings, findToken, MISSING, vaultOf } from '../client-settings.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
@@ -10,6 +11,7 @@ export interface VaultSetupOptions {
   readonly jobRole?: string
   readonly jobSecret: readonly string[]
   readonly serverOnly?: boolean
+  readonly databaseCreds?: string
   /** Path of the gate's policies, or true for the usual one: only what a gate needs. */
   readonly gate?: string | true
 }
@@ -22,11 +24,11 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
   if (serverOnly && jobSecrets.length > 0) {
     throw new UsageError('--job-secret changes the policy of jobs, which --server-only leaves as it is')
   }
-  const { gate } = options
-  if (gate && (serverOnly || jobSecrets.length > 0 || options.jobRole)) {
+  const { gate, databaseCreds = '' } = options
+  if (gate && (serverOnly || jobSecrets.length > 0 || options.jobRole || databaseCreds)) {
     throw new UsageError('--gate makes what a gate needs and nothing for jobs: apply the two one after the other')
   }
-  const setup = { ...DEFAULTS, serverOnly, jobSecrets, jobRole }
+  const setup = { ...DEFAULTS, serverOnly, jobSecrets, jobRole, databaseCreds: pathOf(databaseCreds) }
   const steps = gate ? gatePlan(gate === true ? GATE_POLICIES : gate) : setupPlan(setup)
   const role = gate ? GATE_ROLE : setup.serverRole
   if (!options.apply) {
@@ -63,6 +65,14 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
     return EXIT.ok
   } finally {
     await vault.close()
+  }
+}
+
+function pathOf(databaseCreds: string): string {
+  try {
+    return vaultPath(databaseCreds)
+  } catch (error) {
+    throw new UsageError(`--database-creds ${(error as Error).message}`)
   }
 }
 

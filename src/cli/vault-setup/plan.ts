@@ -18,6 +18,8 @@ export interface SetupOptions {
   readonly jobSecrets: readonly string[]
   /** The role of jobs, its key and policies are there already (GoStint's): leave them as they are. */
   readonly serverOnly: boolean
+  /** Where the server reads the user for its database, `database/creds/writ`; empty when its address says who it is. */
+  readonly databaseCreds: string
 }
 
 export const DEFAULTS: SetupOptions = {
@@ -27,6 +29,7 @@ export const DEFAULTS: SetupOptions = {
   requestorPolicy: 'writ-requestor',
   jobSecrets: [],
   serverOnly: false,
+  databaseCreds: '',
 }
 
 const APPROLE: Step = {
@@ -144,7 +147,7 @@ function jobPolicy({ jobRole, jobSecrets }: SetupOptions): string {
 }
 
 /** By accessor only: the server renews and ends the tokens and leases of jobs without spending the uses of a token. */
-function serverPolicy({ serverKey }: SetupOptions): string {
+function serverPolicy({ serverKey, databaseCreds }: SetupOptions): string {
   return [
     rule(`transit/encrypt/${serverKey}`, ['update']),
     rule(`transit/decrypt/${serverKey}`, ['update']),
@@ -152,6 +155,7 @@ function serverPolicy({ serverKey }: SetupOptions): string {
     rule('auth/token/revoke-accessor', ['update']),
     rule('sys/leases/renew', ['update']),
     rule('sys/leases/revoke', ['update']),
+    ...(databaseCreds ? [rule(databaseCreds, ['read'])] : []),
   ].join('\n')
 }
 

@@ -30,6 +30,8 @@ export interface GateParts {
   readonly alarms: Alarms
   /** Writes to the audit trail; does nothing where there is none. */
   readonly record: (entry: AuditEntry) => Promise<void>
+  /** What must be done with a token that the server is to be unsealed with before anything can be recorded. */
+  readonly admit?: (token: Secret) => Promise<void>
   readonly settings: GateSettings
   readonly log: Logger
 }
@@ -110,6 +112,7 @@ export class Gate {
       const unsealed = await identity.unseal(credentials, async (token, signal) => {
         found = await this.#read(token, signal)
         await requireAbility(vault, token, found.set, settings, signal)
+        await this.parts.admit?.(token)
         await this.#record('gate.unsealed', by, { method: credentials.kind })
       })
       if (!unsealed) return false

@@ -49,6 +49,7 @@ export class Identity {
   #trustedUntil = 0
   /** Counts seals and unseals: whatever began before the last of them comes too late. */
   #era = 0
+  readonly #listeners: (() => void)[] = []
 
   constructor(vault: Vault, credentials: Credentials | null, log: Logger, options: IdentityOptions = {}) {
     this.#vault = vault
@@ -74,6 +75,11 @@ export class Identity {
   token(): Secret {
     if (!this.#held) throw new WritError('server_sealed', this.#reason)
     return this.#held.token
+  }
+
+  /** Calls whenever there is another token: what Vault gave to the one before ends with it. */
+  onToken(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   /**
@@ -151,6 +157,7 @@ export class Identity {
     if (credentials === this.#configured) this.#configured = this.#credentials
     this.#log.info({ method: credentials.kind, leaseSeconds: found.leaseSeconds }, 'unsealed')
     this.#well(found)
+    for (const tell of this.#listeners) tell()
   }
 
   /** All is as it should be until the next renewal. */
@@ -271,6 +278,7 @@ export class Identity {
         this.#held = made
         this.#log.info({ leaseSeconds: made.leaseSeconds }, 'the token was made anew')
         this.#well(made)
+        for (const tell of this.#listeners) tell()
         await this.#revoke(held)
       } else if (made) await this.#revoke(made)
       if (made) return

@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { WritError } from '../../protocol/errors.ts'
+import { type DatabaseAddress, withLogin } from './logins.ts'
 import * as jobs from './migrations/001-jobs.ts'
 import * as audit from './migrations/002-audit.ts'
 import * as leases from './migrations/003-leases.ts'
@@ -17,13 +18,31 @@ import * as watchFailures from './migrations/021-watch-failures.ts'
 import * as watchEffects from './migrations/022-watch-effects.ts'
 import * as watchNames from './migrations/023-watch-names.ts'
 import { PgClient } from './pg-client.ts'
+import { RotatingPool } from './rotating-pool.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
 /** Opens a pool on PostgreSQL 15 to 18. `onError` hears of connections that break, which is no reason to die. */
-export function openDatabase(url: string, onError: (error: Error) => void): Database {
+export function openDatabase(address: DatabaseAddress, onError: (error: Error) => void): Database {
+  const pool =
+    typeof address === 'string'
+      ? openPool(address, PgClient, onError)
+      : new RotatingPool(address.logins, login => {
+          const { url } = address
+          // the options of a pool can be printed: the password goes from here to its clients, which hide it
+          const Client = class extends PgClient {
+            constructor(config: pg.ClientConfig) {
+              super({ ...config, connectionString: withLogin(url, login) })
+            }
+          }
+          return openPool(url, Client, onError)
+        })
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+}
+
+function openPool(url: string, Client: typeof PgClient, onError: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
@@ -32,12 +51,12 @@ export function openDatabase(url: string, onError: (error: Error) => void): Data
     idle_in_transaction_session_timeout: 30_000,
     connectionTimeoutMillis: 5_000,
     types: { getTypeParser },
-    Client: PgClient,
+    Client,
   })
   // the pool listens to a connection while it is idle only: one that broke within a transaction would end the process
   pool.on('connect', client => client.on('error', onError))
   pool.on('error', () => {})
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return pool
 }
 
 const INT8 = 20

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { createTestDatabase } from '../../../test/database.ts'
+import { Secret } from '../../vault/secret.ts'
 import { openDatabase } from './database.ts'
+import type { DatabaseAddress } from './logins.ts'
 import { notify, Wakeups } from './wakeups.ts'
 
 const database = await createTestDatabase()
@@ -18,8 +20,8 @@ afterAll(async () => {
 })
 
 /** Listening by the time it is returned. */
-async function listen(url = database.url): Promise<Wakeups> {
-  const wakeups = new Wakeups(url, error => errors.push(error))
+async function listen(address: DatabaseAddress = database.url): Promise<Wakeups> {
+  const wakeups = new Wakeups(address, error => errors.push(error))
   open.push(wakeups)
   await new Promise<void>(resolve => wakeups.onQueue(resolve))
   return wakeups
@@ -102,6 +104,40 @@ test('a connection that breaks is made again, and everyone looks once, for what 
   const again = watch.next(1_000)
   await notify(db, 'job', 'a')
   expect(await woken(again)).toBe(true)
+  watch.close()
+})
+
+test('another login: made anew before the old one is closed, never deaf, and everyone looks once', async () => {
+  const changes: (() => Promise<void>)[] = []
+  const { username: user, password } = new URL(database.url.replace('@/', '@x/'))
+  const login = { user, password: new Secret(decodeURIComponent(password)) }
+  const logins = {
+    current: () => login,
+    onChange: (tell: () => Promise<void>) => changes.push(tell),
+    refused: async () => false,
+  }
+  const wakeups = await listen({ url: database.url, logins })
+  const watch = wakeups.watchJob('a', never())
+  await watch.next(0)
+  const pids = async () =>
+    (
+      await sql<{ pid: number }>`select pid from pg_stat_activity
+        where datname = current_database() and application_name = 'writ-listen'`.execute(db)
+    ).rows.map(({ pid }) => pid)
+  const [before] = await pids()
+  const next = watch.next(10_000)
+  let deaf = false
+  const looking = setInterval(() => (deaf ||= !wakeups.listening), 1)
+  await Promise.all(changes.map(tell => tell()))
+  clearInterval(looking)
+  expect(deaf).toBe(false)
+  expect(await woken(next)).toBe(true)
+  await expect.poll(async () => (await pids()).length).toBe(1)
+  expect(await pids()).not.toContain(before)
+  const again = watch.next(1_000)
+  await notify(db, 'job', 'a')
+  expect(await woken(again)).toBe(true)
+  expect(errors).toEqual([])
   watch.close()
 })
 

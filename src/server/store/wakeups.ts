@@ -1,8 +1,9 @@
-import { EventEmitter, on } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import pg from 'pg'
 import type { Database, Tx } from './database.ts'
+import { type DatabaseAddress, isRefusedLogin, type Login, type Logins, withLogin } from './logins.ts'
 
 /** `queue`: there may be something to claim. `job`: this job has new output or another state. `watch`: this one is to be looked at. */
 export type WakeupKind = 'queue' | 'job' | 'watch'
@@ -27,19 +28,37 @@ export function payloads(kind: WakeupKind, names: readonly string[]): string[] {
   return parts
 }
 
+/** A connection that listens. */
+interface Ear {
+  readonly client: pg.Client
+  readonly login: Login | undefined
+  readonly ended: Promise<void>
+  /** To be resolved when there is another login. */
+  readonly outdated: PromiseWithResolvers<'outdated'>
+  readonly gone: PromiseWithResolvers<void>
+}
+
 /**
- * One LISTEN connection for the whole process, re-made when it breaks. What was missed meanwhile is made up for by a wake-up of
- * everyone after each reconnect, and by the sleepers' own time limit.
+ * One LISTEN connection for the whole process, re-made when it breaks and when the database has another login for us. What was missed
+ * meanwhile is made up for by a wake-up of everyone after each reconnect, and by the sleepers' own time limit.
  */
 export class Wakeups {
   readonly #emitter = new EventEmitter().setMaxListeners(0)
   readonly #stopped = new AbortController()
   readonly #done: Promise<void>
-  #client: pg.Client | null = null
+  readonly #address: DatabaseAddress
+  readonly #onError: (error: Error) => void
+  #ear: Ear | null = null
   #listening = false
 
-  constructor(url: string, onError: (error: Error) => void) {
-    this.#done = this.#listen(url, onError)
+  constructor(address: DatabaseAddress, onError: (error: Error) => void) {
+    this.#address = address
+    this.#onError = onError
+    this.#logins?.onChange(async () => {
+      this.#ear?.outdated.resolve('outdated')
+      await this.#ear?.gone.promise
+    })
+    this.#done = this.#listen()
   }
 
   /** Does it hear at this moment? */
@@ -102,35 +121,64 @@ export class Wakeups {
 
   async close(): Promise<void> {
     this.#stopped.abort()
-    await this.#client?.end().catch(() => {})
+    await this.#ear?.client.end().catch(() => {})
     await this.#done
   }
 
-  async #listen(url: string, onError: (error: Error) => void): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      const client = new pg.Client({ connectionString: url, application_name: 'writ-listen', keepAlive: true })
-      this.#client = client
-      client.on('error', onError)
-      client.on('notification', ({ payload = '' }) => {
-        const [kind = '', ...names] = payload.split(' ')
-        if (kind === 'job') for (const id of names) this.#emitter.emit('job', id)
-        else this.#emitter.emit(kind)
-      })
+  get #logins(): Logins | undefined {
+    return typeof this.#address === 'string' ? undefined : this.#address.logins
+  }
+
+  async #listen(): Promise<void> {
+    const { signal } = this.#stopped
+    let old: Ear | undefined
+    while (!signal.aborted) {
+      let ear: Ear | undefined
       try {
-        const ended = on(client, 'end', { signal: this.#stopped.signal })
-        await client.connect()
-        await client.query('listen writ')
+        ear = this.#ear = this.#grow()
+        // closed in the middle of it, pg says nothing
+        await Promise.race([ear.client.connect(), ear.ended])
+        await ear.client.query('listen writ')
         this.#listening = true
         this.#emitter.emit('queue')
         this.#emitter.emit('job', '')
         this.#emitter.emit('watch')
-        await ended.next()
+        // not before the new one listens: nobody is deaf for a moment because of a login that changes
+        await end(old)
+        old = undefined
+        if ((await Promise.race([ear.ended, ear.outdated.promise])) === 'outdated') {
+          old = ear
+          continue
+        }
       } catch (error) {
-        if (!this.#stopped.signal.aborted) onError(error as Error)
+        if (!signal.aborted) this.#onError(error as Error)
+        if (ear?.login && isRefusedLogin(error)) await this.#logins?.refused(ear.login)
       }
       this.#listening = false
-      await client.end().catch(() => {})
-      await sleep(500, undefined, { signal: this.#stopped.signal }).catch(() => {})
+      await end(ear)
+      await end(old)
+      old = undefined
+      await sleep(500, undefined, { signal }).catch(() => {})
     }
   }
+
+  #grow(): Ear {
+    const login = this.#logins?.current()
+    const url = typeof this.#address === 'string' ? this.#address : this.#address.url
+    const connectionString = login ? withLogin(url, login) : url
+    const client = new pg.Client({ connectionString, application_name: 'writ-listen', keepAlive: true })
+    client.on('error', this.#onError)
+    client.on('notification', ({ payload = '' }) => {
+      const [kind = '', ...names] = payload.split(' ')
+      if (kind === 'job') for (const id of names) this.#emitter.emit('job', id)
+      else this.#emitter.emit(kind)
+    })
+    const ended = new Promise<void>(resolve => client.once('end', resolve))
+    return { client, login, ended, outdated: Promise.withResolvers(), gone: Promise.withResolvers() }
+  }
+}
+
+async function end(ear: Ear | undefined): Promise<void> {
+  await ear?.client.end().catch(() => {})
+  ear?.gone.resolve()
 }
