@@ -39,5 +39,6 @@ export function goDuration(ms: number): string {
 }
 
 function decimal(value: number, digits: number): string {
+  if (Number.isInteger(value)) return String(value)
   return value.toFixed(digits).replace(/\.?0+$/, match => (match.startsWith('.') ? '' : match.replace(/0+$/, '')))
 }

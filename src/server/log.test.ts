@@ -29,6 +29,27 @@ function told() {
   return { log: pino({}, linesOfTurns({ write: text => void writes.push(messages(text)) })), writes }
 }
 
+test.each<[string, object]>([
+  ['headers', { headers: { 'x-vault-token': 'canary' } }],
+  ['headers of a request', { req: { headers: { 'x-vault-token': 'canary' } } }],
+  ['headers of an error', { err: Object.assign(new Error('x'), { headers: ['canary'], rawPacket: 'canary' }) }],
+  ['a token in an error', { err: Object.assign(new Error('x'), { token: 'canary' }) }],
+  ['a token in an error by another name', { failure: Object.assign(new Error('x'), { token: 'canary' }) }],
+  [
+    'fields of a body',
+    { body: { token: 'canary', secret_id: 'canary', wrap_secret_id: 'canary', cubby_token: 'canary' } },
+  ],
+])('%s: in no line', (_, fields) => {
+  const lines: string[] = []
+  const log = createLog('info', { write: line => void lines.push(line) })
+  log.error({ ...fields, kept: { a: 1 } }, 'said')
+  log.child(fields).warn('said')
+  if ('err' in fields) log.error(fields.err, 'said')
+  expect(lines.join('')).not.toContain('canary')
+  expect(lines.join('')).toContain('[secret]')
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ msg: 'said', kept: { a: 1 } })
+})
+
 test('the lines of one turn are one write', async () => {
   const { log, writes } = told()
   for (const text of ['a', 'b', 'c']) log.info(text)

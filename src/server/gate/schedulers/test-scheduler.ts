@@ -2,6 +2,8 @@ import { randomInt } from 'node:crypto'
 import type { Scheduler, Task } from './scheduler.ts'
 import { parseTaskId } from './task-id.ts'
 
+const TASK_ID = /[^\p{C}\p{Z}]*/u
+
 /**
  * For trying and testing only. `test`: every id is a task called `Test` that has started this moment (gatekeeper.md §8.3);
  * `mesos_test`: one called by the first part of its id (§8.4).
@@ -10,7 +12,7 @@ export function testScheduler(name: 'test' | 'mesos_test' = 'test'): Scheduler {
   return {
     name,
     // vault-gatekeeper's gives a token for no id at all too
-    parseTaskId: text => parseTaskId(text, /[^\p{C}\p{Z}]*/u),
+    parseTaskId: text => parseTaskId(text, TASK_ID),
     lookup: async id => (name === 'test' ? taskOf(id, 'Test') : mesosLike(id)),
     close: async () => {},
   }

@@ -2,6 +2,9 @@ import { WritError } from '../../../protocol/errors.ts'
 import { deadline } from '../deadline.ts'
 import { PATIENCE_MS, REMEMBERED_MS, type Use, type Uses } from './uses.ts'
 
+/** Looking at what is old for each request was a fortieth of its cost. */
+const FORGET_EVERY_MS = 1_000
+
 interface Entry {
   kept: number
   /** Resolve when one of those that are under way is decided; null when none is: a set for each task of a day is twice the memory. */
@@ -15,6 +18,7 @@ export class MemoryUses implements Uses {
   readonly #entries = new Map<string, Entry>()
   readonly #rememberedMs: number
   readonly #now: () => number
+  #forgetAt = 0
 
   constructor(rememberedMs = REMEMBERED_MS, now: () => number = () => performance.now()) {
     this.#rememberedMs = rememberedMs
@@ -64,6 +68,8 @@ export class MemoryUses implements Uses {
 
   /** Entries lie in the order of their age. */
   #forget(): void {
+    if (this.#now() < this.#forgetAt) return
+    this.#forgetAt = this.#now() + FORGET_EVERY_MS
     for (const [task, { since, pending }] of this.#entries) {
       if (this.#now() - since < this.#rememberedMs) return
       if (!pending) this.#entries.delete(task)

@@ -41,10 +41,10 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
   app.setErrorHandler(answerFault)
 
   await app.register(rateLimit, { global: false })
-  const limiter = (max: number) => {
-    const count = app.createRateLimit({ max: max || 1, timeWindow: MINUTE, keyGenerator: countedAs })
+  const limiter = (max: number): ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | null => {
+    if (max === 0) return null
+    const count = app.createRateLimit({ max, timeWindow: MINUTE, keyGenerator: countedAs })
     return async (request: FastifyRequest, reply: FastifyReply) => {
-      if (max === 0) return
       const verdict = await count(request)
       if (verdict.isAllowed || !verdict.isExceeded) return
       reply.header('retry-after', verdict.ttlInSeconds)
@@ -59,7 +59,7 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
   })
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return await answerUnknown(request, reply, methods, settings)
-    await limitAll(request, reply)
+    if (limitAll) await limitAll(request, reply)
     return undefined
   })
   app.addHook('onResponse', async (request, reply) => {
@@ -68,7 +68,7 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
     const level = url === '/token' && reply.statusCode === 200 ? 'debug' : 'info'
     request.log[level]({ method: request.method, route: url, status: reply.statusCode, ms: reply.elapsedTime })
   })
-  gateRoutes(app, gate, new Counters(), settings, limiter(settings.unsealRate))
+  gateRoutes(app, gate, new Counters(), settings, limiter(settings.unsealRate) ?? (async () => {}))
   return app
 }
 
