@@ -12,6 +12,7 @@ const BENCHES = {
   wake: './wake.ts',
   signatures: './signatures.ts',
   watch: './watch.ts',
+  push: './push.ts',
 } as const
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -17,6 +17,10 @@ import { cpuMs } from './processor.ts'
 import { RawContainers } from './raw-container.ts'
 
 export interface BenchServer {
+  readonly address: string
+  readonly databaseUrl: string
+  /** May do everything. */
+  readonly root: Secret
   readonly client: Client
   /** The baseline on the same engine. */
   readonly raw: RawContainers
@@ -73,6 +77,9 @@ export async function startBenchServer(settings: Readonly<Record<string, string>
   const client = new Client({ server: address, vault, token: identities.requestorToken })
   const raw = new RawContainers(ENGINE_SOCKET)
   return {
+    address,
+    databaseUrl: postgres.url,
+    root: new Secret(devVault.rootToken),
     client,
     raw,
     megabytes: () => residentMegabytes(server.pid ?? 0),

@@ -52,6 +52,7 @@ export class Remote {
   async fetch(tip: Tip, signal?: AbortSignal): Promise<Tip> {
     return await this.#cache.exclusively(async () => {
       await this.#cache.ensure()
+      if (await this.#has(tip)) return tip
       const hadContent = (await this.#cache.bytes()) > 0
       try {
         return await this.#fetch(tip, signal)
@@ -71,6 +72,13 @@ export class Remote {
     const args = ['for-each-ref', '--format=%(objectname)%09%(refname)', '--', `${this.#slot}/`]
     const { stdout } = await git({ directory: this.#cache.directory, args, timeoutMs: this.#limits.lookMs })
     return this.#tipIn(stdout, `${this.#slot}/tip`, `${this.#slot}/signatures`)
+  }
+
+  /** The copy is at what the server has just shown: the node that starts a commit asks for it right after it was taken up. */
+  async #has({ object, signatures }: Tip): Promise<boolean> {
+    const before = await this.fetched().catch(() => undefined)
+    if (before?.object !== object || before.signatures !== signatures || (await this.#cache.isShallow())) return false
+    return (await this.#local(['cat-file', '-e', object])).code === 0
   }
 
   async #fetch(tip: Tip, signal: AbortSignal | undefined): Promise<Tip> {
