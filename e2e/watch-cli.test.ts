@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startDevStack } from '../src/cli/dev/dev-stack.ts'
+import { createLog } from '../src/server/log.ts'
 import { Terminal } from './command.ts'
 import { type ServerProcess, until } from './stack.ts'
 import { startWatched, WatchApi, type Watched } from './watched.ts'
@@ -171,8 +174,50 @@ test('a server that shows one plan and names the digest of another gets no signa
   expect(signed, signed.stderr).toMatchObject({ code: 0 })
 })
 
+const shellBlocks = (path: string) =>
+  [...readFileSync(path, 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block)
+
+test('docs/watch.md: the two commands beside a writ dev, as its own requestor', async () => {
+  const [script = ''] = shellBlocks('docs/watch.md')
+  expect(script).toContain('IMAGE=busybox\n')
+  const cache = mkdtempSync(join(tmpdir(), 'writ-dev-'))
+  const settings = { WRIT_WATCH_CACHE: cache, WRIT_JOB_NETWORK: 'none' }
+  const dev = await startDevStack({ port: 0, log: createLog('silent', process.stderr), settings })
+  const who = { GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@b', GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a@b' }
+  const terminal = await Terminal.open({
+    WRIT_ADDR: dev.server,
+    VAULT_ADDR: dev.vault,
+    VAULT_TOKEN: dev.requestorToken.reveal(),
+    ...who,
+  })
+  try {
+    const walk = await terminal.shell(script.replace('IMAGE=busybox\n', `IMAGE='${w.image}'\n`))
+    expect(walk.code, walk.stderr).toBe(0)
+    expect(walk.stdout).toContain('watch\tdemo')
+    const runs = async (which: string) => {
+      await until(async () => {
+        const { stdout } = await terminal.writ('watch', 'status', 'demo')
+        return stdout.includes('SUCCEEDED') && stdout.includes(`done\t${which}`)
+      }, 40_000)
+      const { stdout, stderr } = await terminal.writ('watch', 'log', 'demo')
+      expect(stderr).toBe('')
+      return stdout
+    }
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-C', join(terminal.folder, 'demo'), ...args], { env: { ...process.env, ...who } })
+        .toString()
+        .trim()
+    expect(await runs(git('rev-parse', 'HEAD'))).toContain('hello from /git')
+    git('commit', '-q', '--allow-empty', '-m', 'second')
+    expect(await runs(git('rev-parse', 'HEAD'))).toContain('hello from /git')
+  } finally {
+    await dev.close()
+    rmSync(cache, { recursive: true, force: true })
+  }
+})
+
 test('docs/watch.md: the commands of the five minutes work', async () => {
-  const [script = ''] = /^```sh\n(.*?)^```$/ms.exec(readFileSync('docs/watch.md', 'utf8'))?.slice(1) ?? []
+  const [, script = ''] = shellBlocks('docs/watch.md')
   expect(script).toContain('writ watch add')
   const { repository } = w.world
   const commit = repository.commit(repository.tree({ 'run.sh': 'echo hi\n' }))

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
+import { printable } from '../printable.ts'
 import { type WatchOptions, WatchServer } from '../watch/connect.ts'
 import { describePlan, describeStanding } from '../watch/describe.ts'
 import { digestOfShown, type PlanAnswer } from '../watch/plan-answer.ts'
@@ -84,6 +85,7 @@ async function show(server: WatchServer, name: string, options: WatchOptions): P
       ...(state.failed_commit ? [['failed', state.failed_commit]] : []),
       ['next look', state.configured ? state.next_poll_at : '-'],
       ...(state.newest_task ? [['newest task', `${state.newest_task.uuid} ${state.newest_task_status}`]] : []),
+      ...(state.newest_task?.job_id ? [['job', state.newest_task.job_id]] : []),
       ...(plan
         ? [
             ['commit', plan.plan.commit],
@@ -114,6 +116,23 @@ export async function plan(name: string, commit: string | undefined, options: Wa
     return EXIT.ok
   })
 }
+
+/** What the commands of a task have said, masked: of the newest that ran, or of the one named. */
+export async function log(name: string, task: string | undefined, options: WatchOptions): Promise<number> {
+  return await WatchServer.with(options, async server => {
+    const wanted = task ?? (await server.read(`${name}/status`)).newest_task?.uuid
+    if (!wanted) throw new UsageError(`${name} has run nothing yet`, `writ watch status ${name}`)
+    const { result } = await server.read(`${name}/task/${encodeURIComponent(wanted)}/log`, `limit=${MOST_CHARACTERS}`)
+    if (options.json) printJson({ task: wanted, log: result })
+    else process.stdout.write(process.stdout.isTTY ? printableLines(result) : result)
+    return EXIT.ok
+  })
+}
+
+/** More than a server keeps of a job, unless it was told to keep more. */
+const MOST_CHARACTERS = 100_000_000
+
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
 
 /** Accepts a commit that is no descendant of the last one. */
 export async function accept(

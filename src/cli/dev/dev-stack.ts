@@ -9,7 +9,7 @@ import { startEmbeddedPostgres } from '../../server/store/embedded/postgres.ts'
 import { Vault } from '../../vault/client.ts'
 import { Secret } from '../../vault/secret.ts'
 import { DEFAULTS } from '../vault-setup/plan.ts'
-import { prepareVault, serverSettings } from './prepare-vault.ts'
+import { loginWatcher, prepareVault, serverSettings } from './prepare-vault.ts'
 
 export interface DevStackOptions {
   readonly port: number
@@ -59,6 +59,8 @@ export async function startDevStack({ port, data, log, settings }: DevStackOptio
     const identities = await prepareVault(client, rootToken)
     const server = await startServer(
       readConfig({
+        // folders of this machine too, to try watches with
+        WRIT_WATCH_PROTOCOLS: 'https,ssh,file',
         ...process.env,
         DATABASE_URL: postgres.url,
         VAULT_ADDR: vault.address,
@@ -75,7 +77,7 @@ export async function startDevStack({ port, data, log, settings }: DevStackOptio
       vault: vault.address,
       databaseUrl: postgres.url,
       rootToken,
-      requestorToken: identities.requestorToken,
+      requestorToken: await loginWatcher(client, rootToken, 'writ-dev'),
       jobRole: DEFAULTS.jobRole,
       jobRoleId: identities.jobRoleId,
       serverRoleId: identities.serverRoleId,

@@ -34,13 +34,27 @@ export async function prepareVault(vault: Vault, root: Secret): Promise<Identiti
   }
 }
 
+const WATCHES = 'writ-dev-watches'
+
+/** Somebody who may also make watches. */
+export async function loginWatcher(vault: Vault, root: Secret, name: string): Promise<Secret> {
+  const policy = 'path "writ/watches/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
+  await vault.send({ method: 'POST', path: `sys/policies/acl/${WATCHES}`, token: root, body: { policy } })
+  return await loginRequestor(vault, root, name, [WATCHES])
+}
+
 /** A requestor of this name: an AppRole, and so an identity, of its own. */
-export async function loginRequestor(vault: Vault, root: Secret, name: string): Promise<Secret> {
+export async function loginRequestor(
+  vault: Vault,
+  root: Secret,
+  name: string,
+  policies: readonly string[] = [],
+): Promise<Secret> {
   await vault.send({
     method: 'POST',
     path: `auth/approle/role/${name}`,
     token: root,
-    body: { token_policies: [DEFAULTS.requestorPolicy], token_period: '24h' },
+    body: { token_policies: [DEFAULTS.requestorPolicy, ...policies], token_period: '24h' },
   })
   const roleId = await readRoleId(vault, root, name)
   return (await loginAppRole(vault, { roleId, secretId: await newSecretId(vault, root, name) })).token

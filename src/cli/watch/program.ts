@@ -50,6 +50,13 @@ export function watchCommands(writ: Command): void {
     )
   server(
     watch
+      .command('log')
+      .description('what the commands of a task have said')
+      .argument('<name>')
+      .argument('[task]', 'the newest by default'),
+  ).action(exit(async (name, task, options) => await (await load()).log(name, task, options)))
+  server(
+    watch
       .command('accept')
       .description('accept a commit that is no descendant of the last one: of a branch that was rewritten on purpose')
       .argument('<name>')
