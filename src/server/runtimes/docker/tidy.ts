@@ -63,8 +63,9 @@ async function removeGates(engine: Engine, warm: WarmGates | null, { owner, orph
   for (const { Id, Names, Labels, State, Created } of await list(engine, [WARM_LABEL, `${label}=${value}`])) {
     const name = Labels[WARM_LABEL] ?? ''
     // under another name it is the container of a job
-    const idle = Names.includes(`/${name}`) && State !== 'running'
-    if (idle && !warm?.has(name) && Created * 1000 + orphanMs <= Date.now()) await removeContainer(engine, Id)
+    if (!Names.includes(`/${name}`) || State === 'running' || warm?.has(name)) continue
+    // what has ended is of no use to whoever made it; what has not started yet may be just about to
+    if (State !== 'created' || Created * 1000 + orphanMs <= Date.now()) await removeContainer(engine, Id)
   }
 }
 

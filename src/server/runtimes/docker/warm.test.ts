@@ -127,24 +127,25 @@ test('one that ended while it waited is replaced, and no job gets it', async () 
   expect((await finished(await docker.runtime.start(id, SECRETS))).stdout.toString()).toBe('ran\n')
 })
 
-test('what a process left behind is removed, and neither a job nor one that waits', async () => {
-  const body = async (name: string, Cmd: string[]) => {
+test('what a process left behind is removed at once, and neither a job nor one that waits or is just being made', async () => {
+  const body = async (name: string, Cmd: string[], start = true) => {
     const Labels = { 'writ.test': docker.label, [WARM_LABEL]: name.split('+')[0] ?? '', [owner[0]]: owner[1] }
     const query = { name: name.replace('+', '-') }
     const config = { Image: ref, Cmd, Labels, HostConfig: { NetworkMode: 'none', Init: true } }
     const { Id } = await docker.engine.json<{ Id: string }>('POST', '/containers/create', { query, body: config })
-    await docker.engine.json('POST', `/containers/${Id}/start`)
-    if (Cmd[0] === 'true') await docker.engine.json('POST', `/containers/${Id}/wait`)
+    if (start) await docker.engine.json('POST', `/containers/${Id}/start`)
+    if (start && Cmd[0] === 'true') await docker.engine.json('POST', `/containers/${Id}/wait`)
     return Id
   }
   const unique = randomBytes(4).toString('hex')
   const ended = await body(`writ-warm-${unique}-1`, ['true'])
   const waiting = await body(`writ-warm-${unique}-2`, ['sleep', '60'])
   const renamed = await body(`writ-warm-${unique}-3+job`, ['true'])
-  await tidy(docker.engine, { slots: null, warm: null }, options.tidy as NonNullable<DockerOptions['tidy']>)
+  const made = await body(`writ-warm-${unique}-4`, ['true'], false)
+  await tidy(docker.engine, { slots: null, warm: null }, { owner, preparedMs: 3_600_000, orphanMs: 3_600_000 })
   const left = (await gates()).map(({ Id }) => Id)
-  expect([ended, waiting, renamed].map(id => left.includes(id))).toEqual([false, true, true])
-  for (const id of [waiting, renamed]) await docker.runtime.remove(id)
+  expect([ended, waiting, renamed, made].map(id => left.includes(id))).toEqual([false, true, true, true])
+  for (const id of [waiting, renamed, made]) await docker.runtime.remove(id)
 })
 
 afterAll(async () => {
