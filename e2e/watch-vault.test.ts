@@ -224,7 +224,7 @@ test('answers are wrapped when the image is there, however long that takes: thei
     git_repo_url: w.world.repository.path,
     git_branch_name: 'slow',
     docker_image: `${w.registry.host}/busybox:slow@${digest}`,
-    commands: [lookup],
+    commands: [lookup, 'echo "ca:$VAULT_CACERT."; ls -A'],
   })
   const made = async () =>
     (
@@ -245,6 +245,8 @@ test('answers are wrapped when the image is there, however long that takes: thei
   const { status, log } = await api.ended('slow', commit)
   expect({ status, log }).toMatchObject({ status: 'SUCCEEDED' })
   expect(await made()).toHaveLength(1)
+  // without a CA: no variable, and nothing beside the files of the commit
+  expect(log).toContain('ca:.\ndata\n')
   expect(Date.parse(/"creation_time":"([^"]+)"/.exec(log)?.[1] ?? '')).toBeGreaterThanOrEqual(pulled)
 })
 

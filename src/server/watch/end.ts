@@ -13,6 +13,8 @@ import { DEFAULT_TASKS } from './tasks.ts'
 const LONGEST_PAUSE_MS = 3_600_000
 /** After a run that its server or its Vault kept waiting. */
 const FIRST_AWAY_MS = 15_000
+/** Somebody waits for it to go on when that is back. */
+const LONGEST_AWAY_MS = 300_000
 
 /**
  * Puts the marker *done* or *failed*, in the transaction that ends the job: whatever crashes, a commit has one of them exactly when
@@ -89,7 +91,7 @@ function isAttempt(code: string): boolean {
  */
 function pauseMs(watch: Watch, pauses: number, code: string): number {
   const periodMs = (watch.configuration?.git_poll_period ?? 0) * 1000
-  if (AWAY.has(code)) return Math.min(LONGEST_PAUSE_MS, FIRST_AWAY_MS * 2 ** (pauses - 1))
+  if (AWAY.has(code)) return Math.min(LONGEST_AWAY_MS, FIRST_AWAY_MS * 2 ** (pauses - 1))
   return Math.max(periodMs, Math.min(LONGEST_PAUSE_MS, Math.max(1_000, periodMs) * 2 ** (pauses - 1)))
 }
 

@@ -233,7 +233,7 @@ test.each(['repository_unreachable', 'watch_vault_unavailable'])(
     const commit = push(name, '1')
     await updateWatch(t.engine.db, name, { options: JSON.stringify({ max_attempts: 1 }) })
     const pauses: number[] = []
-    for (let round = 0; round < 4; round += 1) {
+    for (let round = 0; round < 7; round += 1) {
       await lookAt(name)
       await endNewest(name, { status: 'failed', returnCode: 0, errorCode: code, errorText: 'x' })
       const failure = await findFailure(t.engine.db, name, commit)
@@ -246,8 +246,8 @@ test.each(['repository_unreachable', 'watch_vault_unavailable'])(
         .where('watch', '=', name)
         .execute()
     }
-    expect((await runsOf(name)).map(task => task.attempt)).toEqual([1, 1, 1, 1])
-    expect(pauses).toEqual([15, 30, 60, 120])
+    expect((await runsOf(name)).map(task => task.attempt)).toEqual([1, 1, 1, 1, 1, 1, 1])
+    expect(pauses).toEqual([15, 30, 60, 120, 240, 300, 300])
   },
 )
 

@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { selfSigned } from '../../../test/certificate.ts'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import type { NamedRequest, Plan } from '../../protocol/watch-plan.ts'
 import { seal } from '../jobs/sealed.ts'
@@ -177,6 +179,28 @@ test.each(['vault_tls_server_name', 'vault_cacert', 'role_name', 'role_id', 'app
     expect(vault.asked).toEqual([])
   },
 )
+
+test.each([
+  ['without its CA', ''],
+  ['with the CA of another', selfSigned().cert],
+])('a Vault at loopback is asked nothing before it has proved who it is: %s', async (_, vault_cacert) => {
+  // flant_gitops switched the check off there: whoever got the port got the SecretID
+  const { cert, key } = selfSigned()
+  let asked = 0
+  const server = createTlsServer({ cert, key }, (_request, response) => {
+    asked += 1
+    response.end('{}')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  servers.push(server)
+  const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { run } = await newRun({ ...accessAt(address), vault_tls_server_name: 'localhost', vault_cacert })
+  await expect(run()).rejects.toMatchObject({
+    code: 'watch_vault_unavailable',
+    detail: expect.stringContaining('SELF_SIGNED_CERT'),
+  })
+  expect(asked).toBe(0)
+})
 
 test('a SecretID never goes to the Vault that the watch was at before', async () => {
   const [before, after] = [await fakeVault('old'), await fakeVault('new')]
