@@ -22,10 +22,9 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'a node stands still, longer than its lease or not',
     strike: async (_world, random, node) => {
-      const pid = node.server?.pid ?? 0
-      process.kill(pid, 'SIGSTOP')
+      node.server?.signal('SIGSTOP')
       await sleep(random.between(500, 5_000))
-      process.kill(pid, 'SIGCONT')
+      node.server?.signal('SIGCONT')
     },
   },
   {

@@ -55,6 +55,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const found = [
       ...(await checkHistory(world.db, accepted, starts)),
       ...rest,
+      ...world.deaths,
       ...(tokens.length > kills ? tokens : []),
     ]
     const { rows } = await sql<{ end: string; count: number }>`

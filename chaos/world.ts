@@ -33,6 +33,7 @@ export class World {
   readonly image: string
   readonly db: Database
   readonly nodes: readonly Node[]
+  readonly #deaths: string[] = []
   #postgres: EmbeddedPostgres
 
   private constructor(
@@ -112,7 +113,14 @@ export class World {
     if (!server) return
     node.server = null
     await server.stop(signal)
+    if (server.died()) this.#deaths.push(`${node.name} ${server.died()}`)
     node.logs += `${server.log()}\n--- ended by ${signal}\n`
+  }
+
+  /** Nodes that ended by themselves, or otherwise than they were told, a line each. */
+  get deaths(): readonly string[] {
+    const now = this.nodes.flatMap(({ name, server }) => (server?.died() ? [`${name} ${server.died()}`] : []))
+    return [...this.#deaths, ...now]
   }
 
   async restartDatabase(pauseMs: number): Promise<void> {

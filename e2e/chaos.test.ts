@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { runChaos } from '../chaos/run.ts'
+import { type Node, World } from '../chaos/world.ts'
 
 // the embedded Vault is sealed and back; a real one would be everybody's
 test.skipIf(process.env.WRIT_TEST_VAULT_ADDR)(
@@ -12,3 +13,19 @@ test.skipIf(process.env.WRIT_TEST_VAULT_ADDR)(
   },
   300_000,
 )
+
+test('a node that ends by itself is found, one that was told to is not', async () => {
+  const world = await World.open(3)
+  try {
+    const [killed, told, own] = world.nodes as [Node, Node, Node]
+    await world.endNode(killed, 'SIGKILL')
+    await world.endNode(told, 'SIGTERM')
+    expect(world.deaths).toEqual([])
+    process.kill(own.server?.pid ?? Number.NaN, 'SIGKILL')
+    await expect.poll(() => world.deaths).toEqual(['node 3 ended with SIGKILL, told nothing'])
+    await world.endNode(own, 'SIGTERM')
+    expect(world.deaths).toHaveLength(1)
+  } finally {
+    await world.close()
+  }
+}, 60_000)

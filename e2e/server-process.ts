@@ -9,6 +9,10 @@ export interface ServerProcess {
   /** Everything that it logged so far. */
   log(): string
   stop(signal?: NodeJS.Signals): Promise<void>
+  /** Nothing if it is not there any more. */
+  signal(signal: NodeJS.Signals): void
+  /** How it ended, if nobody told it to, or otherwise than it was told; empty while all is well. */
+  died(): string
 }
 
 /** A server that is a process of its own, ready for requests. */
@@ -18,6 +22,12 @@ export async function startServerProcess(settings: Record<string, string>): Prom
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
+  let told: NodeJS.Signals | null = null
+  let died = ''
+  child.once('close', (code, signal) => {
+    const asTold = told === 'SIGTERM' || told === 'SIGINT' ? code === 0 : signal === told
+    if (told === null || !asTold) died = `ended with ${signal ?? code}, told ${told ?? 'nothing'}`
+  })
   child.stderr.on('data', chunk => {
     log += chunk
   })
@@ -33,7 +43,12 @@ export async function startServerProcess(settings: Record<string, string>): Prom
     address,
     pid: child.pid ?? 0,
     log: () => log,
-    stop: (signal = 'SIGTERM') => endProcess(child, signal),
+    stop: async (signal = 'SIGTERM') => {
+      if (child.exitCode === null && child.signalCode === null) told = signal
+      await endProcess(child, signal)
+    },
+    signal: signal => void child.kill(signal),
+    died: () => died,
   }
 }
 
