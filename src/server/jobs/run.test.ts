@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { WritError } from '../../protocol/errors.ts'
@@ -17,15 +18,14 @@ beforeAll(async () => {
 afterAll(() => t.close())
 
 /** Runs a job on an engine of which these parts are faked: failures that no real one shows when asked. */
-async function run(runtime: Partial<Runtime>) {
+async function run(runtime: Partial<Runtime>, killed = new AbortController().signal) {
   const order = await makeOrder({ container_image: 'busybox', run: ['true'] })
   const [sealedSpec = '', sealedToken = ''] = await seal(t.engine, [JSON.stringify(order), 'token'])
   const id = await t.queue({ sealedSpec, sealedToken })
   const engine = t.node('node-1', { remove: async () => {}, find: async () => null, ...runtime })
   const [job] = await claimJobs(engine.db, 'node-1', 1, 60_000)
   if (job?.id !== id) throw new Error('another job was claimed')
-  const never = new AbortController().signal
-  await runJob(engine, job, { lost: never, killed: never })
+  await runJob(engine, job, { lost: new AbortController().signal, killed })
   return await findJob(engine.db, id)
 }
 
@@ -128,3 +128,29 @@ test.each(['running', 'exited'] as const)(
     expect([made, removed.length]).toEqual([2, 2])
   },
 )
+
+test('killed while its container is being made: that goes with the rest', async () => {
+  const image = { id: 'i', digest: 'd', entrypoint: [], command: [], metadata: null }
+  const kill = new AbortController()
+  const containers = new Set<string>()
+  const job = await run(
+    {
+      image: async () => image,
+      // as an engine does it: whoever asked may be gone, and the container is made all the same
+      create: async (spec, signal) => {
+        const made = sleep(200).then(() => containers.add(spec.name))
+        kill.abort(new WritError('job_killed'))
+        const gone = new Promise<never>((_, reject) => {
+          if (signal?.aborted) reject(signal.reason)
+        })
+        await Promise.race([made, gone])
+        return 'c1'
+      },
+      remove: async name => void containers.delete(name),
+    },
+    kill.signal,
+  )
+  await sleep(300)
+  expect(job).toMatchObject({ status: 'failed', error_code: 'job_killed' })
+  expect([...containers]).toEqual([])
+})

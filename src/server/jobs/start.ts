@@ -28,8 +28,10 @@ export async function start(
   const prepared = source
     ? await prepareSourced(engine, source, hold, job, giveUp)
     : await prepareJob(engine, hold, job, { untouched, signal: giveUp })
-  const containerId = await create(engine, hold, prepared.container, giveUp)
+  // not given up for a kill: the engine would go on with it, and make the container behind the release of the job
+  const containerId = await create(engine, hold, prepared.container, control.lost)
   if (containerId === null) return null
+  giveUp.throwIfAborted()
   const { files, masks, sealedMasks } = await prepared.secrets()
   await announceStart(engine, { hold, containerId, imageDigest: prepared.container.image.digest, sealedMasks })
   const attachment = await engine.runtime.start(containerId, files, control.lost)
