@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { searchDatabase } from '../demo/database-search.ts'
 import { Secret } from '../src/vault/secret.ts'
 import { unwrap } from '../src/vault/wrapping.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { startTestVault, type TestVault } from '../test/dev-vault.ts'
 import { FakeServer } from '../test/fake-server.ts'
-import { COMPILE_CACHE } from './compile-cache.ts'
+import { startGate } from './gate-process.ts'
 
 let stack: TestVault
 let database: TestDatabase
@@ -40,35 +39,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-const running: ChildProcess[] = []
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await new Promise(done => child.once('close', done))
-  }
-})
-
-async function start(env: Record<string, string> = {}) {
-  const args = ['src/cli/main.ts', 'gate', '-listen', '127.0.0.1:0', '-provider', 'test', '-log-level', 'trace']
-  const settings = { WRIT_GATE_UNSEAL_RATE_LIMIT: '0', WRIT_GATE_ALARM_URL: receiver.address, ...env }
-  const child = spawn(process.execPath, args, {
-    env: { ...COMPILE_CACHE, PATH: process.env.PATH, VAULT_ADDR: stack.vault.address, ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
+const start = (env: Record<string, string> = {}) =>
+  startGate(['-listen', '127.0.0.1:0', '-provider', 'test', '-log-level', 'trace'], {
+    VAULT_ADDR: stack.vault.address,
+    WRIT_GATE_UNSEAL_RATE_LIMIT: '0',
+    WRIT_GATE_ALARM_URL: receiver.address,
+    ...env,
   })
-  running.push(child)
-  let lines = ''
-  const address = await new Promise<string>((done, failed) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        lines += chunk
-        const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
-        if (found) done(JSON.parse(found).address)
-      })
-    }
-    child.once('exit', () => failed(new Error(lines)))
-  })
-  return { child, address, log: () => lines }
-}
 
 /** All that must be nowhere, and where to look for it. */
 const secrets: string[] = []
@@ -198,7 +175,7 @@ test('no credential that unseals, no token that administers and no token of a ta
 
   const proc = (name: string) => readFileSync(`/proc/${gate.child.pid}/${name}`, 'latin1')
   const places = {
-    log: gate.log(),
+    log: gate.lines(),
     answers: answers.join('\n'),
     arguments: proc('cmdline'),
     environment: proc('environ'),
@@ -233,9 +210,9 @@ test.each([
     const path = join(folder, name)
     writeFileSync(path, value)
     const gate = await start({ ...more, [name]: name.endsWith('_FILE') ? path : value })
-    await expect.poll(gate.log).toContain('login failed')
+    await expect.poll(gate.lines).toContain('login failed')
     const answers = ['/status', '/metrics', '/'].map(async at => await (await fetch(gate.address + at)).text())
-    const text = gate.log() + (await Promise.all(answers)).join('\n')
+    const text = gate.lines() + (await Promise.all(answers)).join('\n')
     expect(forms(value).filter(form => text.includes(form))).toEqual([])
   },
 )

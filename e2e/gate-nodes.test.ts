@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { startTestVault, type TestVault } from '../test/dev-vault.ts'
 import { FakeServer } from '../test/fake-server.ts'
-import { COMPILE_CACHE } from './compile-cache.ts'
+import { killGate, startGate } from './gate-process.ts'
 
 /** `WRIT_TEST_TASKS=500` is a hundred thousand requests, and takes minutes. */
 const TASKS = Number(process.env.WRIT_TEST_TASKS ?? 20)
@@ -40,42 +39,17 @@ afterAll(async () => {
   await database.drop()
 })
 
-const running: ChildProcess[] = []
-afterEach(async () => {
+afterEach(() => {
   hold = null
-  for (const child of running.splice(0)) await kill(child)
 })
 
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGKILL')
-  await new Promise(done => child.once('close', done))
-}
-
-async function start(): Promise<{ child: ChildProcess; address: string }> {
-  const child = spawn(process.execPath, ['src/cli/main.ts', 'gate', '-listen', '127.0.0.1:0', '-provider', 'test'], {
-    env: {
-      ...COMPILE_CACHE,
-      PATH: process.env.PATH,
-      VAULT_ADDR: between.address,
-      VAULT_TOKEN: stack.root.reveal(),
-      DATABASE_URL: database.url,
-      WRIT_GATE_RATE_LIMIT: '0',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+const start = () =>
+  startGate(['-listen', '127.0.0.1:0', '-provider', 'test'], {
+    VAULT_ADDR: between.address,
+    VAULT_TOKEN: stack.root.reveal(),
+    DATABASE_URL: database.url,
+    WRIT_GATE_RATE_LIMIT: '0',
   })
-  running.push(child)
-  let lines = ''
-  const address = await new Promise<string>((done, failed) => {
-    child.stdout?.on('data', (chunk: Buffer) => {
-      lines += chunk
-      const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
-      if (found) done(JSON.parse(found).address)
-    })
-    child.once('exit', () => failed(new Error(lines)))
-  })
-  return { child, address }
-}
 
 interface Answer {
   readonly ok: boolean
@@ -125,7 +99,7 @@ test('killed between taking and answering: the task is not burnt, and is served 
   const lost = ask(first.address, 'orphan').catch(() => 'no answer')
   // Vault has made a token, whose answer the gate never gets
   await reached.promise
-  await kill(first.child)
+  await killGate(first.child)
   expect(await lost).toBe('no answer')
   const answers: Answer[] = []
   for (;;) {
@@ -144,7 +118,7 @@ test('nodes killed at any moment under load: no task is served twice, and none i
     for (let n = 0; n < 4; n++) {
       await sleep(500 + Math.random() * 500)
       const victim = nodes[n % 3] ?? expect.fail()
-      await kill(victim.child)
+      await killGate(victim.child)
       nodes[n % 3] = await start()
     }
     ended = true

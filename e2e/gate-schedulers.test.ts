@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestVault, type TestVault } from '../test/dev-vault.ts'
 import { FakeMesos } from '../test/mesos/fake-mesos.ts'
 import { connecting, PlainContainers } from '../test/plain-containers.ts'
-import { COMPILE_CACHE } from './compile-cache.ts'
+import { startGate } from './gate-process.ts'
 
 let stack: TestVault
 const containers = new PlainContainers()
@@ -21,40 +20,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-const running: ChildProcess[] = []
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await new Promise(done => child.once('close', done))
-  }
-})
-
-/** `writ gate` in a process of its own; answers its address and what it has logged. */
-async function startGate(env: Record<string, string>) {
-  const child = spawn(process.execPath, ['src/cli/main.ts', 'gate', '-listen', '127.0.0.1:0'], {
-    env: {
-      ...COMPILE_CACHE,
-      PATH: process.env.PATH,
-      VAULT_ADDR: stack.vault.address,
-      VAULT_TOKEN: stack.root.reveal(),
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+const start = (env: Record<string, string>) =>
+  startGate(['-listen', '127.0.0.1:0'], {
+    VAULT_ADDR: stack.vault.address,
+    VAULT_TOKEN: stack.root.reveal(),
+    ...env,
   })
-  running.push(child)
-  let lines = ''
-  const address = await new Promise<string>((done, failed) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        lines += chunk
-        const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
-        if (found) done(JSON.parse(found).address)
-      })
-    }
-    child.once('exit', () => failed(new Error(lines)))
-  })
-  return { child, address, lines: () => lines }
-}
 
 const ask = async (address: string, id: string) => {
   const answer = await fetch(`${address}/token`, { method: 'POST', body: JSON.stringify({ task_id: id }) })
@@ -85,7 +56,7 @@ async function output(id: string): Promise<string> {
 
 test('a container gets its token over the Unix socket, once, and none of another', async () => {
   const socket = join(folder, 'gate.sock')
-  const gate = await startGate({ PROVIDER: 'docker', WRIT_GATE_SOCKET: socket, WRIT_GATE_DOCKER_PEER_ONLY: '1' })
+  const gate = await start({ PROVIDER: 'docker', WRIT_GATE_SOCKET: socket, WRIT_GATE_DOCKER_PEER_ONLY: '1' })
   expect(existsSync(socket)).toBe(true)
   const binds = [`${folder}:/gate`]
   const victim = await containers.start(['sleep', '60'])
@@ -107,7 +78,7 @@ test('masters of Mesos restart, lose the lead and the network: refusals, then to
   const tasks = Array.from({ length: 6 }, (_, i) => ({ id: `app.${i}` }))
   const first = await FakeMesos.start({ tasks })
   const second = await FakeMesos.start({ tasks, leads: false, leader: first.host })
-  const gate = await startGate({ PROVIDER: 'mesos', MESOS_MASTER: `http://${second.host},${first.host}` })
+  const gate = await start({ PROVIDER: 'mesos', MESOS_MASTER: `http://${second.host},${first.host}` })
   try {
     expect(await ask(gate.address, 'app.0')).toMatchObject({ ok: true, token: expect.any(String) })
 

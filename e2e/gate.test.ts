@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { selfSigned } from '../test/certificate.ts'
 import { startTestVault, type TestVault } from '../test/dev-vault.ts'
-import { COMPILE_CACHE } from './compile-cache.ts'
+import { spawnGate, startGate } from './gate-process.ts'
 
 let stack: TestVault
 const folder = mkdtempSync(join(tmpdir(), 'writ-gate-'))
@@ -21,47 +20,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-const running: ChildProcess[] = []
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await new Promise(done => child.once('close', done))
-  }
-})
-
-interface Started {
-  readonly child: ChildProcess
-  readonly address: string
-  readonly lines: () => string
-}
-
-function spawnGate(args: string[], env: Record<string, string>): ChildProcess {
-  const child = spawn(process.execPath, ['src/cli/main.ts', 'gate', ...args], {
-    env: { ...COMPILE_CACHE, PATH: process.env.PATH, VAULT_ADDR: stack.vault.address, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  running.push(child)
-  return child
-}
-
-async function start(args: string[], env: Record<string, string> = {}): Promise<Started> {
-  const child = spawnGate(args, env)
-  let lines = ''
-  const address = await new Promise<string>((done, failed) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        lines += chunk
-        const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
-        if (found) done(JSON.parse(found).address)
-      })
-    }
-    child.once('exit', () => failed(new Error(lines)))
-  })
-  return { child, address, lines: () => lines }
-}
+const start = (args: string[], env: Record<string, string> = {}) =>
+  startGate(args, { VAULT_ADDR: stack.vault.address, ...env })
 
 async function refused(args: string[], env: Record<string, string> = {}): Promise<string> {
-  const child = spawnGate(args, env)
+  const child = spawnGate(args, { VAULT_ADDR: stack.vault.address, ...env })
   const [code, output] = await Promise.all([
     new Promise(done => child.once('exit', done)),
     text(child.stderr ?? expect.fail()),
