@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { type Kysely, sql } from 'kysely'
 import { pino } from 'pino'
@@ -143,6 +144,8 @@ test('a running query ends as its old user, and that one is given back after it'
   })
   while (login.current().user === old) await elapse()
   expect(await whoAmI(db)).toBe(login.current().user)
+  // time enough for giving it back, were it not waited for
+  await new Promise(resolve => setTimeout(resolve, 300))
   expect(await engine.users()).toContain(old)
   gate.resolve()
   expect(await running).toEqual([old, old])
@@ -272,20 +275,21 @@ test('sealed, or Vault away, at the start: it waits, says so, and goes on by its
 
 test('what has no lease, as a role whose password Vault changes, is read again when PostgreSQL refuses it', async () => {
   await stack.write('sys/mounts/fixed', { type: 'kv', options: { version: '1' } }).catch(() => {})
-  await engine.sql(`create role "v-fixed-one" login`)
-  await stack.write('fixed/login', { username: 'v-fixed-one', password: 'first' })
+  const [first, second] = [1, 2].map(n => `fixed_${randomBytes(4).toString('hex')}_${n}`)
+  await engine.sql(`create role ${first} login`)
+  await stack.write('fixed/login', { username: first, password: 'first' })
   identity = await identityOf(await stack.token({ policies: ['root'] }))
   const login = loginOf(stack.vault, 'fixed/login')
   await login.start()
   expect(planned).toBeNull()
   const db = openDatabase({ url: engine.url, logins: login }, () => {})
-  expect(await whoAmI(db)).toBe('v-fixed-one')
-  await engine.sql(`alter role "v-fixed-one" rename to "v-fixed-two"`)
-  await stack.write('fixed/login', { username: 'v-fixed-two', password: 'second' })
+  expect(await whoAmI(db)).toBe(first)
+  await engine.sql(`alter role ${first} rename to ${second}`)
+  await stack.write('fixed/login', { username: second, password: 'second' })
   await endSessions()
-  await expect.poll(() => whoAmI(db).catch(() => '')).toBe('v-fixed-two')
+  await expect.poll(() => whoAmI(db).catch(() => '')).toBe(second)
   await db.destroy()
-  await engine.sql(`drop role "v-fixed-two"`)
+  await engine.sql(`drop role ${second}`)
 })
 
 test('the password is in no line of the log and in nothing that can be printed', async () => {
