@@ -120,6 +120,8 @@ async function start(
   const watcher = new Watcher(watching)
   closers.push(() => watcher.stop())
   watcher.start()
+  // first of all: what is claimed from now on would only be handed over, and not before the last request has its answer
+  closers.push(async () => worker.drain())
 
   const { port } = app.server.address() as AddressInfo
   const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost

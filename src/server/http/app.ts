@@ -3,6 +3,7 @@ import type { Engine } from '../jobs/engine.ts'
 import type { Watching } from '../watch/watching.ts'
 import { answerError } from './errors.ts'
 import { healthRoutes, type NodeState } from './health.ts'
+import { closeIdleConnections } from './idle-connections.ts'
 import { jobRoutes } from './jobs.ts'
 import { parseJson } from './json-body.ts'
 import { refuseUnknown } from './method-check.ts'
@@ -39,6 +40,7 @@ export async function buildApp(
     ...(settings.tlsCert && settings.tlsKey ? { https: { cert: settings.tlsCert, key: settings.tlsKey } } : {}),
   } as object) as unknown as FastifyInstance
 
+  closeIdleConnections(app)
   // whatever the content type says, a body is JSON: GoStint's own tests send it as a form (gostint.md §2.1)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, parseJson)

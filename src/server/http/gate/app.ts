@@ -8,6 +8,7 @@ import Fastify, {
 } from 'fastify'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Gate } from '../../gate/gate.ts'
+import { closeIdleConnections } from '../idle-connections.ts'
 import { countedAs } from './caller.ts'
 import { Counters } from './counters.ts'
 import { gateRoutes } from './routes.ts'
@@ -33,6 +34,7 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
     },
     ...(settings.tlsCert && settings.tlsKey ? { https: { cert: settings.tlsCert, key: settings.tlsKey } } : {}),
   } as object) as unknown as FastifyInstance
+  closeIdleConnections(app)
   // each route decodes for itself: what a body is depends on the route and its version
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: FastifyRequest, body: Buffer, done) =>
