@@ -9,8 +9,16 @@ import type { Starts } from './starts.ts'
 /** Ends that a crash at the wrong moment may give an honest job. Everything else is a defect. */
 const HONEST = new Set(['start_interrupted', 'container_lost', 'engine_lost'])
 
+/** How a job ends whose container was ended by its engine, which does so when it ends itself and is not told to keep them. */
+const BY_ENGINE = new Set([137, 143])
+
 /** Reads what is on record and what the engine saw, and says everything that breaks a promise, a line each. */
-export async function checkHistory(db: Database, accepted: readonly Expected[], starts: Starts): Promise<string[]> {
+export async function checkHistory(
+  db: Database,
+  accepted: readonly Expected[],
+  starts: Starts,
+  { engineRestarts = false } = {},
+): Promise<string[]> {
   const jobs = await db.selectFrom('jobs').selectAll().orderBy('seq').execute()
   const byId = new Map(jobs.map(job => [job.id, job]))
   const ends = await endsOnRecord(db)
@@ -26,7 +34,7 @@ export async function checkHistory(db: Database, accepted: readonly Expected[], 
   }
   for (const expected of accepted) {
     const job = byId.get(expected.id)
-    if (job) found.push(...(await wrongOutput(db, job, expected)))
+    if (job) found.push(...(await wrongOutput(db, job, { ...expected, engineRestarts })))
   }
   found.push(...wrongOrder(jobs, starts))
   const { brokenAt } = await verifyAudit(db)
@@ -41,7 +49,11 @@ async function endsOnRecord(db: Database): Promise<Map<string, number>> {
   return new Map(rows.map(row => [row.job, row.ends]))
 }
 
-async function wrongOutput(db: Database, job: Job, { id, lines, code, killed }: Expected): Promise<string[]> {
+async function wrongOutput(
+  db: Database,
+  job: Job,
+  { id, lines, code, killed, engineRestarts }: Expected & { engineRestarts: boolean },
+): Promise<string[]> {
   const chunks = await db
     .selectFrom('output')
     .select('data')
@@ -55,6 +67,7 @@ async function wrongOutput(db: Database, job: Job, { id, lines, code, killed }: 
   if (!whole.startsWith(stdout)) return [`${label}: lines lost or doubled: ${JSON.stringify(stdout.slice(-80))}`]
   if (job.error_code === 'job_killed' && killed) return []
   if (HONEST.has(job.error_code)) return []
+  if (engineRestarts && job.error_code === '' && BY_ENGINE.has(job.return_code)) return []
   const good = job.error_code === '' && job.return_code === code && job.status === (code === 0 ? 'success' : 'failed')
   if (!good) return [`${label}: should have ended with ${code}: ${job.error_text}`]
   return stdout === whole ? [] : [`${label}: the output has ${stdout.split('\n').length - 1} of ${lines} lines`]

@@ -53,7 +53,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     // a node that dies between Vault's answer to a login and its own record of it leaves a token that only Vault knows, for minutes
     const [tokens, rest] = [left.filter(isToken), left.filter(text => !isToken(text))]
     const found = [
-      ...(await checkHistory(world.db, accepted, starts)),
+      ...(await checkHistory(world.db, accepted, starts, { engineRestarts: options.restartEngine !== undefined })),
       ...rest,
       ...world.deaths,
       ...(tokens.length > kills ? tokens : []),

@@ -1,14 +1,33 @@
 import { request } from 'node:http'
 
-/** The engine's own account of which containers were started, from now on: it keeps only the last few events itself. */
+const AGAIN_MS = 100
+
+interface EngineEvent {
+  readonly timeNano: number
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> }
+}
+
+/** The engine's own account of which containers were started, from now on, over its restarts: it keeps only the last few events itself. */
 export class Starts {
+  readonly #socketPath: string
   readonly #times = new Map<string, number>()
-  readonly #call: ReturnType<typeof request>
+  /** An engine that is asked what happened since a moment may tell of that moment again. */
+  readonly #noted = new Set<string>()
+  #since = Date.now() / 1000
+  #call: ReturnType<typeof request> | undefined
+  #closed = false
   readonly order: string[] = []
 
   constructor(socketPath: string) {
-    const filters = JSON.stringify({ type: ['container'], event: ['start'], label: ['writ.job'] })
-    this.#call = request({ socketPath, path: `/events?filters=${encodeURIComponent(filters)}` }, response => {
+    this.#socketPath = socketPath
+    this.#listen()
+  }
+
+  #listen(): void {
+    if (this.#closed) return
+    const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['start'], label: ['writ.job'] }))
+    const path = `/events?since=${this.#since.toFixed(9)}&filters=${filters}`
+    this.#call = request({ socketPath: this.#socketPath, path }, response => {
       let rest = ''
       response.setEncoding('utf8')
       response.on('data', (text: string) => {
@@ -19,12 +38,17 @@ export class Starts {
       response.on('error', () => {})
     })
     this.#call.on('error', () => {})
+    this.#call.once('close', () => setTimeout(() => this.#listen(), AGAIN_MS).unref())
     this.#call.end()
   }
 
   #note(line: string): void {
     if (line.trim() === '') return
-    const { Actor } = JSON.parse(line) as { Actor: { Attributes: Record<string, string> } }
+    const { Actor, timeNano } = JSON.parse(line) as EngineEvent
+    const name = `${timeNano} ${Actor.ID}`
+    if (this.#noted.has(name)) return
+    this.#noted.add(name)
+    this.#since = Math.max(this.#since, timeNano / 1e9 - 1)
     const job = Actor.Attributes['writ.job'] ?? ''
     this.#times.set(job, this.of(job) + 1)
     this.order.push(job)
@@ -35,6 +59,7 @@ export class Starts {
   }
 
   close(): void {
-    this.#call.destroy()
+    this.#closed = true
+    this.#call?.destroy()
   }
 }
