@@ -57,6 +57,13 @@ test('a server without credentials waits sealed, and is unsealed over the listen
   expect(stdout).toBe('runs\n')
 })
 
+test("GoStint's SecretID in the environment is enough for both", async () => {
+  const both = await stack.startServer({ WRIT_GATE_LISTEN: '127.0.0.1:0', WRIT_GATE_SCHEDULERS: 'writ' })
+  expect(both.log()).toContain('gate listening')
+  expect((await fetch(`${both.address}/v1/api/health`)).status).toBe(200)
+  await both.stop()
+})
+
 test('a running job asks the gate by its id, and gets one token', async () => {
   const client = stack.client(server.address)
   const { _id } = await client.submit(shell(stack, asking('$WRIT_JOB_ID'), { qname: 'asks-once' }))

@@ -293,7 +293,7 @@ export const GATE_SETTINGS = {
   userIdHash: setting('USER_ID_HASH', 'auth-userid-hash', '', oneOf('', 'sha256', 'sha1', 'md5'), 'How it is hashed.'),
   userIdSalt: secret('USER_ID_SALT', 'auth-userid-salt', 'With which salt.'),
   roleId: setting('WRIT_ROLE_ID AUTH_APP_ROLE', 'auth-app-role', '', anyText, 'Unseal by the AppRole of this RoleID.'),
-  secretId: secret('AUTH_APP_SECRET', 'auth-app-secret', 'Its SecretID.'),
+  secretId: secret('AUTH_APP_SECRET GOSTINT_RUN_SECRETID', 'auth-app-secret', 'Its SecretID.'),
   secretIdFile: setting('WRIT_SECRET_ID_FILE', '', '', secretFile, 'File with it.'),
   wrappedSecretId: secret('WRIT_WRAPPED_SECRET_ID', 'wrapped-secret-id', 'A wrapping token with it.'),
   awsLogin: yes('AWS_EC2_LOGIN AUTH_AWS_EC2', 'auth-aws-ec2', 'Unseal as the EC2 instance that this is.'),

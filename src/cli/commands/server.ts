@@ -8,9 +8,13 @@ import { version } from '../version.ts'
 
 /** Runs a server until it is told to stop. Configured by environment only (docs/configuration.md). */
 export async function server(): Promise<void> {
+  // both take their secrets out of what they read, and some are for both
+  const forGate = { ...process.env }
   const config = configOrUsage(process.env)
+  const gate = await gateOfServer(forGate)
+  for (const name of Object.keys(process.env)) if (!(name in forGate)) delete process.env[name]
   const log = createLog(config.logLevel)
-  const running = await startServer(config, log, await gateOfServer())
+  const running = await startServer(config, log, gate)
   const drainMs = config.drainTimeout * 1000
   let drained: Promise<unknown> | undefined
   const drain = () => {
@@ -40,11 +44,11 @@ function drainFirst(running: Server, drain: (() => Promise<unknown>) | null): ()
 }
 
 /** The gate too, where it is told to listen; with the identity and the database of the server. */
-async function gateOfServer(): Promise<GateOfServer | undefined> {
-  const { WRIT_GATE_LISTEN: listen, WRIT_GATE_SOCKET: socket } = process.env
+async function gateOfServer(env: NodeJS.ProcessEnv): Promise<GateOfServer | undefined> {
+  const { WRIT_GATE_LISTEN: listen, WRIT_GATE_SOCKET: socket } = env
   if (!listen && !socket) return undefined
   const { readGateConfig } = await import('../../server/gate-config.ts')
-  return { config: orUsage(() => readGateConfig(process.env, new Map())), version: version() }
+  return { config: orUsage(() => readGateConfig(env, new Map())), version: version() }
 }
 
 function configOrUsage(env: NodeJS.ProcessEnv) {
