@@ -24,7 +24,10 @@ export async function resume(
   const detail = { attempt: hold.attempt }
   await record(engine.db, { action: 'job.taken_over', job: hold.id, actor: hold.node, detail })
   const cursor = { stdout: job.stdout_raw, stderr: job.stderr_raw }
-  const attachment = await engine.runtime.attach(containerName(hold.id), cursor, control.lost)
+  const attachment = await engine.runtime.attach(containerName(hold.id), cursor, {
+    given: job.stage === 'running',
+    signal: control.lost,
+  })
   // what has ended by itself while nobody looked was in time, however late it is now
   const msLeft = phase === 'exited' ? null : await runMsLeft(engine.db, hold.id)
   const outcome = await attend(engine, hold, job, { attachment, masks, msLeft }, control)

@@ -90,7 +90,7 @@ class Containers {
         if (this.#ms !== null) setTimeout(() => this.end(name), this.#ms)
         return attachment(name, signal)
       },
-      attach: async (name, _cursor, signal) => attachment(name, signal),
+      attach: async (name, _cursor, { signal } = {}) => attachment(name, signal),
       stop: async name => {
         this.stops.push(name)
         if (this.stops.length <= this.stopFailures) throw new Error('the engine is away')

@@ -32,9 +32,14 @@ export interface Runtime {
 
   /**
    * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the
-   * engine's recovery copy of the output, so it also works for a container that has ended.
+   * engine's recovery copy of the output, so it also works for a container that has ended. `given`: its secrets were
+   * sent, by whoever started it.
    */
-  attach(name: string, cursor: Cursor, signal?: AbortSignal): Promise<Attachment>
+  attach(
+    name: string,
+    cursor: Cursor,
+    options?: { readonly given?: boolean; readonly signal?: AbortSignal },
+  ): Promise<Attachment>
 
   /** The container of that name, or null when there is none. */
   find(name: string, signal?: AbortSignal): Promise<ContainerState | null>

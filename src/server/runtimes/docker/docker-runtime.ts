@@ -99,7 +99,7 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       if (!gate) return await inSlots(() => startContainer(engine, id, files, { fresh: made.take(id), signal }))
       return await releaseGate(engine, id, gate.socket, await secretTar(files, gate.spec), signal)
     },
-    attach: (name, cursor, signal) => attachAgain(engine, name, cursor, signal),
+    attach: (name, cursor, rest) => attachAgain(engine, name, cursor, rest),
     async find(name, signal) {
       const state = await inspect(engine, name, signal)
       return state && stateOf(state)

@@ -85,14 +85,15 @@ export async function attachAgain(
   engine: Engine,
   name: string,
   cursor: Cursor,
-  signal?: AbortSignal,
+  { given = false, signal }: { given?: boolean; signal?: AbortSignal } = {},
 ): Promise<Attachment> {
   const found = await existing(engine, name, signal)
   const { Id: id, State, Config } = found
   if (phaseOf(found) === 'created') throw new WritError('container_refused', 'it was never started')
-  // Before the next line: should the job end just now, Podman forgets its exit code when somebody attaches.
+  // Before anybody attaches: should the job end just now, Podman forgets its exit code. So nobody does there without need.
   const { exit } = watchExit(engine, id, signal)
-  if (State.Running && !Config.Tty) await endInput(engine, id, signal)
+  const waits = State.Running && !Config.Tty && !(given && (await engine.isPodman(signal)))
+  if (waits) await endInput(engine, id, signal)
   const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }
   return { output: logCopy(engine, id, streams, { signal }), exit }
 }
