@@ -64,13 +64,20 @@ async function wrongOutput(
   const stdout = Buffer.concat(chunks.map(({ data }) => data)).toString()
   const whole = Array.from({ length: lines }, (_, n) => `line ${n + 1}\n`).join('')
   const label = `${id} (${job.status} ${job.error_code} ${job.return_code})`
-  if (!whole.startsWith(stdout)) return [`${label}: lines lost or doubled: ${JSON.stringify(stdout.slice(-80))}`]
+  if (!whole.startsWith(stdout)) return [`${label}: lines lost or doubled: ${firstBreak(stdout)}`]
   if (job.error_code === 'job_killed' && killed) return []
   if (HONEST.has(job.error_code)) return []
   if (engineRestarts && job.error_code === '' && BY_ENGINE.has(job.return_code)) return []
   const good = job.error_code === '' && job.return_code === code && job.status === (code === 0 ? 'success' : 'failed')
   if (!good) return [`${label}: should have ended with ${code}: ${job.error_text}`]
   return stdout === whole ? [] : [`${label}: the output has ${stdout.split('\n').length - 1} of ${lines} lines`]
+}
+
+/** Where the numbers of the lines first do not follow each other. */
+function firstBreak(stdout: string): string {
+  const lines = stdout.split('\n')
+  const at = lines.findIndex((line, n) => line !== `line ${n + 1}`)
+  return JSON.stringify(lines.slice(Math.max(0, at - 2), at + 3))
 }
 
 function wrongOrder(jobs: readonly Job[], starts: Starts): string[] {
