@@ -20,7 +20,7 @@ const FORMAT = '3'
 export const FORMAT_LABEL = 'writ.prepared'
 const BASE_LABEL = 'writ.base'
 const METADATA_LABEL = 'writ.metadata'
-/** Whose pull brought the image that it was prepared from; absent: it was here. */
+/** Whose pull brought the image that it was prepared from; empty: it was here. Always written: an image may come with one of its own. */
 const PULLED_LABEL = 'writ.pulled'
 
 /** Goes on from what an image lacks. */
@@ -44,10 +44,18 @@ export interface PreparedImage {
   readonly shell: string
 }
 
-/** The id of the image that this one was prepared from, if it is only here because `owner` has pulled it. */
-export function pulledBase(prepared: InspectedImage | null, owner: string): string | undefined {
-  const labels = prepared?.Config?.Labels
-  return labels?.[PULLED_LABEL] === owner ? labels[BASE_LABEL] : undefined
+/** Whether a name is one that only we give. Labels prove nothing: anybody can put ours into an image. */
+export function isPreparedName(name: string): boolean {
+  return name.startsWith(`${REPOSITORY}:`)
+}
+
+/**
+ * The id of the image that the one of that name was prepared from, if it is only here because `owner` has pulled it. By its name: what a
+ * label says might be any image, or a path to something else of the engine's.
+ */
+export function pulledBase(name: string, prepared: InspectedImage | null, owner: string): string | undefined {
+  if (prepared?.Config?.Labels?.[PULLED_LABEL] !== owner) return undefined
+  return /:([0-9a-f]{64})-/.exec(name)?.[1]
 }
 
 /**
@@ -69,7 +77,7 @@ export class PreparedImages {
   }
 
   /** `pulledBy`: whose pull has just brought it. */
-  async of(base: InspectedImage, pulledBy?: string, signal?: AbortSignal): Promise<PreparedImage> {
+  async of(base: InspectedImage, pulledBy = '', signal?: AbortSignal): Promise<PreparedImage> {
     const gate = this.#gateFor(base)?.fingerprint ?? 'sh'
     const ref = `${REPOSITORY}:${base.Id.replace('sha256:', '')}-${FORMAT}-${gate}`
     const known = this.#known.get(ref)
@@ -122,7 +130,7 @@ export class PreparedImages {
   /**
    * The name of the container keeps other processes out; one that died in the middle is cleared away after some time.
    */
-  async #prepare(base: InspectedImage, ref: string, pulledBy?: string): Promise<PreparedImage> {
+  async #prepare(base: InspectedImage, ref: string, pulledBy = ''): Promise<PreparedImage> {
     const name = ref.replace(':', '-')
     const until = Date.now() + OTHERS_MS
     for (;;) {
@@ -156,7 +164,7 @@ export class PreparedImages {
     }
   }
 
-  async #commit(base: InspectedImage, container: string, ref: string, pulledBy?: string): Promise<PreparedImage> {
+  async #commit(base: InspectedImage, container: string, ref: string, pulledBy = ''): Promise<PreparedImage> {
     try {
       const gate = this.#gateFor(base)
       await this.#check(base, container, gate === null)
@@ -166,8 +174,12 @@ export class PreparedImages {
       await layOver(this.#engine, container, await smallTar(entries))
       const [repo = '', tag = ''] = ref.split(':')
       const encoded = metadata === null ? '' : Buffer.from(metadata).toString('base64')
-      const labels = [`${FORMAT_LABEL}=${FORMAT}`, `${BASE_LABEL}=${base.Id}`, `${METADATA_LABEL}="${encoded}"`]
-      if (pulledBy) labels.push(`${PULLED_LABEL}=${pulledBy}`)
+      const labels = [
+        `${FORMAT_LABEL}=${FORMAT}`,
+        `${BASE_LABEL}=${base.Id}`,
+        `${METADATA_LABEL}="${encoded}"`,
+        `${PULLED_LABEL}="${pulledBy}"`,
+      ]
       // a line for each: Podman takes all that follows the first name for its value
       const changes = labels.map(label => `LABEL ${label}`).join('\n')
       const query = { container, repo, tag, pause: 0, changes }

@@ -150,6 +150,44 @@ describe('an image that we have pulled', () => {
   })
 })
 
+test('labels of ours in an image of somebody else have nothing removed: neither it nor what it names', async () => {
+  const victim = await fresh()
+  const { Id: id } = await docker.engine.json<{ Id: string }>('GET', `/images/${victim.ref}/json`)
+  const labels = ['LABEL writ.prepared=3', `LABEL writ.pulled=${owner[1]}`]
+  const content = randomBytes(8).toString('hex')
+  const named = async (base: string) => {
+    const entries = [...busyboxEntries(), { name: 'unique', data: content }]
+    const ref = await importImage('writ-test/forged', await tarOf(entries), [...labels, `LABEL writ.base=${base}`])
+    await docker.remember(ref)
+    return ref
+  }
+  const left = await container({})
+  const asked: string[] = []
+  for (const base of [id, `x/../../containers/${left}?force=1&x=`]) {
+    const forged = await named(base)
+    const engine = only(forged)
+    const seen = new Proxy(engine, {
+      get: (target, key) => {
+        if (key !== 'json') return Reflect.get(target, key, docker.engine)
+        return async (method: 'GET', path: string, rest: object) => {
+          if ((method as string) === 'DELETE') asked.push(path)
+          return await target.json(method, path, rest)
+        }
+      },
+    })
+    await tidy(seen, NONE, { ...options, preparedMs: -1_000, pulled: true })
+    expect(await exists(`/images/${forged}/json`)).toBe(true)
+  }
+  // what is prepared of an image that says it was pulled is ours; the image was here, and stays
+  const forged = await named(id)
+  const prepared = (await docker.runtime.image(forged, 'IfNotPresent', {})).id
+  await tidy(only(prepared), NONE, { ...options, preparedMs: -1_000, pulled: true })
+  expect([await exists(`/images/${prepared}/json`), await exists(`/images/${forged}/json`)]).toEqual([false, true])
+  expect(asked).toEqual([])
+  expect(await exists(`/images/${victim.ref}/json`)).toBe(true)
+  expect(await exists(`/containers/${left}/json`)).toBe(true)
+})
+
 test('a runtime that was not told what is its own tidies nothing', async () => {
   const left = await container({ [PAUSE_LABEL]: 'left' })
   const runtime = dockerRuntime()

@@ -2,7 +2,7 @@ import { removeContainer } from './container.ts'
 import type { Engine } from './engine.ts'
 import { inspectImage, namedAt } from './image-inspection.ts'
 import { inspect } from './inspection.ts'
-import { FORMAT_LABEL, pulledBase } from './prepared-image.ts'
+import { FORMAT_LABEL, isPreparedName, pulledBase } from './prepared-image.ts'
 import { PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
 import { WARM_LABEL, type WarmGates } from './warm.ts'
 
@@ -32,7 +32,7 @@ export interface Ours {
   readonly warm: WarmGates | null
 }
 
-/** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours. */
+/** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours, and images by a name of ours too. */
 export async function tidy(engine: Engine, { slots, warm }: Ours, options: TidyOptions): Promise<void> {
   await forgetUsers(engine, slots)
   await removeSlots(engine, slots, options)
@@ -85,12 +85,11 @@ async function removePrepared(engine: Engine, { preparedMs, pulled, owner }: Tid
     const image = await inspectImage(engine, Id)
     const used = namedAt(image)
     if (used === undefined || used + preparedMs > Date.now()) continue
-    const names = RepoTags?.filter(tag => tag !== '<none>:<none>') ?? []
-    for (const name of names.length > 0 ? names : [Id]) {
+    for (const name of RepoTags?.filter(isPreparedName) ?? []) {
       await engine.json('DELETE', `/images/${name}`, { query: { noprune: 1 } }).catch(() => {})
+      const base = pulled ? pulledBase(name, image, owner[1]) : undefined
+      // not forced either: it stays while somebody has given it another name, or a container or another image stands on it
+      if (base) await engine.json('DELETE', `/images/${base}`).catch(() => {})
     }
-    const base = pulled ? pulledBase(image, owner[1]) : undefined
-    // not forced either: it stays while somebody has given it another name, or a container or another image stands on it
-    if (base) await engine.json('DELETE', `/images/${base}`).catch(() => {})
   }
 }
