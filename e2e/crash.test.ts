@@ -43,18 +43,23 @@ async function expectOneEnd(id: string, starts = 1): Promise<Ended> {
   const ended = await untilEnded(stack, stack.client(server.address), id)
   expect(await countEvents(id, 'start')).toBeLessThanOrEqual(starts)
   expect(await stack.runtime.find(`writ-${id}`)).toBeNull()
+  expect((await actions(id)).filter(action => action === 'job.ended')).toHaveLength(1)
+  return ended
+}
+
+async function actions(id: string): Promise<string[]> {
   const { rows } = await sql<{
     action: string
   }>`select entry::jsonb->>'action' as action from audit where job_id = ${id}`.execute(stack.db)
-  expect(rows.filter(row => row.action === 'job.ended')).toHaveLength(1)
-  return ended
+  return rows.map(row => row.action)
 }
 
 test('after the job was accepted', async () => {
   const first = await submit(TALK, 'serial')
   const second = await submit(TALK, 'serial')
   await crashAndRestart()
-  expect((await expectOneEnd(first)).job.status).toBe('success')
+  // the first may be anywhere in its start by now
+  expect(await expectOneEnd(first, 2)).toMatchObject({ stdout: TALKED, job: { status: 'success' } })
   expect(await expectOneEnd(second)).toMatchObject({ stdout: TALKED, job: { status: 'success' } })
 })
 
@@ -82,14 +87,47 @@ test('before the container is started', async () => {
   expect(await expectOneEnd(id)).toMatchObject({ stdout: TALKED, job: { status: 'success' } })
 })
 
-test('after the container was started, before it has its secrets: it does not run without them', async () => {
+test.each([
+  ['talks', TALK, { stdout: TALKED, job: { status: 'success' } }],
+  [
+    'ends as the gate does',
+    'echo once; exit 125',
+    { stdout: 'once\n', job: { status: 'failed', return_code: 125, error_code: '' } },
+  ],
+])(
+  'after the container was started, before it has its secrets: it runs in a new one; it %s',
+  async (_, script, ended) => {
+    const reached = proxy.holdAnswer(/^POST \S+\/containers\/\w+\/start/)
+    const id = await submit(script)
+    await reached
+    await crashAndRestart()
+    expect(await expectOneEnd(id, 2)).toMatchObject(ended)
+    expect(await actions(id)).toEqual(expect.arrayContaining(['job.taken_over', 'job.not_begun']))
+  },
+)
+
+test.each([
+  ['it ends as the gate does', '', ''],
+  ['and took the note of the gate away', 'rm -f /.writ/state/started; ', 'start_interrupted'],
+])('before it is noted that it has its secrets: it is not run again; %s', async (_, first, error_code) => {
+  const id = await submit(`${first}echo once; sleep 2; exit 125`)
+  await until(async () => (await stack.client(server.address).get(id)).output_bytes > 0)
+  await server.stop('SIGKILL')
+  await sql`update jobs set stage = 'starting' where id = ${id}`.execute(stack.db)
+  server = await stack.startServer()
+  const ended = await expectOneEnd(id)
+  expect(ended).toMatchObject({ stdout: 'once\n', job: { status: 'failed', return_code: 125, error_code } })
+  expect(await actions(id)).not.toContain('job.not_begun')
+})
+
+test('killed while nobody had it, before it has its secrets: it does not run', async () => {
   const reached = proxy.holdAnswer(/^POST \S+\/containers\/\w+\/start/)
-  const id = await submit('echo must not run; echo $VAULT_TOKEN')
+  const id = await submit('echo must not run')
   await reached
-  await crashAndRestart()
-  const { job, stdout } = await expectOneEnd(id)
-  expect(job).toMatchObject({ status: 'failed', return_code: 125, error_code: 'start_interrupted' })
-  expect(stdout).toBe('')
+  await server.stop('SIGKILL')
+  await sql`update jobs set kill_requested = true where id = ${id}`.execute(stack.db)
+  server = await stack.startServer()
+  expect(await expectOneEnd(id)).toMatchObject({ stdout: '', job: { status: 'failed', error_code: 'job_killed' } })
 })
 
 test('while it runs: the output is complete, in order, nothing twice', async () => {

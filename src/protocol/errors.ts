@@ -311,8 +311,8 @@ export const ERRORS = {
   start_interrupted: {
     ...INTERNAL,
     cause:
-      'The server went away while the container started, so its secrets did not arrive and its command did not run',
-    remedy: 'Submit the job again.',
+      'The server went away while the container started, and the container ended as one whose secrets did not arrive does; whether its command ran cannot be told',
+    remedy: 'Read the output of the job. If it says that the job was not run, submit it again.',
   },
   order_unreadable: {
     ...INTERNAL,

@@ -12,6 +12,7 @@ export type AuditAction =
   | 'job.lease_revoked'
   | 'job.lease_left_to_token'
   | 'job.starting'
+  | 'job.not_begun'
   | 'job.kill_requested'
   | 'job.ended'
   | 'job.token_revoked'

@@ -1,7 +1,8 @@
 import { WritError } from '../../protocol/errors.ts'
 import { record } from '../audit/audit.ts'
+import { GATE_REFUSED } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
-import { type Hold, type Outcome, runMsLeft } from '../store/runs.ts'
+import { type Hold, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
 import { containerName } from './container.ts'
 import type { Control } from './control.ts'
@@ -9,20 +10,22 @@ import type { Engine } from './engine.ts'
 import { failure } from './outcome.ts'
 import { openMasks } from './prepare.ts'
 
-/** Exit code of a container whose secrets did not arrive (`Runtime.start`). */
-const GATE_REFUSED = 125
+/** A gate decides at once when its input ends, and after 30 s with a terminal. */
+const GATE_MS = 60_000
 
-/** Goes on with a container that an earlier attempt started. */
+/** Goes on with a container that an earlier attempt started. Null: it ended before the job in it began, and the job is to be started again. */
 export async function resume(
   engine: Engine,
   hold: Hold,
   job: Job,
   phase: 'running' | 'exited',
   control: Control,
-): Promise<Outcome> {
+): Promise<Outcome | null> {
   const masks = await openMasks(engine, job, control.lost)
   const detail = { attempt: hold.attempt }
   await record(engine.db, { action: 'job.taken_over', job: hold.id, actor: hold.node, detail })
+  const began = job.stage === 'running' || (await begun(engine, hold, control))
+  if (began === false) return null
   const cursor = { stdout: job.stdout_raw, stderr: job.stderr_raw }
   const attachment = await engine.runtime.attach(containerName(hold.id), cursor, {
     given: job.stage === 'running',
@@ -31,7 +34,23 @@ export async function resume(
   // what has ended by itself while nobody looked was in time, however late it is now
   const msLeft = phase === 'exited' ? null : await runMsLeft(engine.db, hold.id)
   const outcome = await attend(engine, hold, job, { attachment, masks, msLeft }, control)
-  // the gate runs nothing unless all secrets arrived; who died between start and delivery left a container that says so
-  const interrupted = job.stage === 'starting' && outcome.returnCode === GATE_REFUSED && outcome.errorCode === ''
+  // the gate runs nothing unless all secrets arrived; where that cannot be told from a job that ended so, it is not run again
+  const interrupted = began === null && outcome.returnCode === GATE_REFUSED && outcome.errorCode === ''
   return interrupted ? failure(new WritError('start_interrupted'), GATE_REFUSED) : outcome
+}
+
+/**
+ * Whether the job began (`Runtime.began`), or the node that started its container died before it handed over the secrets. Then the job is put
+ * back to where it was before that start: a container that is gone is the sign of a lost job only behind it.
+ */
+async function begun(engine: Engine, hold: Hold, control: Control): Promise<boolean | null> {
+  const patience = AbortSignal.any([control.lost, control.killed, AbortSignal.timeout(GATE_MS)])
+  const began = await engine.runtime.began(containerName(hold.id), patience)
+  if (began !== false) return began
+  const detail = { attempt: hold.attempt }
+  await engine.db.transaction().execute(async tx => {
+    await updateRun(tx, hold, { stage: 'preparing' })
+    await record(tx, { action: 'job.not_begun', job: hold.id, actor: hold.node, detail })
+  })
+  return false
 }

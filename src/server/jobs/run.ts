@@ -91,16 +91,26 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
   if (job.stage !== 'preparing') {
     // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
     if (!container) throw new WritError('container_lost')
-    if (container.phase !== 'created') return await resume(engine, hold, job, container.phase, control)
+    if (container.phase !== 'created') return await goOn(engine, hold, job, container.phase, control)
   }
   if (container?.phase === 'created') {
     // of an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
     if (!(await engine.runtime.removeUnstarted(container.name))) {
-      return await resume(engine, hold, job, 'running', control)
+      return await goOn(engine, hold, job, 'running', control)
     }
   } else if (container) {
     // started in advance, for a node that went away then: nobody gives it its job before `starting` is on record
     await engine.runtime.remove(container.name)
   }
   return (await start(engine, hold, job, control, false)) ?? (await carryOut(engine, hold, control))
+}
+
+async function goOn(
+  engine: Engine,
+  hold: Hold,
+  job: Job,
+  phase: 'running' | 'exited',
+  control: Control,
+): Promise<Outcome> {
+  return (await resume(engine, hold, job, phase, control)) ?? (await carryOut(engine, hold, control))
 }

@@ -24,11 +24,18 @@ export interface Runtime {
 
   /**
    * Starts the container that `create` returned and hands `files` to it, in memory from end to end. The job's own
-   * command begins only after all of them arrived; if they do not, the exit code is 125. All output from the first byte
+   * command begins only after all of them arrived; if they do not, the exit code is `GATE_REFUSED`. All output from the first byte
    * on is in the attachment. `container_refused` if it was started before. `signal` ends the attachment too, but not
    * the container.
    */
   start(id: string, files: SecretFiles, signal?: AbortSignal): Promise<Attachment>
+
+  /**
+   * Of a container that was started and perhaps never got its secrets: whether the job in it began. Tells a gate that still waits that nothing
+   * more comes, and waits for what it decides. False: it has not begun and never will in this container. Null: it cannot be told, or `signal`
+   * ended the wait.
+   */
+  began(name: string, signal: AbortSignal): Promise<boolean | null>
 
   /**
    * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the
@@ -152,6 +159,9 @@ export interface SecretFiles {
  * Where `SecretFiles` land; `/secrets.yml` and `/secrets.json` of every container are links into it (gostint.md §8.3).
  */
 export const SECRETS_DIRECTORY = '/run/writ'
+
+/** Exit code of a container whose secrets did not arrive: nothing of its job ran. A job may end with it too. */
+export const GATE_REFUSED = 125
 
 export type OutputStream = 'stdout' | 'stderr'
 

@@ -1,5 +1,6 @@
 import { WritError } from '../../../protocol/errors.ts'
 import type { Runtime } from '../runtime.ts'
+import { began } from './began.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
 import { Engine } from './engine.ts'
@@ -99,6 +100,7 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       if (!gate) return await inSlots(() => startContainer(engine, id, files, { fresh: made.take(id), signal }))
       return await releaseGate(engine, id, gate.socket, await secretTar(files, gate.spec), signal)
     },
+    began: (name, signal) => began(engine, name, signal),
     attach: (name, cursor, rest) => attachAgain(engine, name, cursor, rest),
     async find(name, signal) {
       const state = await inspect(engine, name, signal)

@@ -1,5 +1,5 @@
 import { WritError } from '../../../protocol/errors.ts'
-import { SECRETS_DIRECTORY, type SecretFiles } from '../runtime.ts'
+import { GATE_REFUSED, SECRETS_DIRECTORY, type SecretFiles } from '../runtime.ts'
 import { smallTar } from './small-tar.ts'
 
 export const JOB_USER = 2001
@@ -18,17 +18,21 @@ export const IMAGE_SHELL = '/bin/sh'
 export const GATE_TOOLS = ['tar', 'rm', 'sleep']
 /** A folder of its own, so that it can be a volume where the rest cannot be written to. */
 export const STATE_DIRECTORY = `${GATE_DIRECTORY}/state`
-/** On the container's disk, so unlike the secrets it outlives a stop: written by the first start. */
-const STARTED_FILE = `${STATE_DIRECTORY}/started`
+/** On the container's disk, so unlike the secrets it outlives a stop: written by the first start, and again when the job begins. */
+export const STARTED_FILE = `${STATE_DIRECTORY}/started`
+/** What is in it while the gate waits for the secrets, and for ever if it refused. */
+export const WAITING = 'waiting'
+/** What is in it afterwards. */
+export const BEGUN = 'begun'
 
 const ENVIRONMENT = '.environment'
 const COMPLETE = '.complete'
 export const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 const BEFORE = `
-refuse() { echo "writ: $1; the job was not run" >&2; exit 125; }
+refuse() { echo "writ: $1; the job was not run" >&2; exit ${GATE_REFUSED}; }
 [ -s ${STARTED_FILE} ] && refuse 'this container was started before'
-echo started >${STARTED_FILE} || refuse 'the start cannot be noted'
+echo ${WAITING} >${STARTED_FILE} || refuse 'the start cannot be noted'
 `
 /**
  * With a terminal, standard input would echo the secrets into the output; they come beside it, so here it only waits.
@@ -45,6 +49,7 @@ const after = (rm: string) => `
 [ -f ${SECRETS_DIRECTORY}/${COMPLETE} ] || refuse 'the secrets did not arrive completely'
 . ${SECRETS_DIRECTORY}/${ENVIRONMENT}
 ${rm} -f ${SECRETS_DIRECTORY}/${ENVIRONMENT} ${SECRETS_DIRECTORY}/${COMPLETE} || refuse 'the image has no rm'
+echo ${BEGUN} >${STARTED_FILE} || refuse 'the start cannot be noted'
 `
 /**
  * Our shell would take a command without a slash for one of its own, so what the image has of that name is looked up;

@@ -73,7 +73,7 @@ export async function releaseGate(
  * A gate that still waits is told that nothing more comes. The attack on waiting for it instead: a node that was only stopped keeps
  * its end open, for as long as it is stopped. A job has nothing there that could end.
  */
-async function endInput(engine: Engine, id: string, signal?: AbortSignal): Promise<void> {
+export async function endInput(engine: Engine, id: string, signal?: AbortSignal): Promise<void> {
   const socket = await engine
     .hijack(`/containers/${id}/attach`, { query: { stream: 1, stdin: 1 }, signal })
     .catch(() => null)
