@@ -108,7 +108,7 @@ test.each([
 
 test.each([
   ['it ends as the gate does', '', ''],
-  ['and took the note of the gate away', 'rm -f /.writ/state/started; ', 'start_interrupted'],
+  ['and wrote over the note of the gate', 'echo else >/.writ/state/started; ', 'start_interrupted'],
 ])('before it is noted that it has its secrets: it is not run again; %s', async (_, first, error_code) => {
   const id = await submit(`${first}echo once; sleep 2; exit 125`)
   await until(async () => (await stack.client(server.address).get(id)).output_bytes > 0)

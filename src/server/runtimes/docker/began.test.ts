@@ -44,8 +44,8 @@ test.each([
   ['has ended', 'true'],
   ['ended as a gate that refuses does', 'exit 125'],
   ['forged the note before it ended as anything else', 'echo waiting >/.writ/state/started; exit 1'],
-  ['put a pipe in its place', 'rm -f /.writ/state/started; mkfifo /.writ/state/started; exit 125'],
-  ['took the note away', 'rm -f /.writ/state/started; exit 125'],
+  ['wrote over the note', 'echo else >/.writ/state/started; exit 125'],
+  ['would put a pipe in its place', 'rm -f /.writ/state/started; mkfifo /.writ/state/started; exit 125'],
 ])('when the job %s', async (what, script) => {
   const { name, attachment } = await docker.start(['sh', '-c', script], NO_SECRETS)
   if (what !== 'runs') await finished(attachment)
