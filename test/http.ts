@@ -58,7 +58,9 @@ export async function startTestHttp(settings: object = {}): Promise<TestHttp> {
   const engine = t.node(t.engine.node, runtime)
   const http = { bodyLimit: 1024 * 1024, tlsCert: null, tlsKey: null, rateLimit: 0, rateLimitOpen: 0, ...settings }
   const node = { draining: false }
-  const app = await buildApp(engine, http, node, { engine, settings: WATCH_SETTINGS, turns: new Turns(1) })
+  const app = await buildApp(engine, http, node, {
+    watching: { engine, settings: WATCH_SETTINGS, turns: new Turns(1) },
+  })
   const asking =
     (app: FastifyInstance) =>
     async (path: string, token: Secret | null = null, options: InjectOptions = {}) => {

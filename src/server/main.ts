@@ -106,13 +106,13 @@ async function start(
   const engine: Engine = { ...parts, source: new WatchSource(watching) }
 
   const state = { draining: false }
-  const app = await buildApp(engine, config, state, watching)
+  const worker = new Worker(engine)
+  const app = await buildApp(engine, config, state, { watching, intake: worker })
   if (gate) {
     const { startGate } = await import('./gate-main.ts')
     const running = await startGate(gate.config, log, gate.version, { vault, identity, db, logins })
     closers.push(() => running.close())
   }
-  const worker = new Worker(engine)
   closers.push(() => worker.stop())
   closers.push(() => app.close())
   await app.listen({ host: config.listenHost, port: config.listenPort })

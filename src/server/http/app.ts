@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import type { Engine } from '../jobs/engine.ts'
+import type { Intake } from '../jobs/intake.ts'
 import type { Watching } from '../watch/watching.ts'
 import { answerError } from './errors.ts'
 import { healthRoutes, type NodeState } from './health.ts'
@@ -24,12 +25,18 @@ export interface HttpSettings extends RateLimits {
   readonly tlsKey: string | null
 }
 
+/** What a server has and a test may lack. */
+export interface AppParts {
+  readonly watching?: Watching | undefined
+  readonly intake?: Intake | undefined
+}
+
 /** The HTTP interface, not listening yet. */
 export async function buildApp(
   engine: Engine,
   settings: HttpSettings,
   node: NodeState,
-  watching?: Watching,
+  { watching, intake }: AppParts = {},
 ): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: engine.log,
@@ -70,7 +77,7 @@ export async function buildApp(
   queueRoutes(app, engine)
   await app.register(
     (scope, _options, done) => {
-      jobRoutes(scope, engine)
+      jobRoutes(scope, engine, intake)
       done()
     },
     { prefix: '/v1/api/job' },

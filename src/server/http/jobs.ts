@@ -4,6 +4,7 @@ import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { JobAnswer, JobList, KillAnswer, ListQuery, Submission, SubmitAnswer } from '../../protocol/job.ts'
 import { parseJobId } from '../../protocol/job-id.ts'
 import type { Engine } from '../jobs/engine.ts'
+import type { Intake } from '../jobs/intake.ts'
 import { killJob, removeJob } from '../jobs/kill.ts'
 import { listVisibleJobs } from '../jobs/list.ts'
 import { readJob } from '../jobs/read.ts'
@@ -28,7 +29,7 @@ interface IdParams {
 }
 
 /** `/v1/api/job` (gostint.md §2.4 to 2.9), and the live output of a job. */
-export function jobRoutes(app: FastifyInstance, engine: Engine): void {
+export function jobRoutes(app: FastifyInstance, engine: Engine, intake?: Intake): void {
   app.addHook('onRequest', requireCaller(engine))
 
   const submit = describeRoute({
@@ -44,7 +45,7 @@ export function jobRoutes(app: FastifyInstance, engine: Engine): void {
     // GoStint answers an empty body with this very word (gostint.md §2.1)
     if (request.body === undefined) throw new WritError('body_not_json', 'EOF')
     const key = request.headers['idempotency-key'] as string | undefined
-    const answer = await submitJob(engine, callerOf(request), request.body, { key })
+    const answer = await submitJob(engine, callerOf(request), request.body, { key, intake })
     request.submitted = answer._id
     return answer
   })

@@ -22,8 +22,8 @@ interface JobImage {
 }
 
 /** The image, if it is on the engine already: what it is called is no secret, so it is looked for while the order is still being opened. */
-export async function localImage(engine: Engine, job: Pick<Job, 'image'>, signal: AbortSignal): Promise<Image | null> {
-  return await engine.runtime.image(job.image, 'Never', { signal }).catch(() => null)
+export async function localImage(engine: Engine, job: Pick<Job, 'image'>, signal?: AbortSignal): Promise<Image | null> {
+  return await engine.runtime.image(job.image, 'Never', signal ? { signal } : {}).catch(() => null)
 }
 
 interface Circumstances {

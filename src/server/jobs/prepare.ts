@@ -1,5 +1,5 @@
 import { Secret } from '../../vault/secret.ts'
-import type { ContainerSpec, SecretFiles } from '../runtimes/runtime.ts'
+import type { ContainerSpec, Image, SecretFiles } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import type { Hold } from '../store/runs.ts'
 import { containerSpec, secretFiles } from './container.ts'
@@ -29,17 +29,38 @@ export interface Given {
   readonly sealedMasks: string
 }
 
+/** What a job needs, open. */
+interface OpenOrder {
+  readonly order: Order
+  /** Its own. */
+  readonly token: Secret
+  /** As `localImage`. */
+  readonly local: Promise<Image | null>
+}
+
+/** What a node that has just taken in a job still holds of it. Given once, so that it does not stay for as long as the job runs. */
+export class Opened {
+  #order: OpenOrder | null
+
+  constructor(order: OpenOrder) {
+    this.#order = order
+  }
+
+  take(): OpenOrder | null {
+    const order = this.#order
+    this.#order = null
+    return order
+  }
+}
+
 /** Opens what was kept of a job, gets its image and reads its secrets (DESIGN §5, step 4). `untouched`: it is the first try. */
 export async function prepareJob(
   engine: Engine,
   hold: Hold,
   job: Job,
-  { untouched, signal }: { untouched: boolean; signal: AbortSignal },
+  { untouched, opened, signal }: { untouched: boolean; opened?: Opened | undefined; signal: AbortSignal },
 ): Promise<Prepared> {
-  const local = localImage(engine, job, signal)
-  const [orderText = '', tokenText = ''] = await unseal(engine, [job.sealed_spec ?? '', job.sealed_token ?? ''], signal)
-  const order = JSON.parse(orderText) as Order
-  const token = new Secret(tokenText)
+  const { order, token, local } = opened?.take() ?? (await open(engine, job, signal))
   // what an earlier try read is of no use to anyone: without this, each try would leave a credential behind
   if (!untouched) await endLeases(engine, hold.id)
   const { image, masks: ofRegistry, spoke } = await imageOf(engine, hold, order, { token, local, signal })
@@ -62,6 +83,12 @@ export async function prepareJob(
     secrets: async () => ({ files, masks, sealedMasks: await sealing }),
     spoke,
   }
+}
+
+async function open(engine: Engine, job: Job, signal: AbortSignal): Promise<OpenOrder> {
+  const local = localImage(engine, job, signal)
+  const [order = '', token = ''] = await unseal(engine, [job.sealed_spec ?? '', job.sealed_token ?? ''], signal)
+  return { order: JSON.parse(order) as Order, token: new Secret(token), local }
 }
 
 /** The values to mask, kept encrypted for whoever takes over: he must mask as we do and may not read the secrets again. */

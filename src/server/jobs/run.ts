@@ -8,18 +8,19 @@ import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
 import { finishJob, releaseJob } from './finish.ts'
 import { failure } from './outcome.ts'
+import type { Opened } from './prepare.ts'
 import { resume } from './resume.ts'
 import { sourceOf } from './sourced.ts'
 import { start } from './start.ts'
 
 /**
  * Carries a claimed or taken-over job to its end and releases what it held. Each step looks at what is there before it acts, so a
- * job can be taken up again from any point at which a node died.
+ * job can be taken up again from any point at which a node died. `opened`: of a job that was claimed when it was submitted.
  */
-export async function runJob(engine: Engine, job: Job, control: Control): Promise<void> {
+export async function runJob(engine: Engine, job: Job, control: Control, opened?: Opened): Promise<void> {
   const hold: Hold = { id: job.id, node: engine.node, attempt: job.attempt }
   if (!isFinal(job.status)) {
-    const outcome = await untilKnown(engine, job, hold, control)
+    const outcome = await untilKnown(engine, job, hold, control, opened)
     await finishJob(engine, job, hold, outcome)
   }
   control.ended?.()
@@ -38,14 +39,15 @@ const TRANSIENT = new Set<ErrorCode>([
 /** Of these, what others than this server answer for, and only the source of a job needs. */
 const OF_SOURCE = new Set<ErrorCode>(['watch_vault_unavailable', 'repository_unreachable'])
 
-async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control): Promise<Outcome> {
+async function untilKnown(engine: Engine, job: Job, hold: Hold, control: Control, opened?: Opened): Promise<Outcome> {
   // a job that was never claimed before has left nothing behind to look for
   let untouched = job.attempt === 1
   let awaySince: number | null = null
   let sourceAwaySince: number | null = null
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, 10_000)) {
     try {
-      return (untouched && (await start(engine, hold, job, control, true))) || (await carryOut(engine, hold, control))
+      const started = untouched ? await start(engine, hold, job, control, { untouched, opened }) : null
+      return started ?? (await carryOut(engine, hold, control))
     } catch (error) {
       if (control.lost.aborted || error instanceof HoldLost) throw error
       if (control.killed.aborted && error === control.killed.reason) return failure(new WritError('job_killed'))
@@ -102,7 +104,7 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
     // started in advance, for a node that went away then: nobody gives it its job before `starting` is on record
     await engine.runtime.remove(container.name)
   }
-  return (await start(engine, hold, job, control, false)) ?? (await carryOut(engine, hold, control))
+  return (await start(engine, hold, job, control, { untouched: false })) ?? (await carryOut(engine, hold, control))
 }
 
 async function goOn(

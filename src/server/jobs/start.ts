@@ -7,12 +7,19 @@ import { type Hold, HoldLost, type Outcome, runMsLeft, updateRun } from '../stor
 import { attend } from './attend.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
-import { prepareJob } from './prepare.ts'
+import { type Opened, prepareJob } from './prepare.ts'
 import { prepareSourced } from './prepare-sourced.ts'
 import { sourceOf } from './sourced.ts'
 
+/** `opened`: of a job that was taken in just now. */
+interface Attempt {
+  /** Nobody ever tried. */
+  readonly untouched: boolean
+  readonly opened?: Opened | undefined
+}
+
 /**
- * Runs a job of which there is no container; `untouched`: nobody ever tried. Null: an earlier attempt of a node that was slow and not dead
+ * Runs a job of which there is no container. Null: an earlier attempt of a node that was slow and not dead
  * made one in between.
  */
 export async function start(
@@ -20,14 +27,14 @@ export async function start(
   hold: Hold,
   job: Job,
   control: Control,
-  untouched: boolean,
+  attempt: Attempt,
 ): Promise<Outcome | null> {
   const giveUp = AbortSignal.any([control.lost, control.killed])
   giveUp.throwIfAborted()
   const source = sourceOf(engine, job)
   const prepared = source
     ? await prepareSourced(engine, source, hold, job, giveUp)
-    : await prepareJob(engine, hold, job, { untouched, signal: giveUp })
+    : await prepareJob(engine, hold, job, { ...attempt, signal: giveUp })
   // not given up for a kill: the engine would go on with it, and make the container behind the release of the job
   const containerId = await create(engine, hold, prepared.container, control.lost)
   if (containerId === null) return null

@@ -6,16 +6,20 @@ import { newJobId } from '../../protocol/job-id.ts'
 import type { VaultAuth } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
 import { entryText, record } from '../audit/audit.ts'
-import { acceptJob, findByAuthority, findJob, type NewJob } from '../store/jobs.ts'
+import { acceptJob, type Taker } from '../store/accept.ts'
+import { findByAuthority, findJob, type NewJob } from '../store/jobs.ts'
 import { requireAcl } from './acl.ts'
 import { checkWrap, redeemAuthority } from './authority.ts'
 import type { Caller } from './caller.ts'
 import type { Engine } from './engine.ts'
 import { openEnvelope, takeCiphertext } from './envelope.ts'
 import { once } from './idempotency.ts'
+import type { Intake } from './intake.ts'
+import { localImage } from './job-image.ts'
 import { renewalDue } from './keep-alive.ts'
 import { resolveLimits } from './limits.ts'
 import { makeOrder, type Order } from './order.ts'
+import { Opened } from './prepare.ts'
 import { seal } from './sealed.ts'
 import { endUnwantedToken } from './unwanted-token.ts'
 import { checkVaultToken } from './vault-token.ts'
@@ -28,15 +32,15 @@ export async function submitJob(
   engine: Engine,
   caller: Caller,
   body: unknown,
-  { key, signal }: { key?: string | undefined; signal?: AbortSignal } = {},
+  { key, ...rest }: Pick<Circumstances, 'signal' | 'intake'> & { key?: string | undefined } = {},
 ): Promise<SubmitAnswer> {
   try {
-    if (key === undefined) return await accept(engine, caller, body, { signal })
+    if (key === undefined) return await accept(engine, caller, body, rest)
     return await once(
       engine,
       caller,
       { key, body },
-      reservation => accept(engine, caller, body, { reservation, signal }),
+      reservation => accept(engine, caller, body, { ...rest, reservation }),
       id => firstAnswer(engine, id, body),
     )
   } catch (error) {
@@ -107,6 +111,8 @@ const ALARMS = new Set<string>([
 interface Circumstances {
   /** Of the idempotency key. */
   readonly reservation?: string | undefined
+  /** Absent: whatever is submitted waits until some node looks. */
+  readonly intake?: Intake | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -114,8 +120,9 @@ async function accept(
   engine: Engine,
   caller: Caller,
   body: unknown,
-  { reservation, signal }: Circumstances,
+  circumstances: Circumstances,
 ): Promise<SubmitAnswer> {
+  const { signal } = circumstances
   const submission = readBody(Submission, body, 'body_invalid')
   if (!submission.wrap_secret_id) throw new WritError('wrap_missing')
   if (Boolean(submission.cubby_token) !== Boolean(submission.cubby_path)) throw new WritError('envelope_incomplete')
@@ -145,7 +152,7 @@ async function accept(
       const routed = { caller, wrap, qname: submission.qname ?? '' }
       const order = direct ?? (await openOrder(engine, ciphertext, authority.token, routed, signal))
       checkVaultToken(order.vaultToken, authority)
-      const id = await store(engine, order, { caller, authority, authoritySha256, sealed, reservation, signal })
+      const id = await store(engine, order, { ...circumstances, caller, authority, authoritySha256, sealed })
       return answerTo(body, { id, qname: order.qname, form: sealed ? 'sealed' : 'direct', authoritySha256 })
     } catch (error) {
       // what was redeemed for a job that is not kept must not live on
@@ -234,8 +241,10 @@ interface Acceptance extends Circumstances {
 async function store(
   engine: Engine,
   order: Order,
-  { caller, authority, authoritySha256, sealed, reservation, signal }: Acceptance,
+  { caller, authority, authoritySha256, sealed, reservation, intake, signal }: Acceptance,
 ): Promise<string> {
+  // looked for meanwhile, as it is of a job that is claimed
+  const local = intake?.hasPlace ? localImage(engine, order, signal) : null
   const [sealedSpec = '', sealedToken = ''] = await seal(
     engine,
     [JSON.stringify(order), authority.token.reveal()],
@@ -263,7 +272,9 @@ async function store(
   const detail = { qname: order.qname, form, image: order.image }
   const entry = entryText({ action: 'job.submitted', job: id, actor: actorOf(caller), detail })
   try {
-    await acceptJob(engine.db, job, entry, reservation)
+    const accepting = (taker: Taker | null) => acceptJob(engine.db, job, entry, { reservation, taker })
+    if (intake && local) await intake.takeIn(accepting, new Opened({ order, token: authority.token, local }))
+    else await accepting(null)
   } catch (cause) {
     throw new WritError('store_unavailable', undefined, { cause })
   }

@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
+import { Secret } from '../../vault/secret.ts'
 import type { ContainerSpec, ContainerState, Exit, Image, OutputFrame, Runtime } from '../runtimes/runtime.ts'
+import { acceptJob } from '../store/accept.ts'
 import { findJob, type NewJob } from '../store/jobs.ts'
 import { makeOrder } from './order.ts'
+import { Opened } from './prepare.ts'
 import { seal } from './sealed.ts'
 import { Worker } from './worker.ts'
 
@@ -116,6 +120,33 @@ async function submit(qname: string, limits?: NewJob['limits']): Promise<string>
   const order = await makeOrder({ container_image: 'busybox', qname })
   const [sealedSpec = '', sealedToken = ''] = await seal(t.engine, [JSON.stringify(order), 'token'])
   const id = await t.queue({ qname, sealedSpec, sealedToken, ...(limits && { limits }) })
+  queueOf.set(`writ-${id}`, qname)
+  return id
+}
+
+/** Through a node that may run it at once. */
+async function takeIn(worker: Worker, qname: string, slow?: () => Promise<void>): Promise<string> {
+  const id = randomBytes(12).toString('hex')
+  const order = await makeOrder({ container_image: 'busybox', qname })
+  const job = {
+    id,
+    qname,
+    form: 'direct',
+    image: 'busybox',
+    tty: false,
+    submitterEntity: 'entity',
+    submitterAccessorHash: 'hash',
+    sealedSpec: 'nothing that could be opened',
+    sealedToken: 'nothing that could be opened',
+    tokenAccessor: '',
+    tokenRenewAt: null,
+    outputLimit: 64 << 20,
+  } as const
+  const opened = new Opened({ order, token: new Secret('token'), local: Promise.resolve(IMAGE) })
+  await worker.takeIn(async taker => {
+    await slow?.()
+    return await acceptJob(t.engine.db, job, JSON.stringify({ action: 'job.submitted', actor: 'me' }), { taker })
+  }, opened)
   queueOf.set(`writ-${id}`, qname)
   return id
 }
@@ -284,4 +315,74 @@ test('without an identity it claims nothing, and goes on when there is one', asy
   expect((await jobOf(id)).status).toBe('queued')
   sealed.state.sealed = false
   await released([id]).toBe(true)
+})
+
+test('what is taken in by a free node runs there at once, and nothing has to be opened again', async () => {
+  containers = new Containers(5)
+  const worker = startWorker('a')
+  const id = await takeIn(worker, 'q')
+  await released([id]).toBe(true)
+  expect(await jobOf(id)).toMatchObject({ status: 'success', attempt: 1, node: 'a' })
+})
+
+test('a node takes in no more than it may run; the rest waits its turn', async () => {
+  containers = new Containers(null)
+  const worker = startWorker('a')
+  const ids: string[] = []
+  for (let n = 0; n < 4; n += 1) ids.push(await takeIn(worker, `q${n}`))
+  expect(worker.hasPlace).toBe(false)
+  const order = await makeOrder({ container_image: 'busybox', qname: 'r' })
+  const [sealedSpec = '', sealedToken = ''] = await seal(t.engine, [JSON.stringify(order), 'token'])
+  const waiting = await t.queue({ qname: 'r', sealedSpec, sealedToken })
+  queueOf.set(`writ-${waiting}`, 'r')
+  expect((await jobOf(await takeIn(worker, 's'))).status).toBe('queued')
+  await expect.poll(() => containers.running).toBe(4)
+  for (const id of ids) containers.end(`writ-${id}`)
+  await expect.poll(() => containers.started.includes(`writ-${waiting}`)).toBe(true)
+  containers.end(`writ-${waiting}`)
+  await released([...ids, waiting]).toBe(true)
+})
+
+test('a place is kept for what is being taken in, and given away when it comes to nothing', async () => {
+  containers = new Containers(null)
+  const worker = startWorker('a')
+  const stored = Promise.withResolvers<void>()
+  const taking = Array.from({ length: 4 }, (_, n) => takeIn(worker, `q${n}`, () => stored.promise))
+  await expect.poll(() => worker.hasPlace).toBe(false)
+  const id = await submit('other')
+  await sleep(100)
+  expect((await jobOf(id)).status).toBe('queued')
+  stored.reject(new Error('the database is away'))
+  await expect(Promise.all(taking)).rejects.toThrow('the database is away')
+  // long before the next look by itself
+  await expect.poll(() => containers.started, { timeout: 1_000 }).toEqual([`writ-${id}`])
+  containers.end(`writ-${id}`)
+  await released([id]).toBe(true)
+})
+
+test('a node that drains takes in nothing more, and is idle only when what it took in has ended', async () => {
+  containers = new Containers(null)
+  const worker = startWorker('a')
+  const stored = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const taking = takeIn(worker, 'q', () => {
+    begun.resolve()
+    return stored.promise
+  })
+  await begun.promise
+  worker.drain()
+  let idle = false
+  const becomesIdle = worker.idle().then(() => {
+    idle = true
+  })
+  await sleep(50)
+  expect(idle).toBe(false)
+  stored.resolve()
+  const id = await taking
+  await expect.poll(() => containers.started).toEqual([`writ-${id}`])
+  expect((await jobOf(await takeIn(worker, 'late'))).status).toBe('queued')
+  expect(idle).toBe(false)
+  containers.end(`writ-${id}`)
+  await becomesIdle
+  expect((await jobOf(id)).status).toBe('success')
 })

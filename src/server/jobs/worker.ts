@@ -1,11 +1,14 @@
 import { isFinal } from '../../protocol/job.ts'
-import { claimJobs, lookAround, reclaimJobs, renewLeases } from '../store/claims.ts'
+import type { Taker } from '../store/accept.ts'
+import { claimJobs, type Limits, lookAround, reclaimJobs, renewLeases } from '../store/claims.ts'
 import type { Job } from '../store/jobs.ts'
 import { handOver } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
+import type { Intake } from './intake.ts'
 import { keepTokensAlive } from './keep-alive.ts'
 import { keepLeasesAlive } from './leases.ts'
 import { endOverdueJob } from './overdue.ts'
+import type { Opened } from './prepare.ts'
 import { reapContainers } from './reap.ts'
 import { removeExpired } from './retention.ts'
 import { runJob } from './run.ts'
@@ -32,9 +35,13 @@ interface Running {
 }
 
 /** Claims jobs for this node and runs them: woken by the database, held by leases (DESIGN §7). */
-export class Worker {
+export class Worker implements Intake {
   readonly #engine: Engine
   readonly #running = new Map<string, Running>()
+  /** Submissions whose jobs may be claimed with them: each has a place. */
+  readonly #takingIn = new Set<Promise<unknown>>()
+  /** A look left room for them. */
+  #leftRoom = false
   #timers: NodeJS.Timeout[] = []
   #looking: Promise<void> | null = null
   #again = false
@@ -66,7 +73,34 @@ export class Worker {
 
   /** Resolves when nothing runs here any more and all of it is released; after `drain` it stays so. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.race([...this.#running.values()].map(run => run.done))
+    while (this.#running.size + this.#takingIn.size > 0) {
+      const taking = [...this.#takingIn].map(stored => stored.catch(() => {}))
+      await Promise.race([...taking, ...[...this.#running.values()].map(run => run.done)])
+    }
+  }
+
+  get hasPlace(): boolean {
+    return !this.#stopped && this.#mayClaim() && this.#free() > 0
+  }
+
+  async takeIn(store: (taker: Taker | null) => Promise<Job | null>, opened: Opened): Promise<void> {
+    if (!this.hasPlace) {
+      await store(null)
+      return
+    }
+    const { node, settings, meters } = this.#engine
+    const stored = store({ node, leaseMs: settings.leaseMs, limits: this.#limits })
+    this.#takingIn.add(stored)
+    let job: Job | null = null
+    try {
+      job = await stored
+    } finally {
+      this.#takingIn.delete(stored)
+      if (!job && this.#leftRoom) this.#look()
+    }
+    if (!job) return
+    meters.claimed.inc()
+    this.#run(job, opened)
   }
 
   /** Claims no more, leaves running containers alone and hands their jobs to whoever comes next. */
@@ -140,23 +174,28 @@ export class Worker {
   async #claim(options: { yielding?: boolean } = {}): Promise<void> {
     if (!this.#mayClaim()) return
     const { db, node, settings, meters } = this.#engine
-    const limits = { all: settings.clusterConcurrency, widths: settings.queueWidths }
     for (;;) {
-      const jobs = await claimJobs(db, node, this.#free(), settings.leaseMs, limits, options)
+      this.#leftRoom = this.#takingIn.size > 0
+      const jobs = await claimJobs(db, node, this.#free(), settings.leaseMs, this.#limits, options)
       meters.claimed.inc(jobs.length)
       for (const job of jobs) this.#run(job)
       if (jobs.length === 0 || settings.queueWidths.length === 0) return
     }
   }
 
+  get #limits(): Limits {
+    const { clusterConcurrency, queueWidths } = this.#engine.settings
+    return { all: clusterConcurrency, widths: queueWidths }
+  }
+
   /** What has ended takes no place: a lease that cannot be ended must not keep other jobs from running. */
   #free(): number {
     let live = 0
     for (const run of this.#running.values()) if (!run.ended) live += 1
-    return this.#engine.settings.concurrency - live
+    return this.#engine.settings.concurrency - live - this.#takingIn.size
   }
 
-  #run(job: Job): void {
+  #run(job: Job, opened?: Opened): void {
     // a job of ours whose lease ran out under us and that we took back: the old run gives way
     this.#running.get(job.id)?.lost.abort()
     const lost = new AbortController()
@@ -168,7 +207,7 @@ export class Worker {
       if (run?.attempt === job.attempt) run.ended = true
       this.#look()
     }
-    const done = runJob({ ...this.#engine, log }, job, { lost: lost.signal, killed: killed.signal, ended })
+    const done = runJob({ ...this.#engine, log }, job, { lost: lost.signal, killed: killed.signal, ended }, opened)
       .then(
         () => log.info('released'),
         error => {

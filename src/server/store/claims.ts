@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { ERRORS } from '../../protocol/errors.ts'
 import type { Database, Tx } from './database.ts'
 import type { Job } from './jobs.ts'
@@ -18,7 +18,7 @@ export interface QueueWidth {
   readonly width: number
 }
 
-const NONE: Limits = { all: 0, widths: [] }
+export const NO_LIMITS: Limits = { all: 0, widths: [] }
 
 /**
  * Claims the oldest waiting job of each queue that has a place free, at most `free`, for this node, those first that wait longest
@@ -30,16 +30,20 @@ export async function claimJobs(
   node: string,
   free: number,
   leaseMs: number,
-  { all, widths }: Limits = NONE,
+  limits: Limits = NO_LIMITS,
   { yielding = false }: { yielding?: boolean } = {},
 ): Promise<Job[]> {
   if (free <= 0) return []
-  const patterns = widths.map(({ pattern }) => pattern.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll('*', '%'))
   const room = yielding ? sql`case when exists (${abandoned}) then 0 else ${free}::integer end` : sql`${free}`
   const { rows } = await sql<Job>`
-    select * from claim_jobs(${node}, ${room}, ${leaseMs}, ${all}, ${patterns}::text[],
-      ${widths.map(({ width }) => width)}::integer[])`.execute(db)
+    select * from claim_jobs(${node}, ${room}, ${leaseMs}, ${limitValues(limits)})`.execute(db)
   return rows.toSorted((a, b) => a.seq - b.seq)
+}
+
+/** As `claim_jobs` and `enter_queue` take them. */
+export function limitValues({ all, widths }: Limits): RawBuilder<unknown> {
+  const patterns = widths.map(({ pattern }) => pattern.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll('*', '%'))
+  return sql`${all}::integer, ${patterns}::text[], ${widths.map(({ width }) => width)}::integer[]`
 }
 
 const abandoned = sql`select from jobs where released_at is null and lease_until < now()`

@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely'
 import type { JobState } from '../../protocol/job.ts'
 import type { Database, Tx } from './database.ts'
 import type { JobOrigin, JobsTable } from './schema.ts'
-import { notify, wakeup } from './wakeups.ts'
+import { notify } from './wakeups.ts'
 
 export type Job = Selectable<JobsTable>
 
@@ -34,31 +34,8 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
   await notify(tx, 'queue', job.id)
 }
 
-/**
- * Puts a job into its queue, with its entry in the trail (`AuditEntry` as JSON) and with the key that was reserved for it, in one statement,
- * which is a transaction by itself: the submitter waits for each statement, and so does whoever else appends to the trail. Throws when
- * the reservation has run out and was given away.
- */
-export async function acceptJob(db: Database, job: NewJob, entry: string, reservation?: string): Promise<void> {
-  const columns = Object.entries(rowOf(job))
-  const completed = reservation
-    ? sql`update idempotency set job_id = ${job.id} where key = ${reservation} and job_id is null returning key`
-    : sql`select`
-  const { rows } = await sql`
-    -- the queue first and the trail last, as everywhere: a trigger would come to the queue only after the trail
-    with place as (
-      insert into queues as q (qname) values (${job.qname})
-      on conflict (qname) do update set head = q.head returning qname),
-    completed as (${completed}),
-    job as (
-      insert into jobs (${sql.join(columns.map(([name]) => sql.ref(name)))})
-      select ${sql.join(columns.map(([, value]) => value))} from place, completed returning id),
-    recorded as (insert into audit (entry) select ${entry} from job)
-    select pg_notify('writ', ${wakeup('queue', job.id)}) from job`.execute(db)
-  if (rows.length !== 1) throw new Error('the reservation of an idempotency key has run out')
-}
-
-function rowOf(job: NewJob) {
+/** Its columns; what is not there has a default. */
+export function rowOf(job: NewJob) {
   return {
     id: job.id,
     qname: job.qname,
