@@ -143,6 +143,26 @@ test('what is configured as already done does not run', async () => {
   expect(await api.tasks('initial')).toHaveLength(1)
 })
 
+test('a configuration that is removed and written again has nothing run twice, and another repository has to be accepted', async () => {
+  const branch = newBranch()
+  const first = branch.push(commit({ data: '1\n' }))
+  await mount('again', branch.name)
+  await api.ended('again', first)
+  await api.send('DELETE', 'again/configure')
+  await mount('again', branch.name)
+  const { polled_at } = await api.read('again/status')
+  await until(async () => (await api.read('again/status')).polled_at > polled_at)
+  expect(await api.read('again/status')).toMatchObject({ state: 'watching', last_successful_commit: first })
+  expect(await api.tasks('again')).toHaveLength(1)
+
+  const other = newBranch()
+  const another = other.push(commit({ data: 'of another history\n' }))
+  await mount('again', other.name)
+  await until(async () => (await api.read('again/status')).reason_code === 'commit_not_descendant')
+  await api.write('again/accept')
+  expect(await api.ended('again', another)).toMatchObject({ status: 'SUCCEEDED' })
+})
+
 test('a task that takes longer than task_timeout is stopped, and says so', async () => {
   const branch = newBranch()
   const slow = branch.push(commit({ data: 'x\n' }))

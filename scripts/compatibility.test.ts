@@ -25,6 +25,12 @@ test('every fault of vault-gatekeeper has a line, from 1 to 35', () => {
   expect(numbers).toEqual(Array.from({ length: 35 }, (_, i) => i + 1))
 })
 
+test('every flaw of flant_gitops has a line, from 1 to 26, and what switching asks for, from 1 to 11', () => {
+  const numbers = (heading: string) => rows(heading).map(({ name }) => Number(name))
+  expect(numbers('Flaws and limits of flant_gitops, one by one')).toEqual(Array.from({ length: 26 }, (_, i) => i + 1))
+  expect(numbers('What switching from flant_gitops asks for')).toEqual(Array.from({ length: 11 }, (_, i) => i + 1))
+})
+
 test('every file of its tests has a line', () => {
   const files = rows('Its shell tests, told anew').map(({ name }) => name.slice(0, 4))
   const numbers = [10, ...Array.from({ length: 11 }, (_, i) => 100 + i * 10), 1100, 1110]
@@ -36,6 +42,11 @@ const TABLES = [
   'Its shell tests, told anew',
   'The faults of both versions, one by one',
   'What is known to hang, lie or leak there',
+  'The tests of flant_gitops, told anew',
+  'The tests of its later version, told anew',
+  'Flaws and limits of flant_gitops, one by one',
+  'What people asked flant_gitops for',
+  'What switching from flant_gitops asks for',
 ]
 const lines = TABLES.flatMap(rows)
 test.each(lines.map(({ name, shown }) => [name, shown] as const))('%s is shown by tests that there are', (_, shown) => {

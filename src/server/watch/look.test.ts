@@ -87,6 +87,24 @@ async function endNewest(name: string, outcome: Outcome): Promise<void> {
 const root = () => ({ ...anybody, token: t.stack.root })
 const anybody = { name: 'x', entity: '', accessorHash: '', token: undefined as never }
 
+test.each([
+  ['with nothing new', {}, 'watching'],
+  ['that refused what it found', { required_number_of_verified_signatures_on_commit: 1 }, 'refused'],
+  ['that found no branch', { git_branch_name: 'none' }, 'refused'],
+])('a look %s is followed by the next when its period is over', async (_, more, state) => {
+  const name = await newWatch({ ...more, git_poll_period: 300 })
+  const commit = push(name, '1')
+  if (state === 'watching') await updateWatch(t.engine.db, name, { accepted_commit: commit })
+  await lookAt(name)
+  const after = await stateOf(name)
+  expect(after).toMatchObject({ state })
+  const pauseMs = after.next_poll_at.getTime() - (after.polled_at?.getTime() ?? 0)
+  expect(pauseMs).toBeGreaterThanOrEqual(300_000)
+  expect(pauseMs).toBeLessThan(301_000)
+  const { watches } = await claimWatches(t.engine.db, t.engine.node, 100, 60_000)
+  expect(watches.map(watch => watch.name)).not.toContain(name)
+})
+
 test('a commit that was given up is not run again because the git server was away for a while', async () => {
   const name = await newWatch()
   const commit = push(name, '1')
@@ -194,6 +212,20 @@ test.each([
   await changeWatch(t.engine, anybody, { name }, 'configure', {}, newStart)
   await lookAt(name)
   expect(await runsOf(name)).toHaveLength(runs)
+})
+
+test('of the tasks of a watch the newest are kept, task_history_limit of them', async () => {
+  const name = await newWatch()
+  await updateWatch(t.engine.db, name, {
+    task_configuration: JSON.stringify({ task_timeout: 60, task_history_limit: 2 }),
+  })
+  const commits: string[] = []
+  for (const data of ['1', '2', '3', '4']) {
+    commits.push(push(name, data, ...commits.slice(-1)))
+    await lookAt(name)
+    await endNewest(name, { status: 'success', returnCode: 0, errorCode: '', errorText: '' })
+  }
+  expect((await runsOf(name)).map(task => task.commit)).toEqual(commits.slice(-2))
 })
 
 test('what was judged before a change is not started by a look that was overtaken by another of the same node', async () => {

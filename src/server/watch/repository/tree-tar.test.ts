@@ -100,12 +100,15 @@ test('nothing in the repository changes what is unpacked', async () => {
     '.gitmodules': ['100644', '[submodule "x"]\n path = sub\n url = https://127.0.0.1:1/x\n'],
     sub: ['160000', 'a'.repeat(40)],
     'hooks/post-checkout': ['100755', 'touch hit'],
+    '.dockerignore': ['100644', '*\n'],
+    '.flant_gitops/Dockerfile': ['100644', 'FROM another\n'],
     '.lfsconfig': ['100644', '[lfs]\n url = https://127.0.0.1:1/x\n'],
   })
   const entries = await unpacked(tree, { submodules: 'empty' })
   expect(entries.get('secret')?.content).toBe('is there')
   expect(entries.get('version')?.content).toBe('$Format:%H$ $Id$\n')
   expect(entries.get('a.txt')?.content).toBe('one\ntwo\n')
+  expect(entries.get('.flant_gitops/Dockerfile')?.content).toBe('FROM another\n')
   expect(entries.get('big.bin')?.content).toBe(pointer)
   expect(entries.get('sub/')?.header.type ?? entries.get('sub')?.header.type).toBe('directory')
 })
