@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Address } from './address.ts'
 import type { Cache } from './cache.ts'
-import { basicOf, connect } from './connection.ts'
-import { type GitResult, git } from './git.ts'
+import { Conversation } from './conversation.ts'
+import { git } from './git.ts'
 import { isObjectId, type ObjectId } from './object-id.ts'
 import type { Limits, RepositoryOptions } from './options.ts'
 import { SIGNATURES_REF } from './ref-name.ts'
-import { remoteError } from './remote-error.ts'
 
 /** What the server shows at the moment. Two equal tips mean: nothing to do. */
 export interface Tip {
@@ -17,10 +16,6 @@ export interface Tip {
   readonly signatures: ObjectId | undefined
 }
 
-const SIZE_CHECK_MS = 200
-const MANY_PACKS = 20
-const TIDY_MS = 5 * 60_000
-
 /** A look needs no copy, and takes no setting from one; without any directory git would look for one. */
 const NOWHERE = '/nonexistent'
 
@@ -28,24 +23,24 @@ const NOWHERE = '/nonexistent'
 export class Remote {
   readonly #address: Address
   readonly #ref: string
-  readonly #options: RepositoryOptions
   readonly #limits: Limits
   readonly #cache: Cache
+  readonly #conversation: Conversation
   /** Several watches may share a cache, each under names of its own. */
   readonly #slot: string
 
   constructor(address: Address, ref: string, options: RepositoryOptions, limits: Limits, cache: Cache) {
     this.#address = address
     this.#ref = ref
-    this.#options = options
     this.#limits = limits
     this.#cache = cache
+    this.#conversation = new Conversation(address, options, limits, cache)
     this.#slot = `refs/writ/${createHash('sha256').update(ref).digest('hex').slice(0, 16)}`
   }
 
   async tip(signal?: AbortSignal): Promise<Tip> {
     const args = ['ls-remote', '--quiet', '--', this.#address.url, this.#ref, SIGNATURES_REF]
-    const { stdout } = await this.#ask(args, this.#limits.lookMs, signal, NOWHERE)
+    const { stdout } = await this.#conversation.ask(args, this.#limits.lookMs, signal, NOWHERE)
     return this.#tipIn(stdout, this.#ref, SIGNATURES_REF)
   }
 
@@ -78,94 +73,30 @@ export class Remote {
   async #has({ object, signatures }: Tip): Promise<boolean> {
     const before = await this.fetched().catch(() => undefined)
     if (before?.object !== object || before.signatures !== signatures || (await this.#cache.isShallow())) return false
-    return (await this.#local(['cat-file', '-e', object])).code === 0
+    return (await this.#conversation.local(['cat-file', '-e', object])).code === 0
   }
 
   async #fetch(tip: Tip, signal: AbortSignal | undefined): Promise<Tip> {
     const specs = [`+${this.#ref}:${this.#slot}/tip`]
     if (tip.signatures !== undefined) specs.push(`+${SIGNATURES_REF}:${this.#slot}/signatures`)
-    const options = [
-      '--quiet',
-      '--no-tags',
-      '--no-write-fetch-head',
-      '--no-recurse-submodules',
-      '--no-auto-maintenance',
-    ]
-    const args = ['fetch', ...options, '--no-show-forced-updates', '--refmap=', '--', this.#address.url, ...specs]
-    await this.#whileSmall(signal, within => this.#ask(args, this.#limits.fetchMs, within))
+    await this.#conversation.fetch(specs, signal)
     if (await this.#cache.isShallow()) {
       await this.#cache.remove()
       throw new WritError('repository_unsupported', 'it is shallow')
     }
     if (!(await this.#came())) throw new WritError('repository_unsupported', 'its history is cut off')
-    if (tip.signatures === undefined) await this.#local(['update-ref', '-d', `${this.#slot}/signatures`])
-    // Not gc: that takes objects that nothing names out of their packs, or away, such as the last accepted commit.
-    if ((await this.#cache.packs()) > MANY_PACKS) await this.#local(['repack', '-a', '-d', '-k', '-l', '-q'])
+    if (tip.signatures === undefined) await this.#conversation.local(['update-ref', '-d', `${this.#slot}/signatures`])
+    await this.#conversation.tidy()
     const fetched = await this.fetched()
     // A copy whose packs are damaged may still have its refs, and git then sees nothing to fetch.
-    const { code } = await this.#local(['cat-file', '-e', fetched.object])
+    const { code } = await this.#conversation.local(['cat-file', '-e', fetched.object])
     if (code !== 0) throw new WritError('repository_damaged', 'the tip is missing')
     return fetched
   }
 
   /** git fetches nothing from a shallow repository, and calls that a success. */
   async #came(): Promise<boolean> {
-    return (await this.#local(['rev-parse', '--verify', '--quiet', `${this.#slot}/tip`])).code === 0
-  }
-
-  async #whileSmall(signal: AbortSignal | undefined, action: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
-    const limit = this.#limits.repositoryBytes
-    const over = new AbortController()
-    const check = async () => {
-      if ((await this.#cache.bytes()) > limit) {
-        over.abort(new WritError('repository_too_large', `more than ${limit} bytes`))
-      }
-      if (await this.#cache.hasLooseObjects()) {
-        over.abort(new WritError('repository_unsupported', 'there is no git at the other end'))
-      }
-    }
-    const timer = setInterval(() => void check(), SIZE_CHECK_MS)
-    let failure: unknown
-    try {
-      await action(signal ? AbortSignal.any([signal, over.signal]) : over.signal)
-      await check()
-    } catch (error) {
-      failure = error
-    } finally {
-      clearInterval(timer)
-    }
-    if (over.signal.aborted) {
-      await this.#cache.remove()
-      throw over.signal.reason
-    }
-    if (failure !== undefined) {
-      await this.#cache.removeUnfinished()
-      throw failure
-    }
-  }
-
-  async #ask(
-    args: readonly string[],
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    directory: string | undefined = this.#cache.directory,
-  ): Promise<GitResult> {
-    using connection = connect(this.#address, this.#options)
-    const { environment } = connection
-    const result = await git({ directory, args, environment, timeoutMs, signal })
-    if (result.code !== 0) throw remoteError(result.stderr, this.#secrets())
-    return result
-  }
-
-  async #local(args: readonly string[]): Promise<GitResult> {
-    return await git({ directory: this.#cache.directory, args, timeoutMs: TIDY_MS })
-  }
-
-  #secrets(): string[] {
-    const { credential, proxy } = this.#options
-    // in both forms: a server may quote the header that it got
-    const secrets = credential?.kind === 'password' ? [credential.password.reveal(), basicOf(credential)] : []
-    return proxy ? [...secrets, proxy.reveal()] : secrets
+    return (await this.#conversation.local(['rev-parse', '--verify', '--quiet', `${this.#slot}/tip`])).code === 0
   }
 
   /** The names exactly: ls-remote also lists what only ends in them, such as `refs/heads/refs/heads/main`. */
