@@ -12,8 +12,9 @@ import { endCommit } from './end.ts'
 import { openWatched } from './open.ts'
 import { optionsOf } from './options.ts'
 import { judge } from './quorum.ts'
+import type { Files } from './repository/files.ts'
+import type { Repository } from './repository/repository.ts'
 import { makeRequests, releaseToken } from './request-run.ts'
-import type { AcceptedCommit } from './signatures/quorum.ts'
 import type { Watching } from './watching.ts'
 
 /** What the job engine asks of the watch: files, environment and requests of a commit, and to hear how it ended. */
@@ -37,20 +38,9 @@ export class WatchSource implements JobSource {
       await repository.fetch(await repository.tip(signal), signal)
       const { accepted } = await judge(this.#watching.engine, watch, repository, task, detail as Plan)
       if (accepted.commit !== task.commit) throw new WritError('commit_unknown', task.commit)
+      const files = await repository.filesOf(accepted, optionsOf(watch.options))
       const { vault } = detail as Plan
-      return { content: () => this.#files(watch, accepted, vault), env: environmentOf(vault), tenant: watch.id }
-    } finally {
-      await repository.close()
-    }
-  }
-
-  async *#files(watch: Watch, accepted: AcceptedCommit, vault: PlanVault | null): AsyncGenerator<Uint8Array> {
-    const repository = await openWatched(this.#watching, watch)
-    try {
-      yield* commitTar(
-        repository.tarOf(accepted, { submodules: optionsOf(watch.options).submodules }),
-        vault?.cacert ?? '',
-      )
+      return { content: () => content(repository, files, vault), env: environmentOf(vault), tenant: watch.id }
     } finally {
       await repository.close()
     }
@@ -75,6 +65,14 @@ export class WatchSource implements JobSource {
     const watch = task && (await findWatch(db, task.watch))
     if (!watch) throw new WritError('watch_not_found', job.origin?.watch)
     return { watch, task }
+  }
+}
+
+async function* content(repository: Repository, files: Files, vault: PlanVault | null): AsyncGenerator<Uint8Array> {
+  try {
+    yield* commitTar(repository.tarOf(files), vault?.cacert ?? '')
+  } finally {
+    repository.close()
   }
 }
 

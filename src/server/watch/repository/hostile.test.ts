@@ -40,7 +40,7 @@ test.each(HOSTILE_REPOSITORIES.map((one, at) => ({ ...one, at })))('$name', asyn
       if (last !== undefined && !(await opened.isFastForward(last, commit)))
         throw new WritError('commit_not_descendant')
       const accepted = await checkQuorum(await opened.evidence(object), world.trust('ann'), required, new Date())
-      await buffer(opened.tarOf(accepted))
+      await buffer(opened.tarOf(await opened.filesOf(accepted)))
     } finally {
       opened.close()
     }

@@ -4,6 +4,7 @@ import type { Evidence } from '../signatures/evidence.ts'
 import { AcceptedCommit } from '../signatures/quorum.ts'
 import { parseAddress } from './address.ts'
 import { Cache, removeUnused } from './cache.ts'
+import { type Files, type FilesOptions, filesOf } from './files.ts'
 import { type ChangedFile, History } from './history.ts'
 import { Notes } from './notes.ts'
 import { checkedId, type ObjectId } from './object-id.ts'
@@ -47,12 +48,17 @@ export interface Repository {
   changedFiles(from: ObjectId | undefined, to: ObjectId): Promise<ChangedFile[]>
 
   /**
-   * The files of an accepted commit as a tar, relative names, to be unpacked at /git: plain files (644 or 755), folders,
-   * links that stay inside; a submodule is refused or an empty folder, an LFS file its pointer. Attributes of the repository
-   * (export-ignore, export-subst, filters) change nothing: what was signed is what is there. `tree_unsafe`,
-   * `tree_too_large`, `tree_submodules`. The stream fails, and must not be used, if an object at its end turns out damaged.
+   * The files of an accepted commit: plain files (644 or 755), folders, links that stay inside; a submodule is refused or an empty
+   * folder, an LFS file its pointer. Attributes of the repository (export-ignore, export-subst, filters) change nothing: what was
+   * signed is what is there. `tree_unsafe`, `tree_too_large`, `tree_submodules`.
    */
-  tarOf(accepted: AcceptedCommit, options?: TarOptions): Readable
+  filesOf(accepted: AcceptedCommit, options?: FilesOptions): Promise<Files>
+
+  /**
+   * As a tar, relative names, to be unpacked at /git. The stream fails, and must not be used, if an object at its end turns out
+   * damaged; `tree_too_large`.
+   */
+  tarOf(files: Files, options?: TarOptions): Readable
 
   /** `commit_unknown` if it is not in the local copy. */
   readCommit(id: ObjectId): Promise<Commit>
@@ -149,7 +155,9 @@ export function openRepository(options: RepositoryOptions): Repository {
     isFastForward: (from, to) => history.isFastForward(from, to),
     commitsBetween: (from, to) => history.commitsBetween(from, to),
     changedFiles: (from, to) => history.changedFiles(from, to),
-    tarOf: (accepted, tarOptions) => treeTar(reader, AcceptedCommit.commitOf(accepted), limits, tarOptions),
+    filesOf: async (accepted, filesOptions) =>
+      await filesOf(reader, AcceptedCommit.commitOf(accepted), limits, filesOptions),
+    tarOf: (files, tarOptions) => treeTar(files, limits, tarOptions),
     async readCommit(id) {
       const object = await read(id)
       if (object.type !== 'commit') throw new WritError('commit_unknown', id)

@@ -9,6 +9,7 @@ import { extract, type Header } from 'tar-stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { World } from '../../../../test/repositories/world.ts'
 import { type AcceptedCommit, checkQuorum } from '../signatures/quorum.ts'
+import type { FilesOptions } from './files.ts'
 import { parseTree } from './objects.ts'
 import { openRepository } from './repository.ts'
 import type { TarOptions } from './tree-tar.ts'
@@ -23,7 +24,10 @@ afterAll(async () => {
 })
 
 /** What a watch would unpack of that tree: headers and contents. */
-async function unpacked(tree: string, options?: TarOptions): Promise<Map<string, { header: Header; content: string }>> {
+async function unpacked(
+  tree: string,
+  options: TarOptions & FilesOptions = {},
+): Promise<Map<string, { header: Header; content: string }>> {
   remote.ref('refs/heads/main', remote.commit(tree))
   const repository = openRepository({
     address: remote.path,
@@ -36,7 +40,8 @@ async function unpacked(tree: string, options?: TarOptions): Promise<Map<string,
     const { object } = await repository.fetch(await repository.tip())
     const accepted = await checkQuorum(await repository.evidence(object), [], 0, new Date())
     const tar = extract()
-    const packing = pipeline(repository.tarOf(accepted, options), tar as unknown as Writable)
+    const files = await repository.filesOf(accepted, options)
+    const packing = pipeline(repository.tarOf(files, options), tar as unknown as Writable)
     packing.catch(() => {})
     for await (const entry of tar) {
       entries.set(entry.header.name, { header: entry.header, content: (await buffer(entry)).toString() })
@@ -127,7 +132,7 @@ test('only an accepted commit has files', async () => {
     cacheDirectory: join(folder, 'cache'),
   })
   const forged = { commit: 'a'.repeat(40), signers: [], required: 0, subject: 'x' } as unknown as AcceptedCommit
-  expect(() => repository.tarOf(forged)).toThrow(expect.objectContaining({ code: 'quorum_not_met' }))
+  await expect(repository.filesOf(forged)).rejects.toMatchObject({ code: 'quorum_not_met' })
 })
 
 test('names that git would not fetch are refused here too', () => {

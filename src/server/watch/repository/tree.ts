@@ -9,6 +9,21 @@ export interface PathEntry {
   readonly path: string
   readonly mode: TreeEntry['mode']
   readonly id: ObjectId
+  /** Where its object is. */
+  readonly reader: ObjectReader
+}
+
+export interface Walk {
+  readonly reader: ObjectReader
+  /** A tree. */
+  readonly root: ObjectId
+  /** In front of all its paths: empty, or the path of a submodule and a slash. */
+  readonly prefix: string
+  /** What is found is added here; what several walks add counts together. */
+  readonly entries: PathEntry[]
+  readonly limits: Pick<Limits, 'treeEntries'>
+  /** Called for each submodule, right after it was added. */
+  readonly submodule: (entry: PathEntry) => Promise<void>
 }
 
 const PATH_BYTES = 4_000
@@ -18,21 +33,20 @@ const DEPTH = 100
  * All entries below a tree, a folder before what is in it. A tree of 1 KB can name a file in 10^10 places, so what
  * counts is places, while walking: `tree_too_large`. `tree_unsafe`, `repository_damaged`.
  */
-export async function walkTree(reader: ObjectReader, root: ObjectId, limits: Limits): Promise<PathEntry[]> {
-  const entries: PathEntry[] = []
-  const visit = async (id: ObjectId, prefix: string, depth: number): Promise<void> => {
+export async function walkTree({ reader, root, prefix, entries, limits, submodule }: Walk): Promise<void> {
+  const visit = async (id: ObjectId, above: string, depth: number): Promise<void> => {
     if (depth > DEPTH) throw new WritError('tree_unsafe', 'too many folders in each other')
     for (const { mode, name, id: child } of parseTree(await reader.readAs('tree', id))) {
-      const path = `${prefix}${name}`
-      if (Buffer.byteLength(path) > PATH_BYTES)
-        throw new WritError('tree_unsafe', `a path is too long: ${printable(path)}`)
-      entries.push({ path, mode, id: child })
+      const entry = { path: `${above}${name}`, mode, id: child, reader }
+      if (Buffer.byteLength(entry.path) > PATH_BYTES)
+        throw new WritError('tree_unsafe', `a path is too long: ${printable(entry.path)}`)
+      entries.push(entry)
       if (entries.length > limits.treeEntries) {
         throw new WritError('tree_too_large', `more than ${limits.treeEntries} entries`)
       }
-      if (mode === 'folder') await visit(child, `${path}/`, depth + 1)
+      if (mode === 'folder') await visit(child, `${entry.path}/`, depth + 1)
+      else if (mode === 'submodule') await submodule(entry)
     }
   }
-  await visit(root, '', 0)
-  return entries
+  await visit(root, prefix, 0)
 }

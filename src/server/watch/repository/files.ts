@@ -1,0 +1,54 @@
+import { WritError } from '../../../protocol/errors.ts'
+import { checkLinks } from './links.ts'
+import type { ObjectId } from './object-id.ts'
+import type { ObjectReader } from './object-reader.ts'
+import { parseCommit, printable } from './objects.ts'
+import type { Limits } from './options.ts'
+import { type PathEntry, walkTree } from './tree.ts'
+
+export interface FilesOptions {
+  /** Default: a commit that has any is refused, rather than run without a part of it. */
+  readonly submodules?: 'refuse' | 'empty'
+}
+
+/** All files of a commit, looked at and in order, each with the place where its content is. */
+export interface Files {
+  /** A folder before what is in it. */
+  readonly entries: readonly PathEntry[]
+  /** Of the symbolic links among them. */
+  readonly targets: ReadonlyMap<string, string>
+  readonly committedAt: Date
+}
+
+const LINK_BYTES = 4_000
+
+export async function filesOf(
+  reader: ObjectReader,
+  commit: ObjectId,
+  limits: Limits,
+  options: FilesOptions = {},
+): Promise<Files> {
+  const { tree, committer } = parseCommit(await reader.readAs('commit', commit))
+  const entries: PathEntry[] = []
+  const submodule = async ({ path }: PathEntry) => {
+    if (options.submodules !== 'empty') throw new WritError('tree_submodules', printable(path))
+  }
+  await walkTree({ reader, root: tree, prefix: '', entries, limits, submodule })
+  const targets = await readLinks(entries)
+  checkLinks(targets)
+  return { entries, targets, committedAt: committer.at }
+}
+
+async function readLinks(entries: readonly PathEntry[]): Promise<Map<string, string>> {
+  const targets = new Map<string, string>()
+  for (const { path, mode, id, reader } of entries) {
+    if (mode !== 'symlink') continue
+    const { bytes } = await reader.readAs('blob', id)
+    const target = bytes.toString('utf8')
+    if (bytes.length > LINK_BYTES || Buffer.compare(Buffer.from(target), bytes) !== 0) {
+      throw new WritError('tree_unsafe', `${printable(path)}: a link that is too long or not UTF-8`)
+    }
+    targets.set(path, target)
+  }
+  return targets
+}
