@@ -6,6 +6,8 @@ import { searchDatabase } from '../demo/database-search.ts'
 import { startHttpsServer } from '../test/git-servers/https-server.ts'
 import { startSshServer } from '../test/git-servers/ssh-server.ts'
 import { everyProcess } from '../test/processes.ts'
+import { GitRepository } from '../test/repositories/git-repository.ts'
+import { gitmodules, Modules } from '../test/repositories/modules.ts'
 import { askEngine } from './engine.ts'
 import { type ServerProcess, until } from './stack.ts'
 import { startWatched, WatchApi, type Watched } from './watched.ts'
@@ -18,6 +20,9 @@ let server: ServerProcess
 let api: WatchApi
 let sshd: Awaited<ReturnType<typeof startSshServer>>
 let web: Awaited<ReturnType<typeof startHttpsServer>>
+/** Another server, that has a submodule, and is to hear of nothing else. */
+let elsewhere: Awaited<ReturnType<typeof startHttpsServer>>
+const modules = new Modules()
 /** argv and environments, read whenever the git server is asked. */
 const processes: string[] = []
 beforeAll(async () => {
@@ -25,6 +30,7 @@ beforeAll(async () => {
   server = await w.startServer({ WRIT_LOG_LEVEL: 'trace' })
   api = new WatchApi(() => server.address, w.stack.root.reveal())
   sshd = await startSshServer()
+  elsewhere = await startHttpsServer(modules.folder)
   web = await startHttpsServer(dirname(w.world.repository.path), {
     account: `bot:${PASSWORD}`,
     before: () => {
@@ -34,6 +40,8 @@ beforeAll(async () => {
   })
 })
 afterAll(async () => {
+  await elsewhere?.close()
+  modules.close()
   await web?.close()
   await sshd?.close()
   await w?.close()
@@ -53,7 +61,16 @@ function filesBelow(folder: string): string[] {
 
 test('credentials of git and Vault, secrets of webhooks and wrapped tokens are nowhere but where they belong', async () => {
   const { repository } = w.world
-  const commit = repository.commit(repository.tree({ data: 'x\n' }))
+  const lib = new GitRepository(dirname(repository.path), 'lib.git')
+  const own = lib.commit(lib.tree({ data: 'own\n' }))
+  lib.ref('refs/heads/main', own)
+  const urls = gitmodules({ own: '../lib.git', public: `${elsewhere.url}/public.git` })
+  const tree = repository.mktree([
+    ['100644', repository.blob(urls), '.gitmodules'],
+    ['160000', own, 'own'],
+    ['160000', modules.commit('public', { data: 'public\n' }), 'public'],
+  ])
+  const commit = repository.commit(tree)
   repository.ref('refs/heads/canary', commit)
   const { vault, root } = w.stack
   const call = async (path: string, body: object = {}) =>
@@ -80,7 +97,12 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
     await api.write(`${name}/configure/git_credential`, { username: 'bot', password: PASSWORD })
     await api.write(`${name}/configure/ssh_key`, { private_key: sshd.userKey })
     await api.write(`${name}/configure/webhook`, { secret: HOOK })
-    await api.write(`${name}/configure/options`, { git_ca: web.ca, ssh_known_hosts: sshd.knownHosts })
+    await api.write(`${name}/configure/options`, {
+      git_ca: `${web.ca}${elsewhere.ca}`,
+      ssh_known_hosts: sshd.knownHosts,
+      submodules: 'fetch',
+      submodule_hosts: elsewhere.url,
+    })
     // whoever may read the request reads what it sends; the database does not, nor does a log
     await api.write(`${name}/configure/vault_request/q`, {
       path: '/v1/sys/wrapping/wrap',
@@ -102,7 +124,11 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
       git_repo_url: address,
       git_branch_name: 'canary',
       docker_image: w.image,
-      commands: ['echo "$VAULT_REQUEST_TOKEN_Q"; echo "$VAULT_REQUEST_TOKEN_Q" | sed "s/./&_/g"', 'sleep 3'],
+      commands: [
+        'echo "$VAULT_REQUEST_TOKEN_Q"; echo "$VAULT_REQUEST_TOKEN_Q" | sed "s/./&_/g"',
+        'cat own/data public/data',
+        'sleep 3',
+      ],
     })
     await until(async () => {
       const [id] = await api.tasks(name)
@@ -119,7 +145,7 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
     answers.push((await askEngine(`/containers/${container}/top?ps_args=axwwo%20pid,args`)).toString('latin1'))
     expect(await searchDatabase(w.stack.database.url, secrets.flatMap(traces))).toMatchObject({ hits: [] })
     const ended = await api.ended(name, commit)
-    expect(ended).toMatchObject({ status: 'SUCCEEDED' })
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', log: expect.stringContaining('own\npublic\n') })
     const token = ended.log.replaceAll(/(.)_/g, '$1').match(/^\S{20,}$/m)?.[0] ?? ''
     expect(token).toMatch(/^\S{20,}$/)
     secrets.push(token)
@@ -132,6 +158,7 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
     expect(await api.send('GET', `${name}/configure_vault_access`)).toMatchObject({ status: 405 })
   }
   expect(jobs).toHaveLength(2)
+  expect(elsewhere.requests.some(({ url }) => url.startsWith('/public.git'))).toBe(true)
   expect(processes.some(text => text.includes('remote-https'))).toBe(true)
 
   const places: [string, readonly string[]][] = [
@@ -139,6 +166,7 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
     // the job's own environment holds wrapped tokens: that is what the contract says
     ['a process', processes.filter(text => !/(^|\0)VAULT_REQUEST_TOKEN_Q=/.test(text))],
     ['the log', [server.log()]],
+    ['another server', elsewhere.requests.map(({ url, headers }) => `${url} ${headers}`)],
     ['a file of the copies', filesBelow(w.cache).map(path => readFileSync(path, 'latin1'))],
   ]
   for (const secret of secrets.flatMap(traces)) {

@@ -8,6 +8,7 @@ import { HOSTILE_COMMITS } from '../test/repositories/hostile-commits.ts'
 import { HOSTILE_KEYS } from '../test/repositories/hostile-keys.ts'
 import { HOSTILE_NOTES } from '../test/repositories/hostile-notes.ts'
 import { HOSTILE_REPOSITORIES } from '../test/repositories/hostile-repositories.ts'
+import { HOSTILE_SUBMODULES } from '../test/repositories/hostile-submodules.ts'
 
 /** The documents that are made from the code, by their path. A test fails when one of them is not up to date. */
 export function generatedDocs(): Record<string, string> {
@@ -132,5 +133,6 @@ ${list('Must be accepted', GOOD)}
 ${list('Must be refused: commits', HOSTILE_COMMITS)}
 ${list('Must be refused: keys', HOSTILE_KEYS)}
 ${list('Must be refused: notes and counting', HOSTILE_NOTES)}
-${list('Must be refused: whole repositories', HOSTILE_REPOSITORIES)}`
+${list('Must be refused: whole repositories', HOSTILE_REPOSITORIES)}
+${list('Must be refused: submodules', HOSTILE_SUBMODULES)}`
 }

@@ -65,9 +65,36 @@ export const WATCH_ERRORS = {
   },
   tree_submodules: {
     ...INVALID_REQUEST,
-    cause: 'The commit has a submodule, whose files writ does not fetch',
+    cause: 'The commit has a submodule, and its watch does not say what is to become of it',
     remedy:
-      'Bring its files into the repository (git subtree), fetch them in the job, or set submodules to empty in configure/options if it is not needed.',
+      'Set submodules to fetch in configure/options, or to empty if its files are not needed. Or bring them into the repository (git subtree).',
+  },
+  submodule_undeclared: {
+    ...INVALID_REQUEST,
+    cause: 'A submodule of the commit has no entry in .gitmodules',
+    remedy: 'Commit a .gitmodules that has path and url of each submodule, or take the submodule out (git rm).',
+  },
+  submodule_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'The submodules of the commit are declared in a way that is refused',
+    remedy:
+      'See the reason given. Each submodule has one entry in .gitmodules, a plain file; they are not too many, not too deep in each other, and none is in itself.',
+  },
+  submodule_address_refused: {
+    ...INVALID_REQUEST,
+    cause: 'The address of a submodule is refused',
+    remedy: 'Write a relative one such as ../NAME.git, or https://host/path, without a password.',
+  },
+  submodule_host_refused: {
+    ...DENIED,
+    cause: 'A submodule is on another server than its watch, and that one is not listed',
+    remedy:
+      'If it is to be trusted, add it to submodule_hosts in configure/options; it gets no credential. Otherwise find out who wants it asked.',
+  },
+  submodule_commit_missing: {
+    ...INVALID_REQUEST,
+    cause: 'The server does not have, or does not give, the commit of a submodule that the signed commit names',
+    remedy: 'Push that commit to a branch or tag of the repository of the submodule.',
   },
   tree_too_large: {
     ...INVALID_REQUEST,

@@ -15,10 +15,10 @@ export interface HttpsServerOptions {
 /** A real git server over HTTPS: git's own `http-backend` behind Node, with a certificate of its own. */
 export async function startHttpsServer(root: string, { account, before, tls = true }: HttpsServerOptions = {}) {
   const { cert, key } = selfSigned()
-  const requests: { url: string; authorization: string | undefined }[] = []
+  const requests: { url: string; authorization: string | undefined; headers: string }[] = []
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     const { url = '', headers } = request
-    requests.push({ url, authorization: headers.authorization })
+    requests.push({ url, authorization: headers.authorization, headers: JSON.stringify(headers) })
     if (before?.(request, response)) return
     const right = account && `Basic ${Buffer.from(account).toString('base64')}`
     if (right && headers.authorization !== right) {

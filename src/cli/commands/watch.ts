@@ -17,6 +17,8 @@ export interface AddOptions extends WatchOptions {
   readonly every?: boolean
   readonly unpinned?: boolean
   readonly signedPlan?: boolean
+  readonly submodules?: string
+  readonly submoduleHost: readonly string[]
   /** `NAME=file` */
   readonly key: readonly string[]
 }
@@ -36,6 +38,8 @@ export async function add(name: string, options: AddOptions): Promise<number> {
       ...(options.every ? { mode: 'every' } : {}),
       ...(options.unpinned ? { unpinned_image: true } : {}),
       ...(options.signedPlan ? { require_signed_plan: true } : {}),
+      ...(options.submodules ? { submodules: options.submodules } : {}),
+      ...(options.submoduleHost.length > 0 ? { submodule_hosts: options.submoduleHost } : {}),
     })
     await server.write(`${name}/configure`, {
       git_repo_url: options.repo,

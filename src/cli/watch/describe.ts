@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { printable } from '../printable.ts'
-import type { PlanAnswer, StandingAnswer } from './plan-answer.ts'
+import type { FetchesAnswer, PlanAnswer, StandingAnswer } from './plan-answer.ts'
 
 /** "2 of 3, waiting for …" */
 export function describeStanding({ required, signers, missing, refused, unusable }: StandingAnswer): string {
@@ -27,7 +27,7 @@ const MOST_FILES = 50
  * A plan for people: all of it, since they sign all of it. The message and the names of files are somebody else's text, and so is
  * the rest to whoever did not write it.
  */
-export function describePlan({ plan, digest, base, changed, message, standing }: PlanAnswer): string {
+export function describePlan({ plan, digest, base, changed, message, fetches, standing }: PlanAnswer): string {
   const files = changed.slice(0, MOST_FILES).map(file => `  ${file.change.padEnd(12)} ${visible(file.path)}`)
   const more = changed.length > MOST_FILES ? [`  and ${changed.length - MOST_FILES} more`] : []
   const lines = [
@@ -41,10 +41,21 @@ export function describePlan({ plan, digest, base, changed, message, standing }:
     `changes     ${changed.length} files since ${base || 'the beginning'}`,
     ...files,
     ...more,
+    ...(fetches ? describeFetches(fetches) : []),
     `signatures  ${describeStanding(standing)}`,
     `digest      ${digest}`,
   ]
   return `${lines.join('\n')}\n`
+}
+
+function describeFetches({ submodules, refused }: FetchesAnswer): string[] {
+  return [
+    ...titled(
+      'submodules',
+      submodules.map(({ path, url, id }) => visible(`${path}  ${id}  (${url})`)),
+    ),
+    ...(refused ? [`will not run ${visible(refused)}`] : []),
+  ]
 }
 
 function titled(title: string, lines: readonly string[]): string[] {

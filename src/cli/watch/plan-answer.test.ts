@@ -60,6 +60,14 @@ test.each<[string, unknown, string?]>([
   expect(() => digestOfShown(answerOf(plan), watch)).toThrow(expect.objectContaining({ code: 'plan_not_trusted' }))
 })
 
+test('what is fetched besides is shown too, and why it will be refused', () => {
+  const submodules = [{ path: 'lib\u001b[2K', url: 'https://git.example/lib.git', id: 'b'.repeat(40) }]
+  const shown = (refused: string) => describePlan({ ...answerOf(PLAN), fetches: { submodules, refused } })
+  expect(shown('')).toContain(`submodules  lib\\u{1b}[2K  ${'b'.repeat(40)}  (https://git.example/lib.git)`)
+  expect(shown('')).not.toContain('will not run')
+  expect(shown('submodule_invalid: x')).toContain('will not run submodule_invalid: x')
+})
+
 test('all of it is shown, and as it is', () => {
   const text = describePlan(answerOf({ ...PLAN, commands: ['ls # x\nrm -r /', 'a\u202eb\u001b[2Kc'] }))
   const { cacert: _, ...vault } = VAULT

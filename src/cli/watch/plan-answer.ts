@@ -11,7 +11,14 @@ export interface PlanAnswer {
   readonly base: string
   readonly changed: readonly { readonly path: string; readonly change: string }[]
   readonly message: string
+  /** What else is fetched; servers of before have none. */
+  readonly fetches?: FetchesAnswer
   readonly standing: StandingAnswer
+}
+
+export interface FetchesAnswer {
+  readonly submodules: readonly { readonly path: string; readonly url: string; readonly id: string }[]
+  readonly refused: string
 }
 
 export interface StandingAnswer {

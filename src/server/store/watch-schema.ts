@@ -24,8 +24,10 @@ export interface WatchOptions {
   readonly git_ca: string
   readonly git_proxy: string
   readonly ssh_known_hosts: string
-  /** What becomes of a commit with submodules, which are not fetched. */
-  readonly submodules: 'refuse' | 'empty'
+  /** What becomes of a commit with submodules. */
+  readonly submodules: 'refuse' | 'empty' | 'fetch'
+  /** Where they may be besides the watch's own server: `https://host[:port]`, asked without any credential. */
+  readonly submodule_hosts: readonly string[]
   /** Lets `docker_image` be a name without a digest. */
   readonly unpinned_image: boolean
 }

@@ -4,6 +4,7 @@ import { Secret } from '../../vault/secret.ts'
 import { unseal } from '../jobs/sealed.ts'
 import { listWatches, type Watch } from '../store/watches.ts'
 import { optionsOf } from './options.ts'
+import { tidyOwn } from './own-directories.ts'
 import type { Credential, RepositoryOptions } from './repository/options.ts'
 import { openRepository, type Repository, removeUnusedCopies } from './repository/repository.ts'
 import type { Watching } from './watching.ts'
@@ -13,16 +14,26 @@ export async function openWatched(watching: Watching, watch: Watch, signal?: Abo
   const where = whereOf(watching, watch)
   if (!where) throw new WritError('watch_not_configured')
   const credential = await credentialOf(watching, watch, signal)
-  return openRepository({ ...where, credential, cacheDirectory: cacheOf(watching) })
+  return openRepository({
+    ...where,
+    credential,
+    cacheDirectory: cacheOf(watching),
+    ownDirectory: join(ownOf(watching), watch.id),
+  })
 }
 
-/** Removes what is left of repositories that nobody watches any more. */
+/** Removes what is left of repositories that nobody watches any more, and of submodules that no commit had for long. */
 export async function tidyCopies(watching: Watching): Promise<number> {
-  return await removeUnusedCopies(cacheOf(watching), async () => {
-    return (await listWatches(watching.engine.db))
-      .map(watch => whereOf(watching, watch))
-      .filter(where => where !== null)
+  const { db } = watching.engine
+  const copies = await removeUnusedCopies(cacheOf(watching), async () => {
+    return (await listWatches(db)).map(watch => whereOf(watching, watch)).filter(where => where !== null)
   })
+  return copies + (await tidyOwn(ownOf(watching), async () => (await listWatches(db)).map(watch => watch.id)))
+}
+
+/** What each watch keeps for itself, a folder for each. */
+function ownOf(watching: Watching): string {
+  return join(cacheOf(watching), 'own')
 }
 
 /** A folder of its own for each database: what others on this machine watch is theirs to keep and to remove. */
@@ -33,7 +44,7 @@ function cacheOf({ engine, settings }: Watching): string {
 function whereOf(
   { settings }: Watching,
   watch: Watch,
-): Omit<RepositoryOptions, 'credential' | 'cacheDirectory'> | null {
+): Omit<RepositoryOptions, 'credential' | 'cacheDirectory' | 'ownDirectory'> | null {
   const { configuration } = watch
   if (!configuration) return null
   const options = optionsOf(watch.options)
@@ -44,6 +55,7 @@ function whereOf(
     proxy: options.git_proxy ? new Secret(options.git_proxy) : undefined,
     knownHosts: options.ssh_known_hosts || undefined,
     protocols: settings.watchProtocols,
+    submoduleHosts: options.submodule_hosts,
   }
 }
 

@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import type { WatchOptions } from '../store/watch-schema.ts'
 import { type Fields, refused } from './fields.ts'
+import { parseAddress } from './repository/address.ts'
+import { originOf } from './repository/submodules/submodule-address.ts'
 
 const DEFAULT_OPTIONS: WatchOptions = {
   mode: 'tip',
@@ -11,6 +13,7 @@ const DEFAULT_OPTIONS: WatchOptions = {
   ssh_known_hosts: '',
   unpinned_image: false,
   submodules: 'refuse',
+  submodule_hosts: [],
 }
 
 /** The options of a watch, with the defaults of those that were never set. */
@@ -22,8 +25,9 @@ export function optionsOf(stored: Partial<WatchOptions>): WatchOptions {
 export function readOptions(fields: Fields, before: WatchOptions): WatchOptions {
   const mode = fields.text('mode', before.mode)
   if (mode !== 'tip' && mode !== 'every') throw refused('"mode" must be tip or every')
-  const submodules = fields.text('submodules', before.submodules)
-  if (submodules !== 'refuse' && submodules !== 'empty') throw refused('"submodules" must be refuse or empty')
+  const submodules = fields.text('submodules', before.submodules) || DEFAULT_OPTIONS.submodules
+  if (submodules !== 'refuse' && submodules !== 'empty' && submodules !== 'fetch')
+    throw refused('"submodules" must be refuse, empty or fetch')
   const git_ca = fields.text('git_ca', before.git_ca)
   if (git_ca !== '' && !isCertificates(git_ca)) throw refused('"git_ca" is not PEM of certificates')
   const git_proxy = fields.text('git_proxy', before.git_proxy)
@@ -40,7 +44,22 @@ export function readOptions(fields: Fields, before: WatchOptions): WatchOptions 
     ssh_known_hosts: fields.text('ssh_known_hosts', before.ssh_known_hosts),
     unpinned_image: fields.flag('unpinned_image', before.unpinned_image),
     submodules,
+    submodule_hosts: fields.has('submodule_hosts')
+      ? fields.list('submodule_hosts').map(serverOf)
+      : before.submodule_hosts,
   }
+}
+
+/** `host[:port]` is https. No ssh: that asks nobody without a key, and the key of the watch is for its own server. */
+function serverOf(text: string): string {
+  const server = text.includes('://') ? text : `https://${text}`
+  try {
+    const address = parseAddress(`${server.replace(/\/$/, '')}/x`, ['https', 'http'])
+    if (address.url === `${address.protocol}://${address.host}/x`) return originOf(address)
+  } catch {
+    // said below
+  }
+  throw refused('"submodule_hosts" holds what is neither host[:port] nor https://host[:port]')
 }
 
 function isCertificates(pem: string): boolean {

@@ -38,7 +38,7 @@ export class WatchSource implements JobSource {
       await repository.fetch(await repository.tip(signal), signal)
       const { accepted } = await judge(this.#watching.engine, watch, repository, task, detail as Plan)
       if (accepted.commit !== task.commit) throw new WritError('commit_unknown', task.commit)
-      const files = await repository.filesOf(accepted, optionsOf(watch.options))
+      const files = await repository.filesOf(accepted, optionsOf(watch.options), signal)
       const { vault } = detail as Plan
       return { content: () => content(repository, files, vault), env: environmentOf(vault), tenant: watch.id }
     } finally {

@@ -2,6 +2,7 @@ import { WritError } from '../../protocol/errors.ts'
 import { digestOf, type Plan } from '../../protocol/watch-plan.ts'
 import type { Watch } from '../store/watches.ts'
 import { baseOf, nextCommit } from './candidate.ts'
+import { type Fetches, fetchesOf } from './fetches.ts'
 import { openWatched } from './open.ts'
 import { planOf } from './plan.ts'
 import { type Candidate, standing } from './quorum.ts'
@@ -22,6 +23,7 @@ export interface PlanView {
   /** Since the base; all files without one, and if the base is not there any more. */
   readonly changed: readonly ChangedFile[]
   readonly message: string
+  readonly fetches: Fetches
   readonly standing: Standing
 }
 
@@ -56,6 +58,7 @@ export async function planView(watching: Watching, watch: Watch, commit: string)
       base,
       changed: await repository.changedFiles(known ? base : undefined, candidate.commit),
       message: (await repository.readCommit(candidate.commit)).message,
+      fetches: await fetchesOf(watch, repository, candidate.commit),
       standing: await standing(watching.engine, watch, repository, candidate, plan),
     }
   })

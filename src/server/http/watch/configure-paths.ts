@@ -74,7 +74,11 @@ export const OPTIONS: Path = {
     git_ca: 'PEM of the authorities that sign the certificate of the repository, instead of those of the system.',
     git_proxy: 'http, https or socks5 proxy on the way to the repository.',
     ssh_known_hosts: 'Lines of a known_hosts file; without one that fits, an ssh repository is not read.',
-    submodules: 'refuse (default) or empty: what becomes of a commit with submodules, whose files are not fetched.',
+    submodules:
+      'refuse (default): a commit with submodules does not run. empty: they are empty folders. fetch: their files are fetched, of the ' +
+      'very commits that the signed one names.',
+    submodule_hosts:
+      'Where submodules may be besides the server of the repository: host[:port], comma-separated. They are asked without any credential.',
     unpinned_image:
       'Let docker_image be a name without a digest: what runs is then what the registry has at that time.',
   },

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WritError } from '../../../protocol/errors.ts'
 import { git } from './git.ts'
@@ -42,6 +42,12 @@ export class Cache {
     } finally {
       if (busy.get(this.directory) === settled) busy.delete(this.directory)
     }
+  }
+
+  /** Says that it is in use. */
+  async touch(): Promise<void> {
+    const now = new Date()
+    await utimes(this.directory, now, now)
   }
 
   async remove(): Promise<void> {
@@ -114,6 +120,19 @@ export async function removeUnused(parent: string, sourcesInUse: () => Promise<r
     if (!making && !/^[0-9a-f]{32}\.git$/.test(name)) continue
     if (wanted.has(name) || busy.has(directory)) continue
     if (making && Date.now() - ((await stat(directory).catch(() => undefined))?.mtimeMs ?? 0) < MAKING_MS) continue
+    await rm(directory, { recursive: true, force: true })
+    removed += 1
+  }
+  return removed
+}
+
+/** Removes copies that were not used for so long; answers how many. */
+export async function removeIdle(parent: string, idleMs: number): Promise<number> {
+  let removed = 0
+  for (const name of await readdir(parent).catch(() => [])) {
+    const directory = join(parent, name)
+    if (!/^[0-9a-f]{32}\.git(\.[0-9a-f]{12})?$/.test(name) || busy.has(directory)) continue
+    if (Date.now() - ((await stat(directory).catch(() => undefined))?.mtimeMs ?? Date.now()) < idleMs) continue
     await rm(directory, { recursive: true, force: true })
     removed += 1
   }

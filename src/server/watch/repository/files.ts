@@ -4,11 +4,12 @@ import type { ObjectId } from './object-id.ts'
 import type { ObjectReader } from './object-reader.ts'
 import { parseCommit, printable } from './objects.ts'
 import type { Limits } from './options.ts'
+import type { Submodules } from './submodules/submodules.ts'
 import { type PathEntry, walkTree } from './tree.ts'
 
 export interface FilesOptions {
   /** Default: a commit that has any is refused, rather than run without a part of it. */
-  readonly submodules?: 'refuse' | 'empty'
+  readonly submodules?: 'refuse' | 'empty' | 'fetch'
 }
 
 /** All files of a commit, looked at and in order, each with the place where its content is. */
@@ -22,21 +23,41 @@ export interface Files {
 
 const LINK_BYTES = 4_000
 
+/** Where the files of a commit come from. */
+export interface FilesSource {
+  readonly reader: ObjectReader
+  readonly submodules: Submodules
+  readonly limits: Limits
+}
+
 export async function filesOf(
-  reader: ObjectReader,
+  { reader, submodules, limits }: FilesSource,
   commit: ObjectId,
-  limits: Limits,
   options: FilesOptions = {},
+  signal?: AbortSignal,
 ): Promise<Files> {
   const { tree, committer } = parseCommit(await reader.readAs('commit', commit))
   const entries: PathEntry[] = []
-  const submodule = async ({ path }: PathEntry) => {
-    if (options.submodules !== 'empty') throw new WritError('tree_submodules', printable(path))
+  if (options.submodules === 'fetch') {
+    const time = AbortSignal.timeout(limits.fetchMs)
+    await submodules.walk(reader, commit, entries, signal ? AbortSignal.any([signal, time]) : time)
+  } else {
+    const submodule = async ({ path }: PathEntry) => {
+      if (options.submodules !== 'empty') throw new WritError('tree_submodules', printable(path))
+    }
+    await walkTree({ reader, root: tree, prefix: '', entries, limits, submodule })
   }
-  await walkTree({ reader, root: tree, prefix: '', entries, limits, submodule })
   const targets = await readLinks(entries)
   checkLinks(targets)
+  if (options.submodules === 'fetch')
+    for (const { mode, path } of entries) if (mode === 'submodule') checkLinksBelow(path, targets)
   return { entries, targets, committedAt: committer.at }
+}
+
+/** What somebody has signed as a library is not to reach around itself: its links stay in its own folder. */
+function checkLinksBelow(path: string, targets: ReadonlyMap<string, string>): void {
+  const own = [...targets].filter(([link]) => link.startsWith(`${path}/`))
+  checkLinks(new Map(own.map(([link, target]) => [link.slice(path.length + 1), target])))
 }
 
 async function readLinks(entries: readonly PathEntry[]): Promise<Map<string, string>> {

@@ -43,6 +43,7 @@ export interface GitRun {
   readonly args: readonly string[]
   /** On top of the common environment. */
   readonly environment?: Readonly<Record<string, string>> | undefined
+  readonly input?: Uint8Array | undefined
   readonly timeoutMs: number
   /** Above it, git is killed. */
   readonly maxBytes?: number
@@ -61,8 +62,10 @@ export interface GitResult {
  * `repository_too_large` when it says more than `maxBytes`.
  */
 export async function git(run: GitRun): Promise<GitResult> {
-  const { timeoutMs, maxBytes = 1024 * 1024, signal } = run
-  const child = startGit(run, 'ignore')
+  const { input, timeoutMs, maxBytes = 1024 * 1024, signal } = run
+  const child = startGit(run, input ? 'pipe' : 'ignore')
+  child.stdin?.on('error', () => undefined) // it ended: its code says why
+  child.stdin?.end(input)
   const stdout: Buffer[] = []
   let bytes = 0
   let errors = ''

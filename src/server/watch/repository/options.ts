@@ -16,6 +16,13 @@ export interface RepositoryOptions {
   readonly limits?: Partial<Limits> | undefined
   /** Bare repositories are kept below it, a folder per address and whom to believe there. Nothing in it is secret or worth a backup. */
   readonly cacheDirectory: string
+  /**
+   * Copies of submodules are kept below it. Of one watch alone: what was fetched with its credential is found there without asking
+   * anybody again, and is nobody else's. Without it nothing is fetched besides the repository.
+   */
+  readonly ownDirectory?: string | undefined
+  /** Where submodules may be besides the server of the address, as `https://host[:port]`. Default: nowhere. */
+  readonly submoduleHosts?: readonly string[] | undefined
   /** Default: https and ssh. http and file are for tests and for repositories on this machine. */
   readonly protocols?: readonly Protocol[] | undefined
 }
@@ -28,18 +35,22 @@ export type Credential =
 export interface Limits {
   /** For looking at the refs. Default 20 s. */
   readonly lookMs: number
-  /** For a whole fetch. Default 10 min. */
+  /** For a whole fetch, and for those of all submodules together. Default 10 min. */
   readonly fetchMs: number
-  /** Of the cache of one repository on disk. Default 2 GiB. */
+  /** Of the cache of one repository on disk, and of those of all submodules together. Default 2 GiB. */
   readonly repositoryBytes: number
   /** Of one file, commit or tree. Default 100 MiB. */
   readonly objectBytes: number
-  /** Of all files of a commit. Default 500 MiB. */
+  /** Of all files of a commit, those of submodules among them. Default 500 MiB. */
   readonly treeBytes: number
   /** Files, folders and links of a commit. Default 50,000. */
   readonly treeEntries: number
   /** Commits between two tips that are listed one by one. Default 10,000. */
   readonly commits: number
+  /** Of a commit, those in each other counted. Default 100. */
+  readonly submodules: number
+  /** In each other. Default 8. */
+  readonly submoduleDepth: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -50,4 +61,6 @@ export const DEFAULT_LIMITS: Limits = {
   treeBytes: 500 * 1024 ** 2,
   treeEntries: 50_000,
   commits: 10_000,
+  submodules: 100,
+  submoduleDepth: 8,
 }

@@ -13,6 +13,8 @@ import { type Commit, parseCommit, parseTag } from './objects.ts'
 import { DEFAULT_LIMITS, type RepositoryOptions } from './options.ts'
 import { watchedRef } from './ref-name.ts'
 import { Remote, type Tip } from './remote.ts'
+import { sourceOf } from './source.ts'
+import { type Submodule, Submodules } from './submodules/submodules.ts'
 import { type TarOptions, treeTar } from './tree-tar.ts'
 
 /**
@@ -48,11 +50,15 @@ export interface Repository {
   changedFiles(from: ObjectId | undefined, to: ObjectId): Promise<ChangedFile[]>
 
   /**
-   * The files of an accepted commit: plain files (644 or 755), folders, links that stay inside; a submodule is refused or an empty
-   * folder, an LFS file its pointer. Attributes of the repository (export-ignore, export-subst, filters) change nothing: what was
-   * signed is what is there. `tree_unsafe`, `tree_too_large`, `tree_submodules`.
+   * The files of an accepted commit: plain files (644 or 755), folders, links that stay inside; a submodule is refused, an empty folder
+   * or, fetched, the files of the very commit that the tree names; an LFS file is its pointer. Attributes of the repository
+   * (export-ignore, export-subst, filters) change nothing: what was signed is what is there. `tree_unsafe`, `tree_too_large`,
+   * `tree_submodules`, `submodule_*`, and what a fetch throws.
    */
-  filesOf(accepted: AcceptedCommit, options?: FilesOptions): Promise<Files>
+  filesOf(accepted: AcceptedCommit, options?: FilesOptions, signal?: AbortSignal): Promise<Files>
+
+  /** The submodules of a commit, whoever has signed it: nothing is fetched for it, and what is in them is not known. `submodule_*`. */
+  submodulesOf(commit: ObjectId): Promise<Submodule[]>
 
   /**
    * As a tar, relative names, to be unpacked at /git. The stream fails, and must not be used, if an object at its end turns out
@@ -77,18 +83,6 @@ export interface Repository {
 
   /** Ends running git processes. The cache on disk stays, and the repository can be used again. */
   close(): void
-}
-
-/**
- * Who is believed to be at an address, besides the address. The attack: somebody who sets authority and proxy of one watch lets a
- * server of their own say that the branch is at a commit which another watch has fetched; git finds it in a copy that both share,
- * and what only that one may read is in the files of this one.
- */
-function sourceOf(
-  url: string,
-  { ca, proxy, knownHosts }: Pick<RepositoryOptions, 'ca' | 'proxy' | 'knownHosts'>,
-): string {
-  return JSON.stringify([url, ca ?? '', proxy?.reveal() ?? '', knownHosts ?? ''])
 }
 
 /** Removes the copies of repositories that are none of these; answers how many. */
@@ -117,6 +111,7 @@ export function openRepository(options: RepositoryOptions): Repository {
   const remote = new Remote(address, ref, options, limits, cache)
   const reader = new ObjectReader(cache.directory, limits.objectBytes)
   cache.onRemoved = () => reader.close()
+  const submodules = new Submodules(address, options, limits)
   const notes = new Notes(reader)
   const history = new History(cache, reader, limits)
 
@@ -155,8 +150,9 @@ export function openRepository(options: RepositoryOptions): Repository {
     isFastForward: (from, to) => history.isFastForward(from, to),
     commitsBetween: (from, to) => history.commitsBetween(from, to),
     changedFiles: (from, to) => history.changedFiles(from, to),
-    filesOf: async (accepted, filesOptions) =>
-      await filesOf(reader, AcceptedCommit.commitOf(accepted), limits, filesOptions),
+    filesOf: async (accepted, filesOptions, signal) =>
+      await filesOf({ reader, submodules, limits }, AcceptedCommit.commitOf(accepted), filesOptions, signal),
+    submodulesOf: async commit => await submodules.list(reader, checkedId(commit)),
     tarOf: (files, tarOptions) => treeTar(files, limits, tarOptions),
     async readCommit(id) {
       const object = await read(id)
@@ -174,6 +170,9 @@ export function openRepository(options: RepositoryOptions): Repository {
       if (!/^[0-9a-f]{64}$/.test(digest)) throw new WritError('signatures_unreadable', 'not a digest')
       return { subject: digest, commit: undefined, object: undefined, note: await note(digest) }
     },
-    close: () => reader.close(),
+    close() {
+      reader.close()
+      submodules.close()
+    },
   }
 }

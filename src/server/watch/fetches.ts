@@ -1,0 +1,24 @@
+import { WritError } from '../../protocol/errors.ts'
+import type { Watch } from '../store/watches.ts'
+import { optionsOf } from './options.ts'
+import type { Repository } from './repository/repository.ts'
+import type { Submodule } from './repository/submodules/submodules.ts'
+
+/** What a commit has fetched besides its repository, before it starts. All of it is named by what was signed. */
+export interface Fetches {
+  /** Of the commit itself; what is in them is not known before they are there. */
+  readonly submodules: readonly Submodule[]
+  /** Code and words with which it will be refused; empty as far as that is known. */
+  readonly refused: string
+}
+
+/** Nothing is asked of any server for it: nobody may have signed the commit yet. */
+export async function fetchesOf(watch: Watch, repository: Repository, commit: string): Promise<Fetches> {
+  const options = optionsOf(watch.options)
+  try {
+    return { submodules: options.submodules === 'fetch' ? await repository.submodulesOf(commit) : [], refused: '' }
+  } catch (error) {
+    if (!(error instanceof WritError) || error.code === 'internal') throw error
+    return { submodules: [], refused: `${error.code}: ${error.message}` }
+  }
+}
