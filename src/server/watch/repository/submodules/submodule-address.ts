@@ -18,6 +18,7 @@ export interface Reach {
 export function submoduleAddress(url: string, base: Address, { own, hosts, protocols }: Reach): Address {
   let address: Address
   try {
+    if (/%([01][0-9a-f]|7f)/i.test(url)) throw new WritError('repository_address_invalid', 'a control character in it')
     address = parseAddress(/^\.\.?\//.test(url) ? relativeTo(base, url) : url, protocols)
   } catch (error) {
     const why = error instanceof WritError ? error.detail : undefined
