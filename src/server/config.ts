@@ -105,6 +105,12 @@ export const SETTINGS = {
     'writ-job',
   ),
   jobRoleId: setting(['WRIT_JOB_ROLE_ID', 'GOSTINT_ROLEID'], nonEmpty, 'RoleID of that AppRole.'),
+  acceptRewrapped: setting(
+    ['WRIT_ACCEPT_REWRAPPED'],
+    flag,
+    "Set to 1 to take a SecretID that was wrapped anew with sys/wrapping/wrap, as GoStint's web page sends it. A courier who opens such a wrap, keeps what is in it and wraps it again is then not found out.",
+    '0',
+  ),
   serverKey: setting(
     ['WRIT_SERVER_KEY'],
     roleName,

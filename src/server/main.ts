@@ -73,6 +73,8 @@ async function start(
     onCall: call => meters.vaultCall(call),
   })
   closers.push(() => vault.close())
+  if (config.acceptRewrapped)
+    log.warn('WRIT_ACCEPT_REWRAPPED: who opens a request of GoStint on its way and wraps it again is not found out')
   const identity = new Identity(vault, config.credentials, log)
   closers.push(() => identity.close())
   await identity.start()

@@ -67,6 +67,10 @@ export async function buildApp(
   app.decorateRequest('caller', null)
   app.decorateRequest('submitted', null)
   await limitRates(app, settings)
+  // a browser must not take for a page what a job put into its output, in whichever answer that is
+  app.addHook('onRequest', async (_, reply) => {
+    reply.header('x-content-type-options', 'nosniff')
+  })
   app.addHook('onRequest', withoutTrailingSlash)
   refuseUnknown(app)
   await collectDescriptions(app)

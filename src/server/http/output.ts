@@ -62,8 +62,6 @@ export function outputRoute(app: FastifyInstance, engine: Engine): void {
       reply.raw.setTimeout(STALLED_MS, () => reply.raw.destroy())
       reply
         .type(type)
-        // a browser must not take somebody's output for a page of ours
-        .header('x-content-type-options', 'nosniff')
         .header('cache-control', 'no-store')
         // nginx would collect the stream in its buffers and deliver it at the end
         .header('x-accel-buffering', 'no')

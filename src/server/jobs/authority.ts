@@ -7,8 +7,14 @@ import { lookupWrap } from '../../vault/wrapping.ts'
 import { asUnavailable } from './caller.ts'
 import type { Engine } from './engine.ts'
 
-/** Looks at a wrapping token without spending it. Throws `wrap_invalid`, `wrap_foreign`. */
-export async function checkWrap(engine: Engine, wrap: Secret, signal?: AbortSignal): Promise<void> {
+/** Where Vault stamps what somebody wrapped by himself. */
+const REWRAPPED = 'sys/wrapping/wrap'
+
+/**
+ * Looks at a wrapping token without spending it. True: it was wrapped anew by somebody, and this server takes that. Throws `wrap_invalid`,
+ * `wrap_foreign`.
+ */
+export async function checkWrap(engine: Engine, wrap: Secret, signal?: AbortSignal): Promise<boolean> {
   let creationPath: string
   try {
     creationPath = (await lookupWrap(engine.vault, wrap, signal)).creationPath
@@ -19,7 +25,9 @@ export async function checkWrap(engine: Engine, wrap: Secret, signal?: AbortSign
   }
   // The attack: the interceptor opens the wrap, keeps the SecretID, and forwards another wrap that he made himself with
   // sys/wrapping/wrap. Vault stamps where an answer came from, and only the role's own path is honest.
-  if (creationPath !== secretIdPath(engine.settings.jobRole)) throw new WritError('wrap_foreign')
+  if (creationPath === secretIdPath(engine.settings.jobRole)) return false
+  if (!engine.settings.acceptRewrapped || creationPath !== REWRAPPED) throw new WritError('wrap_foreign')
+  return true
 }
 
 /** Opens the wrap and logs in as the job. Throws `wrap_invalid`, `authority_refused`. */

@@ -20,6 +20,8 @@ export interface EngineSettings extends TimeBounds {
   readonly jobRole: string
   readonly jobRoleId: string
   readonly serverKey: string
+  /** A SecretID that somebody wrapped anew is taken, as GoStint did: nobody can tell it from an interceptor's. */
+  readonly acceptRewrapped: boolean
   /** Submitting needs `create` on the queue and the image. */
   readonly requireAcl: boolean
   readonly concurrency: number

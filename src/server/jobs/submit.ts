@@ -135,7 +135,7 @@ async function accept(
   const checked = checkWrap(engine, wrap, signal)
   checked.catch(() => {})
   if (await findKnown(engine, authoritySha256)) throw new WritError('envelope_replayed')
-  await checked
+  const rewrapped = await checked
   // a direct job lies open: what is wrong with it is said before its authority is spent
   const direct = sealed ? null : await allowedOrder(engine, caller, readBody(JobSpec, body, 'body_invalid'))
 
@@ -152,7 +152,7 @@ async function accept(
       const routed = { caller, wrap, qname: submission.qname ?? '' }
       const order = direct ?? (await openOrder(engine, ciphertext, authority.token, routed, signal))
       checkVaultToken(order.vaultToken, authority)
-      const id = await store(engine, order, { ...circumstances, caller, authority, authoritySha256, sealed })
+      const id = await store(engine, order, { ...circumstances, caller, authority, authoritySha256, sealed, rewrapped })
       return answerTo(body, { id, qname: order.qname, form: sealed ? 'sealed' : 'direct', authoritySha256 })
     } catch (error) {
       // what was redeemed for a job that is not kept must not live on
@@ -236,12 +236,14 @@ interface Acceptance extends Circumstances {
   readonly authority: VaultAuth
   readonly authoritySha256: string
   readonly sealed: boolean
+  /** On record: who reads it later knows that an interceptor of this one could not be seen. */
+  readonly rewrapped: boolean
 }
 
 async function store(
   engine: Engine,
   order: Order,
-  { caller, authority, authoritySha256, sealed, reservation, intake, signal }: Acceptance,
+  { caller, authority, authoritySha256, sealed, rewrapped, reservation, intake, signal }: Acceptance,
 ): Promise<string> {
   // looked for meanwhile, as it is of a job that is claimed
   const local = intake?.hasPlace ? localImage(engine, order, signal) : null
@@ -269,7 +271,7 @@ async function store(
     outputLimit: Math.min(order.outputLimit ?? Number.POSITIVE_INFINITY, engine.settings.outputLimit),
     limits: order.timeLimits,
   } as const
-  const detail = { qname: order.qname, form, image: order.image }
+  const detail = { qname: order.qname, form, image: order.image, ...(rewrapped ? { rewrapped } : {}) }
   const entry = entryText({ action: 'job.submitted', job: id, actor: actorOf(caller), detail })
   try {
     const accepting = (taker: Taker | null) => acceptJob(engine.db, job, entry, { reservation, taker })
