@@ -18,6 +18,7 @@ import * as watchFailures from './migrations/021-watch-failures.ts'
 import * as watchEffects from './migrations/022-watch-effects.ts'
 import * as watchNames from './migrations/023-watch-names.ts'
 import * as accept from './migrations/035-accept.ts'
+import * as dueTokens from './migrations/040-due-tokens.ts'
 import { PgClient } from './pg-client.ts'
 import { RotatingPool } from './rotating-pool.ts'
 import type { Tables } from './schema.ts'
@@ -82,6 +83,7 @@ const MIGRATIONS = {
   '022-watch-effects': { up: watchEffects.up },
   '023-watch-names': { up: watchNames.up },
   '035-accept': { up: accept.up },
+  '040-due-tokens': { up: dueTokens.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */
