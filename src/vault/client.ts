@@ -104,7 +104,11 @@ export class Vault {
   }
 
   /** As `send`, for answers that are not in Vault's envelope (`sys/health` …). */
-  async raw(call: VaultRequest): Promise<{ status: number; body: unknown }> {
+  raw(call: VaultRequest): Promise<{ status: number; body: unknown }> {
+    return this.#onCall ? this.#told(call, this.#onCall) : this.#exchange(call)
+  }
+
+  async #told(call: VaultRequest, tell: NonNullable<VaultOptions['onCall']>) {
     const start = performance.now()
     let outcome: VaultCall['outcome'] = 'ok'
     try {
@@ -113,7 +117,7 @@ export class Vault {
       outcome = error instanceof VaultError ? error.kind : 'aborted'
       throw error
     } finally {
-      this.#onCall?.({ method: call.method, path: call.path, outcome, ms: performance.now() - start })
+      tell({ method: call.method, path: call.path, outcome, ms: performance.now() - start })
     }
   }
 

@@ -1,6 +1,8 @@
 /** A limit of time, and whatever else ends the waiting. */
 export interface Deadline {
   readonly signal: AbortSignal
+  /** The time begins anew, for the next step of what is waited for. */
+  restart(ms: number): void
   /** To be called when nobody waits any more. */
   clear(): void
 }
@@ -14,9 +16,14 @@ export function deadline(ms: number, outer: AbortSignal): Deadline {
   const give = () => controller.abort(outer.reason)
   if (outer.aborted) give()
   else outer.addEventListener('abort', give, { once: true })
-  const timer = setTimeout(() => controller.abort(new DOMException('no answer in time', 'TimeoutError')), ms)
+  const over = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'))
+  let timer = setTimeout(over, ms)
   return {
     signal: controller.signal,
+    restart: again => {
+      clearTimeout(timer)
+      timer = setTimeout(over, again)
+    },
     clear: () => {
       clearTimeout(timer)
       outer.removeEventListener('abort', give)

@@ -10,16 +10,17 @@ import type { Credentials } from '../identity/credentials.ts'
 import type { Identity } from '../identity/identity.ts'
 import { requireAbility } from './ability.ts'
 import type { Alarms } from './alarms.ts'
-import { deadline } from './deadline.ts'
+import { type Deadline, deadline } from './deadline.ts'
 import { makeToken, type Order } from './issue.ts'
 import { type AdministrativeAction, actOf, type Operator } from './operator.ts'
+import { type PlainLine, plainLines } from './plain-lines.ts'
 import { loadPolicies } from './policies/load.ts'
 import { chooseRole, type Grant, match, namesOf } from './policies/match.ts'
 import type { PolicySet } from './policies/policy.ts'
 import type { Caller, Scheduler, Task } from './schedulers/scheduler.ts'
 import type { GateSettings } from './settings.ts'
-import { ISSUE_MS, type Uses } from './uses/uses.ts'
-import { verifyTask } from './verify.ts'
+import { ISSUE_MS, PATIENCE_MS, STORE_MS, type Use, type Uses } from './uses/uses.ts'
+import { LOOKUP_MS, verifyTask } from './verify.ts'
 
 export interface GateParts {
   readonly vault: Vault
@@ -62,6 +63,8 @@ interface Loaded {
 
 /** After a load that failed, the next request tries again, but not at once. */
 const LOAD_AGAIN_MS = 2_000
+/** From a task that is verified to its use: policies that may have to be loaded, others of the same task, and the store. */
+const TAKE_MS = ISSUE_MS + PATIENCE_MS + STORE_MS
 
 /**
  * The gate: a task that its scheduler vouches for gets a wrapped token, as often as its policy says and no more. A request is
@@ -69,6 +72,7 @@ const LOAD_AGAIN_MS = 2_000
  */
 export class Gate {
   readonly parts: GateParts
+  readonly #issued: PlainLine
   #loaded: Loaded | null = null
   #loading: Promise<Loaded> | null = null
   #reads = 0
@@ -77,6 +81,7 @@ export class Gate {
 
   constructor(parts: GateParts) {
     this.parts = parts
+    this.#issued = plainLines(parts.log)
   }
 
   /** Why no tokens are issued although it is unsealed; empty when they are. */
@@ -152,37 +157,47 @@ export class Gate {
 
   /** Gives a task its token. Throws a `WritError` for every refusal. */
   async issue(asked: TokenRequest, caller: Caller, signal: AbortSignal): Promise<Issued> {
-    const { identity, schedulers, settings, uses, log } = this.parts
+    const { identity, schedulers, settings, uses } = this.parts
     identity.token()
     const name = asked.scheduler || [...schedulers.keys()][0] || ''
     const scheduler = schedulers.get(name)
     if (!scheduler) throw new WritError('scheduler_unknown')
-    const task = await verifyTask(scheduler, asked.taskId, caller, settings, signal).catch(error => {
+    // one for all steps: a signal with a timer for each is much of what a token costs
+    const limit = deadline(LOOKUP_MS, signal)
+    try {
+      const task = await verifyTask(scheduler, asked.taskId, caller, settings, limit.signal)
+      limit.restart(TAKE_MS)
+      const { set, ownRole } = this.#loaded ?? (await this.#policies())
+      const grant = match(set, namesOf(name, task, settings.useImageName))
+      const fetches = grant.kind === 'token' ? grant.policy.fetches : grant.fetches
+      const order = orderOf(grant, asked, task, ownRole)
+      const began = performance.now()
+      const wrap = await this.#serve({ scheduler: name, task, caller, fetches, order, grant }, signal, limit)
+      const ms = Math.round(performance.now() - began)
+      const facts = { scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }
+      // without an audit trail, the log is where whoever must revoke the token finds it
+      this.#issued(uses.recorded ? facts : { ...facts, accessor: wrap.wrappedAccessor }, 'token issued')
+      return { token: wrap.token, ttlSeconds: wrap.ttl }
+    } catch (error) {
       if (isForeign(error)) this.#alarm('foreign_task', name, { id: asked.taskId, name: '' }, caller)
       throw error
-    })
-    const { set, ownRole } = await this.#policies()
-    const grant = match(set, namesOf(name, task, settings.useImageName))
-    const fetches = grant.kind === 'token' ? grant.policy.fetches : grant.fetches
-    const order = orderOf(grant, asked, task, ownRole)
-    const began = performance.now()
-    const wrap = await this.#serve({ scheduler: name, task, caller, fetches, order, grant }, signal)
-    const ms = Math.round(performance.now() - began)
-    const facts = { scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }
-    // without an audit trail, the log is where whoever must revoke the token finds it
-    log.info(uses.recorded ? facts : { ...facts, accessor: wrap.wrappedAccessor }, 'token issued')
-    return { token: wrap.token, ttlSeconds: wrap.ttl }
+    } finally {
+      limit.clear()
+    }
   }
 
-  async #serve(serving: Serving, signal: AbortSignal): Promise<WrapInfo> {
+  async #serve(serving: Serving, signal: AbortSignal, limit: Deadline): Promise<WrapInfo> {
     const { uses, identity, vault, settings, log } = this.parts
     const { scheduler, task, caller, fetches, order, grant } = serving
-    const use = await uses.take(`${scheduler}:${task.id}`, fetches, signal).catch(error => {
+    let use: Use
+    try {
+      use = await uses.take(`${scheduler}:${task.id}`, fetches, limit.signal)
+    } catch (error) {
       if (!isServed(error)) throw error
       this.#alarm('second_request', scheduler, task, caller)
       throw new WritError('task_served', grant.kind === 'role' || grant.policy.multiFetch ? 'the maximum' : undefined)
-    })
-    const limit = deadline(ISSUE_MS, signal)
+    }
+    limit.restart(ISSUE_MS)
     let wrap: WrapInfo | null = null
     let done = false
     try {
@@ -199,7 +214,6 @@ export class Gate {
         void identity.doubt()
       throw error
     } finally {
-      limit.clear()
       if (!done) {
         if (wrap) await this.#withdraw(wrap).catch(error => log.warn({ err: error }, 'an unanswered token stays'))
         void use.giveBack()

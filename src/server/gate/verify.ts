@@ -1,10 +1,9 @@
 import { WritError } from '../../protocol/errors.ts'
-import { deadline } from './deadline.ts'
 import type { Caller, Scheduler, Task } from './schedulers/scheduler.ts'
 import type { GateSettings } from './settings.ts'
 
-/** No scheduler is waited for any longer. */
-const LOOKUP_MS = 10_000
+/** No scheduler is waited for any longer: the signal is to end then. */
+export const LOOKUP_MS = 10_000
 
 /**
  * Asks the scheduler about a task and judges the answer. Throws what `Scheduler` says, `task_too_old` or `task_foreign`.
@@ -32,19 +31,20 @@ async function lookup(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Task> {
-  const { signal: limit, clear } = deadline(LOOKUP_MS, signal)
-  const over = Promise.withResolvers<never>()
-  const stop = () => over.reject(new WritError('scheduler_unavailable', 'no answer in time'))
-  limit.addEventListener('abort', stop, { once: true })
+  let stop = () => {}
   try {
-    // raced: a scheduler that forgets its signal must not hold the caller either
-    return await Promise.race([scheduler.lookup(id, caller, limit), over.promise])
+    return await new Promise((done, failed) => {
+      // a scheduler that forgets its signal must not hold the caller either
+      stop = () => failed(new WritError('scheduler_unavailable', 'no answer in time'))
+      if (signal.aborted) return stop()
+      signal.addEventListener('abort', stop, { once: true })
+      scheduler.lookup(id, caller, signal).then(done, failed)
+    })
   } catch (cause) {
     if (cause instanceof WritError) throw cause
     throw new WritError('scheduler_unavailable', undefined, { cause })
   } finally {
-    limit.removeEventListener('abort', stop)
-    clear()
+    signal.removeEventListener('abort', stop)
   }
 }
 

@@ -40,7 +40,7 @@ export function match(set: PolicySet, names: Names): Grant {
 function tokenGrant(entries: ReadonlyMap<string, TokenPolicy>, name: string): Grant {
   const found = entries.get(name)
   if (found) return { kind: 'token', pattern: name, policy: found }
-  for (const [pattern, policy] of longestFirst(entries)) {
+  for (const [pattern, policy] of entries) {
     if (globMatches(pattern, name)) return { kind: 'token', pattern, policy }
   }
   return { kind: 'token', pattern: '', policy: BUILT_IN }
@@ -49,7 +49,7 @@ function tokenGrant(entries: ReadonlyMap<string, TokenPolicy>, name: string): Gr
 function roleGrant(entries: ReadonlyMap<string, RolePolicy>, names: Names): Grant {
   const { scheduler, name, group, image } = names
   const key = [scheduler, ...(image ? [image] : group ? [group, name] : [name])].join(':')
-  const matching = longestFirst(entries).filter(([pattern, policy]) => matchesKey(pattern, policy, key))
+  const matching = [...entries].filter(([pattern, policy]) => matchesKey(pattern, policy, key))
   const [most] = matching
   if (!most) throw new WritError('policy_none')
   const roles = [...new Set(matching.flatMap(([, policy]) => policy.roles))]
@@ -63,11 +63,6 @@ function matchesKey(pattern: string, policy: RolePolicy, key: string): boolean {
   const prefix = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern
   if (!open || !key.startsWith(prefix)) return false
   return policy.regexp === null || matchesWhole(policy.regexp, key.slice(prefix.length))
-}
-
-/** By length in bytes; those of the same length in the order of their text, so that it is the same on every node. */
-function longestFirst<T>(entries: ReadonlyMap<string, T>): [string, T][] {
-  return [...entries].sort(([a], [b]) => Buffer.byteLength(b) - Buffer.byteLength(a) || (a < b ? -1 : 1))
 }
 
 /**

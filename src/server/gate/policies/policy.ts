@@ -26,7 +26,7 @@ export interface RolePolicy {
 
 export type Policy = TokenPolicy | RolePolicy
 
-/** All policies of a gate, of one kind: pattern to policy. */
+/** All policies of a gate, of one kind: pattern to policy, the longest pattern first. */
 export type PolicySet =
   | { readonly kind: 'token'; readonly entries: ReadonlyMap<string, TokenPolicy> }
   | { readonly kind: 'role'; readonly entries: ReadonlyMap<string, RolePolicy> }

@@ -32,7 +32,12 @@ export function readPolicies(
   }
   if (entries.size === 0 && problems.length === 0) problems.push({ path: [], text: 'there is no policy in it' })
   if (problems.length > 0) return { set: null, problems }
-  return { set: { kind: [...kinds][0], entries } as PolicySet, problems }
+  return { set: { kind: [...kinds][0], entries: longestFirst(entries) } as PolicySet, problems }
+}
+
+/** By length in bytes; those of the same length in the order of their text, so that it is the same on every node. */
+function longestFirst<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
+  return new Map([...entries].sort(([a], [b]) => Buffer.byteLength(b) - Buffer.byteLength(a) || (a < b ? -1 : 1)))
 }
 
 /** One error of all problems. They name patterns and keys, which are no secrets. */

@@ -7,8 +7,10 @@ const FORGET_EVERY_MS = 1_000
 
 interface Entry {
   kept: number
-  /** Resolve when one of those that are under way is decided; null when none is: a set for each task of a day is twice the memory. */
-  pending: Set<Promise<void>> | null
+  /** How many are under way. */
+  pending: number
+  /** Where somebody waits: resolves when one of those that are under way is decided. */
+  decided: PromiseWithResolvers<void> | null
   readonly since: number
 }
 
@@ -29,13 +31,13 @@ export class MemoryUses implements Uses {
     const end = this.#now() + PATIENCE_MS
     for (;;) {
       this.#forget()
-      const entry = this.#entries.get(task) ?? { kept: 0, pending: null, since: this.#now() }
-      this.#entries.set(task, entry)
+      const entry = this.#entries.get(task) ?? this.#enter(task)
       if (entry.kept >= limit) throw new WritError('task_served')
-      if (entry.kept + (entry.pending?.size ?? 0) < limit) return this.#use(task, entry)
+      if (entry.kept + entry.pending < limit) return this.#use(task, entry)
       const patience = deadline(end - this.#now(), signal)
       const late = new Promise<void>(done => patience.signal.addEventListener('abort', () => done(), { once: true }))
-      if (!patience.signal.aborted) await Promise.race([...(entry.pending ?? []), late])
+      entry.decided ??= Promise.withResolvers()
+      if (!patience.signal.aborted) await Promise.race([entry.decided.promise, late])
       patience.clear()
       if (patience.signal.aborted) throw new WritError('task_pending')
     }
@@ -45,17 +47,23 @@ export class MemoryUses implements Uses {
     this.#entries.clear()
   }
 
+  #enter(task: string): Entry {
+    const entry = { kept: 0, pending: 0, decided: null, since: this.#now() }
+    this.#entries.set(task, entry)
+    return entry
+  }
+
   #use(task: string, entry: Entry): Use {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    entry.pending ??= new Set()
-    const { pending } = entry
-    pending.add(promise)
+    entry.pending += 1
+    let open = true
     const decide = (kept: number) => {
-      if (!pending.delete(promise)) return
+      if (!open) return
+      open = false
+      entry.pending -= 1
       entry.kept += kept
-      if (pending.size === 0) entry.pending = null
-      if (entry.kept === 0 && pending.size === 0) this.#entries.delete(task)
-      resolve()
+      if (entry.kept === 0 && entry.pending === 0) this.#entries.delete(task)
+      entry.decided?.resolve()
+      entry.decided = null
     }
     return {
       keep: async () => {
@@ -72,7 +80,7 @@ export class MemoryUses implements Uses {
     this.#forgetAt = this.#now() + FORGET_EVERY_MS
     for (const [task, { since, pending }] of this.#entries) {
       if (this.#now() - since < this.#rememberedMs) return
-      if (!pending) this.#entries.delete(task)
+      if (pending === 0) this.#entries.delete(task)
     }
   }
 }

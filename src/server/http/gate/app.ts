@@ -59,45 +59,46 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
   app.addHook('onRoute', ({ url, method }) => {
     for (const one of [method].flat()) methods.set(url, (methods.get(url) ?? new Set()).add(one))
   })
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.is404) return await answerUnknown(request, reply, methods, settings)
-    if (limitAll) await limitAll(request, reply)
-    return undefined
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answerUnknown(request, reply, methods, settings)
+    else if (limitAll) limitAll(request, reply).then(() => done(), done)
+    else done()
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { url } = request.routeOptions
     // a token has its own line, with the task: each line is a write that the next request waits for
     const level = url === '/token' && reply.statusCode === 200 ? 'debug' : 'info'
     request.log[level]({ method: request.method, route: url, status: reply.statusCode, ms: reply.elapsedTime })
+    done()
   })
   gateRoutes(app, gate, new Counters(), settings, limiter(settings.unsealRate) ?? (async () => {}))
   return app
 }
 
 /** Version 1: 404, and a redirect from a path with a slash; version 2: 405 for a path with another method, and no redirect. */
-async function answerUnknown(
+function answerUnknown(
   request: FastifyRequest,
   reply: FastifyReply,
   methods: ReadonlyMap<string, ReadonlySet<string>>,
   { wire }: GateHttpSettings,
-): Promise<FastifyReply> {
+): FastifyReply {
   const [path = ''] = request.url.split('?', 1)
   const known = methods.get(path)
   const bare = methods.get(path.replace(/\/$/, ''))
   if (wire === 'v1' && path !== '/' && path.endsWith('/') && bare?.has(request.method)) {
-    return await reply
+    return reply
       .code(request.method === 'GET' ? 301 : 307)
       .header('location', path.slice(0, -1))
       .send()
   }
   if (wire === 'v2' && known) {
-    return await reply
+    return reply
       .code(405)
       .header('allow', [...known].join(', '))
       .type('application/json')
       .send('')
   }
-  return await reply.code(404).type('text/plain').send('404 page not found')
+  return reply.code(404).type('text/plain').send('404 page not found')
 }
 
 /** What comes before any route: a body that is too large, a request too many. In the words of both versions. */

@@ -14,10 +14,12 @@ export function isForm(request: FastifyRequest): boolean {
   return ['application/x-www-form-urlencoded', 'multipart/form-data'].includes(mediaType(request))
 }
 
+const UTF8 = new TextDecoder('utf-8')
+
 /** The texts of these keys of a JSON body. Throws `body_not_json` with Go's words. */
 export function jsonTexts<K extends string>(request: FastifyRequest, keys: readonly K[]): Record<K, string> {
   try {
-    return decodeTexts(new TextDecoder('utf-8').decode(bytesOf(request)), keys)
+    return decodeTexts(UTF8.decode(bytesOf(request)), keys)
   } catch (error) {
     if (error instanceof GoJsonError) throw new WritError('body_not_json', error.message)
     throw error

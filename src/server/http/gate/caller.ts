@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Secret } from '../../../vault/secret.ts'
-import { deadline } from '../../gate/deadline.ts'
 import { peerOf } from '../../gate/schedulers/peer.ts'
 import type { Caller } from '../../gate/schedulers/scheduler.ts'
 
@@ -29,13 +28,13 @@ export function countedAs(request: FastifyRequest): string {
 /** Aborts when the caller hangs up before the answer has been sent, or after `ms`. */
 export function untilGone({ raw }: Pick<FastifyReply, 'raw'>, ms: number): AbortSignal {
   const gone = new AbortController()
-  const limit = deadline(ms, gone.signal)
+  const timer = setTimeout(() => gone.abort(new DOMException('no answer in time', 'TimeoutError')), ms)
   const look = () => {
     if (!raw.writableFinished) gone.abort(new Error('the caller is gone'))
-    limit.clear()
+    clearTimeout(timer)
   }
   // gone before anybody listened: no event comes any more
   if (raw.closed || raw.destroyed) look()
   else raw.once('close', look)
-  return limit.signal
+  return gone.signal
 }

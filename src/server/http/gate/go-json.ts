@@ -10,14 +10,15 @@ const LONGEST = 16_384
 
 /** The texts of these keys; empty where there is none. Throws `GoJsonError`. */
 export function decodeTexts<K extends string>(body: string, keys: readonly K[]): Record<K, string> {
-  const found = Object.fromEntries(keys.map(key => [key, ''])) as Record<K, string>
-  const value = firstValue(body)
+  const found = {} as Record<K, string>
+  for (const key of keys) found[key] = ''
+  const value = FLAT.test(body) ? flatValue(body) : firstValue(body)
   if (value === null) return found
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw new GoJsonError(`json: cannot unmarshal ${kindOf(value)} into Go value of type struct`)
   }
   for (const [name, item] of Object.entries(value)) {
-    const key = keys.find(candidate => candidate.toLowerCase() === name.toLowerCase())
+    const key = keys.find(candidate => candidate === name || candidate.toLowerCase() === name.toLowerCase())
     if (key === undefined || item === null) continue
     if (typeof item !== 'string') {
       throw new GoJsonError(`json: cannot unmarshal ${kindOf(item)} into Go struct field .${key} of type string`)
@@ -31,6 +32,18 @@ export function decodeTexts<K extends string>(body: string, keys: readonly K[]):
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'array'
   return typeof value === 'boolean' ? 'bool' : typeof value
+}
+
+/** What nearly every client sends: an object without another in it, and nothing behind it. */
+const FLAT = /^\{[^{}[\]]*\}$/
+
+/** `Scanner` is for saying what is wrong as Go does: where nothing is, it need not look at each character. */
+function flatValue(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return firstValue(text)
+  }
 }
 
 function firstValue(text: string): unknown {
