@@ -34,16 +34,21 @@ export function spawnGate(args: readonly string[], env: Readonly<Record<string, 
 /** The same, when it listens. Throws with what it said if it ends before. */
 export async function startGate(args: readonly string[], env: Readonly<Record<string, string>>): Promise<GateProcess> {
   const child = spawnGate(args, env)
-  let lines = ''
+  const chunks: Buffer[] = []
+  const lines = () => Buffer.concat(chunks).toString()
   const address = await new Promise<string>((done, failed) => {
+    let listening = false
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
-        lines += chunk
-        const found = /\{[^\n]*"gate listening"[^\n]*/.exec(lines)?.[0]
-        if (found) done(JSON.parse(found).address)
+        chunks.push(chunk)
+        // only until it listens: a test may have it write a hundred megabytes
+        const found = listening ? null : /\{[^\n]*"gate listening"[^\n]*/.exec(lines())?.[0]
+        if (!found) return
+        listening = true
+        done(JSON.parse(found).address)
       })
     }
-    child.once('exit', () => failed(new Error(lines)))
+    child.once('exit', () => failed(new Error(lines())))
   })
-  return { child, address, lines: () => lines }
+  return { child, address, lines }
 }
