@@ -54,7 +54,7 @@ async function create(name: string, { values }: GateConfig, db: Database | null)
     case 'kubernetes': {
       const [{ kubernetesScheduler }, { findCluster }] = await Promise.all([
         import('./gate/schedulers/kubernetes/kubernetes-scheduler.ts'),
-        import('./gate/schedulers/kubernetes/cluster.ts'),
+        import('./runtimes/kubernetes/cluster.ts'),
       ])
       const cluster = findCluster({ server: values.kubernetesServer || undefined })
       return kubernetesScheduler({ cluster, audience: values.kubernetesAudience })

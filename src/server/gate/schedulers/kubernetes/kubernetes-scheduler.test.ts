@@ -6,8 +6,8 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { selfSigned } from '../../../../../test/certificate.ts'
 import { FakeServer, json, type Seen } from '../../../../../test/fake-server.ts'
 import { Secret } from '../../../../vault/secret.ts'
+import { findCluster } from '../../../runtimes/kubernetes/cluster.ts'
 import type { Task } from '../scheduler.ts'
-import { findCluster } from './cluster.ts'
 import { kubernetesScheduler } from './kubernetes-scheduler.ts'
 
 const AUDIENCE = 'writ-gate'
@@ -252,25 +252,3 @@ test.each([
   'shop/web%2f',
   `shop/${'x'.repeat(10_240)}`,
 ])('no id: %#', id => expect(() => scheduler.parseTaskId(id)).toThrowError(code('task_id_invalid')))
-
-describe('where the API server is', () => {
-  const inCluster = { KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '6443' }
-  test('the cluster says it, or the operator', () => {
-    expect(findCluster({ caFile, tokenFile }, inCluster)).toMatchObject({
-      origin: 'https://10.0.0.1:6443',
-      ca: certificate.cert,
-    })
-    expect(findCluster({ caFile }, { KUBERNETES_SERVICE_HOST: 'fd00::1' }).origin).toBe('https://[fd00::1]')
-    expect(findCluster({ server: 'https://api:6443' }, inCluster)).toMatchObject({
-      origin: 'https://api:6443',
-      ca: undefined,
-    })
-  })
-
-  test.each([undefined, 'http://api:6443', 'api', 'https://u:p@api', 'https://api/path', 'https://api?x=1'])(
-    'not %s',
-    server => {
-      expect(() => findCluster({ server }, {})).toThrow('Kubernetes API server')
-    },
-  )
-})

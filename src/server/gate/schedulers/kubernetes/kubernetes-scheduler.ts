@@ -1,10 +1,10 @@
 import { WritError } from '../../../../protocol/errors.ts'
 import type { Secret } from '../../../../vault/secret.ts'
+import type { Cluster } from '../../../runtimes/kubernetes/cluster.ts'
 import { type HttpAnswer, HttpPeer, wrongStatus } from '../http-peer.ts'
 import { patiently } from '../patience.ts'
 import type { Caller, Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
-import type { Cluster } from './cluster.ts'
 import { taskOf } from './task.ts'
 
 export interface KubernetesOptions {
@@ -42,7 +42,7 @@ async function lookup(
   if (!proof) throw new WritError('task_foreign', 'it brings no token of its service account')
   if (!isToken(proof)) throw new WritError('task_foreign', 'its token is not accepted')
   const { bearerOf, podOf } = await import('./answers.ts')
-  const headers = { authorization: `Bearer ${(await cluster.token()).reveal()}` }
+  const headers = { authorization: `Bearer ${(await ownToken(cluster)).reveal()}` }
   const body = {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenReview',
@@ -60,6 +60,14 @@ async function lookup(
   })
   if (found.status === 404) throw new WritError('task_not_found')
   return taskOf(podOf(accepted(found, 200)), bearer, found.now)
+}
+
+async function ownToken(cluster: Cluster): Promise<Secret> {
+  try {
+    return await cluster.token()
+  } catch (cause) {
+    throw new WritError('scheduler_unavailable', "the gate's own service account token cannot be read", { cause })
+  }
 }
 
 function accepted(answer: HttpAnswer, ...statuses: number[]): unknown {

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { WritError } from '../../../../protocol/errors.ts'
-import { Secret } from '../../../../vault/secret.ts'
+import { Secret } from '../../../vault/secret.ts'
 
-/** Where the API server is and how the gate itself is known to it. */
+/** Where the API server is and how this process itself is known to it. */
 export interface Cluster {
   readonly origin: string
   readonly ca: string | undefined
-  /** Read for each call: Kubernetes replaces the file, at the latest every hour. */
+  /** Read for each call: Kubernetes replaces the file, at the latest every hour. Throws an Error. */
   token(): Promise<Secret>
 }
 
@@ -23,7 +22,7 @@ export interface ClusterOptions {
 
 /**
  * The API server of the cluster that this process runs in, or the one that is named. Throws an Error for the configuration: over plain
- * HTTP anybody on the way could vouch for a pod, so that is refused.
+ * HTTP anybody on the way could answer in its place, so that is refused.
  */
 export function findCluster(options: ClusterOptions, env: NodeJS.ProcessEnv = process.env): Cluster {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
@@ -43,7 +42,7 @@ export function findCluster(options: ClusterOptions, env: NodeJS.ProcessEnv = pr
       try {
         return new Secret((await readFile(tokenFile, 'utf8')).trim())
       } catch (cause) {
-        throw new WritError('scheduler_unavailable', "the gate's own service account token cannot be read", { cause })
+        throw new Error('the token of its own service account cannot be read', { cause })
       }
     },
   }
