@@ -98,7 +98,9 @@ export class DockerFixture {
 export async function finished({ output, exit }: Attachment): Promise<Finished> {
   const got = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
   const cursor = { stdout: 0, stderr: 0 }
-  for await (const { stream, data, advance } of output) {
+  for await (const frame of output) {
+    if (frame.stream === 'system') continue
+    const { stream, data, advance } = frame
     got[stream].push(data)
     cursor[stream] += advance?.(data.length) ?? data.length
   }

@@ -1,6 +1,6 @@
-import { DENIED, type ErrorEntry, INVALID_REQUEST, NOT_FOUND, UNAVAILABLE } from './error-entry.ts'
+import { DENIED, type ErrorEntry, INVALID_JOB, INVALID_REQUEST, NOT_FOUND, UNAVAILABLE } from './error-entry.ts'
 
-/** What the watch refuses: repositories, signatures, webhooks. */
+/** What the watch refuses: repositories, signatures, webhooks; and what goes wrong with its jobs on Kubernetes. */
 export const WATCH_ERRORS = {
   repository_address_invalid: {
     ...INVALID_REQUEST,
@@ -235,5 +235,21 @@ export const WATCH_ERRORS = {
     ...DENIED,
     cause: 'The webhook does not carry the secret that is agreed for this watch',
     remedy: 'Enter the same secret at the git server. Until then the watch looks at its usual times.',
+  },
+  kubernetes_refused: {
+    ...DENIED,
+    cause: 'Kubernetes does not let this server run the job',
+    remedy: 'See the reason given. What its service account needs is in docs/watch.md.',
+  },
+  kubernetes_job_refused: {
+    ...INVALID_JOB,
+    cause: 'Kubernetes refuses the Job of the template',
+    remedy: 'See the reason given, and write configure/kubernetes_job again.',
+  },
+  pod_not_started: {
+    ...INVALID_JOB,
+    cause: 'The pod of this job has not started in time, and was removed',
+    remedy:
+      'See the reason given and the output: an image that cannot be pulled and a pod that fits on no machine are the usual ones. How long it is waited for is WRIT_KUBERNETES_START_TIMEOUT.',
   },
 } as const satisfies Record<string, ErrorEntry>

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Attachment } from '../runtimes/runtime.ts'
+import type { Attachment, Exit } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, type Outcome, updateRun } from '../store/runs.ts'
 import type { StopCode } from '../store/schema.ts'
@@ -8,10 +8,12 @@ import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
 import { outcomeOf } from './outcome.ts'
 import { storeOutput } from './output.ts'
+import { runtimeOf } from './runtime-of.ts'
 import type { Secrets } from './secrets.ts'
 
 /** setTimeout takes no more (24 days): a longer wait would end at once. */
 const LONGEST_MS = 2 ** 31 - 1
+const LAST_OUTPUT_MS = 5_000
 
 /** A container that runs, or has run. */
 export interface Attended {
@@ -34,7 +36,7 @@ export async function attend(
   const stop = (code: Exclude<StopCode, ''>) => {
     if (stopped) return
     stopped = code
-    void stopContainer(engine, hold, code, AbortSignal.any([over.signal, control.lost]))
+    void stopContainer(engine, job, hold, code, AbortSignal.any([over.signal, control.lost]))
   }
   const kill = () => stop('job_killed')
   // an earlier attempt may have asked for it, and died before the engine heard
@@ -48,10 +50,8 @@ export async function attend(
   }
   if (msLeft !== null) stopIn(msLeft)
   try {
-    const [exit] = await Promise.all([
-      attachment.exit,
-      storeOutput(engine, hold, job, attachment.output, masks, control.lost),
-    ])
+    const stored = storeOutput(engine, hold, job, attachment.output, masks, control.lost)
+    const [exit] = await Promise.all([unlessLost(attachment.exit, stored), stored])
     return outcomeOf(exit, stopped || (control.killed.aborted ? 'job_killed' : ''))
   } finally {
     over.abort()
@@ -60,9 +60,20 @@ export async function attend(
   }
 }
 
+/** What came of the output before the end was lost is stored first, if that is to be had: behind the end it could not be. */
+async function unlessLost(exit: Promise<Exit>, stored: Promise<void>): Promise<Exit> {
+  try {
+    return await exit
+  } catch (error) {
+    await Promise.race([stored.catch(() => {}), sleep(LAST_OUTPUT_MS)])
+    throw error
+  }
+}
+
 /** Tries until the engine has taken it: a wish to kill comes once, and a lost one would leave the job running to its end. */
 async function stopContainer(
   engine: Engine,
+  job: Job,
   hold: Hold,
   code: Exclude<StopCode, ''>,
   over: AbortSignal,
@@ -70,7 +81,7 @@ async function stopContainer(
   for (let pauseMs = 200; !over.aborted; pauseMs = Math.min(pauseMs * 2, 5_000)) {
     try {
       await updateRun(engine.db, hold, { status: 'stopping', stop_code: code })
-      await engine.runtime.stop(containerName(hold.id), engine.settings.killGraceSeconds)
+      await runtimeOf(engine, job).stop(containerName(hold.id), engine.settings.killGraceSeconds)
       return
     } catch (error) {
       if (error instanceof HoldLost) return

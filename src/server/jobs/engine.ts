@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Vault } from '../../vault/client.ts'
 import type { Recorder } from '../audit/recorder.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { KubernetesRuntime } from '../runtimes/kubernetes/kubernetes-runtime.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { QueueWidth } from '../store/claims.ts'
 import type { Database } from '../store/database.ts'
@@ -58,6 +59,8 @@ export interface Engine {
   readonly vault: Vault
   readonly identity: Identity
   readonly runtime: Runtime
+  /** By namespace; absent: nothing runs on Kubernetes. */
+  readonly kubernetes?: ReadonlyMap<string, KubernetesRuntime> | undefined
   readonly meters: Meters
   readonly log: Logger
   /** Makes jobs of the form `watch`; absent where nothing does. */

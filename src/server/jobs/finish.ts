@@ -8,6 +8,7 @@ import { containerName } from './container.ts'
 import type { Engine } from './engine.ts'
 import { tellEnd } from './feed.ts'
 import { endLeases } from './leases.ts'
+import { runtimeOf } from './runtime-of.ts'
 import type { JobSource } from './source.ts'
 import { sourceOf } from './sourced.ts'
 
@@ -69,7 +70,7 @@ async function takeAway(engine: Engine, job: Job, hold: Hold): Promise<void> {
     if (job.token_accessor) await revokeAccessor(engine.vault, engine.identity.token(), job.token_accessor)
   }
   const results = await Promise.allSettled([
-    engine.runtime.remove(containerName(hold.id)),
+    inTurn(() => runtimeOf(engine, job).remove(containerName(hold.id))),
     // leases first, for their receipts: with the token Vault would end them as well, and say nothing about it
     inTurn(() => endLeases(engine, hold.id), endToken),
     sourceOf(engine, job)?.release(job),

@@ -15,7 +15,8 @@ export function failure(error: WritError, returnCode = 0): Outcome {
 }
 
 /** How a job ends whose container has ended; `stopped`: why we stopped it, if we did. */
-export function outcomeOf(exit: Exit, stopped: StopCode): Outcome {
+export function outcomeOf(exit: Exit, stoppedByUs: StopCode): Outcome {
+  const stopped = stoppedByUs || (exit.late ? 'job_timeout' : '')
   const error = endedBy(exit, stopped)
   return {
     status: exit.code === 0 && !stopped ? 'success' : 'failed',

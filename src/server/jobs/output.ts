@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseResultKey } from '../../protocol/result-key.ts'
 import { sealPiece } from '../../protocol/sealed-output.ts'
 import { record } from '../audit/audit.ts'
-import type { Attachment, OutputFrame, OutputStream } from '../runtimes/runtime.ts'
+import type { Attachment, OutputFrame, OutputStream, SystemLine } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { appendOutput, type Batch, type Stored, type StoredChunk } from '../store/output.ts'
 import { type Hold, HoldLost, updateRun } from '../store/runs.ts'
@@ -97,12 +97,16 @@ class OutputWriter {
     return this.#maskers.stdout.unmaskable
   }
 
-  async write(frame: OutputFrame): Promise<void> {
+  async write(frame: OutputFrame | SystemLine): Promise<void> {
     if (this.#failure) throw this.#failure
-    const { stream, data } = frame
-    const masker = this.#maskers[stream]
-    this.#append(stream, masker.push(data))
-    this.#positions[stream].add(frame, masker.pendingBytes, masker.heldBytes)
+    if (frame.stream === 'system') {
+      this.#append('system', frame.data)
+    } else {
+      const { stream, data } = frame
+      const masker = this.#maskers[stream]
+      this.#append(stream, masker.push(data))
+      this.#positions[stream].add(frame, masker.pendingBytes, masker.heldBytes)
+    }
     if (this.#pendingBytes === 0) return
     if (this.#pendingBytes >= this.#chunkBytes * FLUSH_CHUNKS || this.#pending.length >= FLUSH_RUNS) {
       await this.#flushing
@@ -140,7 +144,7 @@ class OutputWriter {
     this.#soon = null
   }
 
-  #append(stream: OutputStream, data: Uint8Array): void {
+  #append(stream: Run['stream'], data: Uint8Array): void {
     if (data.byteLength === 0) return
     const last = this.#pending.at(-1)
     if (last?.stream === stream) last.parts.push(data)
@@ -185,7 +189,9 @@ class OutputWriter {
   /** Once, and before it is tried to be stored: a repetition must be the same bytes. */
   async #seal(batch: Batch): Promise<Batch> {
     if (this.#recipients.length === 0) return batch
-    const sealed = batch.chunks.map(async chunk => ({ ...chunk, data: await sealPiece(this.#recipients, chunk.data) }))
+    const sealed = batch.chunks.map(async chunk =>
+      chunk.stream === 'system' ? chunk : { ...chunk, data: await sealPiece(this.#recipients, chunk.data) },
+    )
     return { ...batch, chunks: await Promise.all(sealed) }
   }
 
@@ -210,7 +216,7 @@ class OutputWriter {
 
 /** Output of one stream without any of the other between. */
 interface Run {
-  readonly stream: OutputStream
+  readonly stream: OutputStream | 'system'
   readonly parts: Uint8Array[]
 }
 

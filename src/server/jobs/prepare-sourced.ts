@@ -22,8 +22,10 @@ export async function prepareSourced(
   const { order, detail } = JSON.parse(orderText) as SourcedOrder
   const { image, spoke } = await imageOf(engine, hold, order, { token: new Secret(''), local, signal })
   const files = await source.prepare(job, detail, signal)
+  const spec = sourcedContainer(engine, hold, order, image, files)
   return {
-    container: sourcedContainer(engine, hold, order, image, files),
+    create: lost => engine.runtime.create(spec, lost),
+    imageDigest: image.digest,
     spoke,
     secrets: async () => {
       const secrets = await source.secrets(job, detail, signal)

@@ -1,5 +1,5 @@
 import { Secret } from '../../vault/secret.ts'
-import type { ContainerSpec, Image, SecretFiles } from '../runtimes/runtime.ts'
+import type { Image, SecretFiles } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import type { Hold } from '../store/runs.ts'
 import { containerSpec, secretFiles } from './container.ts'
@@ -13,7 +13,10 @@ import { giveToken } from './vault-token.ts'
 
 /** All that a container needs, in memory and nowhere else. */
 export interface Prepared {
-  readonly container: ContainerSpec
+  /** Creates its container, as `Runtime.create`. */
+  readonly create: (signal: AbortSignal) => Promise<string | null>
+  /** Goes on record with the start. */
+  readonly imageDigest: string
   /** Asked when the container is made and before it starts. */
   readonly secrets: () => Promise<Given>
   /** There are lines of ours in the output already. */
@@ -78,8 +81,10 @@ export async function prepareJob(
   const sealing = sealMasks(engine, masks)
   sealing.catch(() => {})
   const tenant = job.submitter_entity || job.submitter_accessor_hash
+  const spec = containerSpec(engine, hold.id, hold.attempt, order, image, tenant)
   return {
-    container: containerSpec(engine, hold.id, hold.attempt, order, image, tenant),
+    create: lost => engine.runtime.create(spec, lost),
+    imageDigest: image.digest,
     secrets: async () => ({ files, masks, sealedMasks: await sealing }),
     spoke,
   }

@@ -9,6 +9,7 @@ import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
 import { failure } from './outcome.ts'
 import { openMasks } from './prepare.ts'
+import { runtimeOf } from './runtime-of.ts'
 
 /** A gate decides at once when its input ends, and after 30 s with a terminal. */
 const GATE_MS = 60_000
@@ -24,10 +25,10 @@ export async function resume(
   const masks = await openMasks(engine, job, control.lost)
   const detail = { attempt: hold.attempt }
   await record(engine.db, { action: 'job.taken_over', job: hold.id, actor: hold.node, detail })
-  const began = job.stage === 'running' || (await begun(engine, hold, control))
+  const began = job.stage === 'running' || (await begun(engine, hold, job, control))
   if (began === false) return null
   const cursor = { stdout: job.stdout_raw, stderr: job.stderr_raw }
-  const attachment = await engine.runtime.attach(containerName(hold.id), cursor, {
+  const attachment = await runtimeOf(engine, job).attach(containerName(hold.id), cursor, {
     given: job.stage === 'running',
     signal: control.lost,
   })
@@ -43,9 +44,9 @@ export async function resume(
  * Whether the job began (`Runtime.began`), or the node that started its container died before it handed over the secrets. Then the job is put
  * back to where it was before that start: a container that is gone is the sign of a lost job only behind it.
  */
-async function begun(engine: Engine, hold: Hold, control: Control): Promise<boolean | null> {
+async function begun(engine: Engine, hold: Hold, job: Job, control: Control): Promise<boolean | null> {
   const patience = AbortSignal.any([control.lost, control.killed, AbortSignal.timeout(GATE_MS)])
-  const began = await engine.runtime.began(containerName(hold.id), patience)
+  const began = await runtimeOf(engine, job).began(containerName(hold.id), patience)
   if (began !== false) return began
   const detail = { attempt: hold.attempt }
   await engine.db.transaction().execute(async tx => {

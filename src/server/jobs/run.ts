@@ -10,6 +10,7 @@ import { finishJob, releaseJob } from './finish.ts'
 import { failure } from './outcome.ts'
 import type { Opened } from './prepare.ts'
 import { resume } from './resume.ts'
+import { runtimeOf } from './runtime-of.ts'
 import { sourceOf } from './sourced.ts'
 import { start } from './start.ts'
 
@@ -89,7 +90,8 @@ function isOurs(error: unknown): boolean {
 async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<Outcome> {
   const job = await findJob(engine.db, hold.id)
   if (job?.node !== hold.node || job.attempt !== hold.attempt) throw new HoldLost(hold)
-  const container = await engine.runtime.find(containerName(hold.id), control.lost)
+  const runtime = runtimeOf(engine, job)
+  const container = await runtime.find(containerName(hold.id), control.lost)
   if (job.stage !== 'preparing') {
     // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
     if (!container) throw new WritError('container_lost')
@@ -97,12 +99,12 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
   }
   if (container?.phase === 'created') {
     // of an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
-    if (!(await engine.runtime.removeUnstarted(container.name))) {
+    if (!(await runtime.removeUnstarted(container.name))) {
       return await goOn(engine, hold, job, 'running', control)
     }
   } else if (container) {
     // started in advance, for a node that went away then: nobody gives it its job before `starting` is on record
-    await engine.runtime.remove(container.name)
+    await runtime.remove(container.name)
   }
   return (await start(engine, hold, job, control, { untouched: false })) ?? (await carryOut(engine, hold, control))
 }

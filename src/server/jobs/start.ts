@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../protocol/errors.ts'
 import type { Starting } from '../audit/runs.ts'
-import type { ContainerSpec } from '../runtimes/runtime.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
-import { type Opened, prepareJob } from './prepare.ts'
+import { type Opened, type Prepared, prepareJob } from './prepare.ts'
 import { prepareSourced } from './prepare-sourced.ts'
+import { runtimeOf } from './runtime-of.ts'
 import { sourceOf } from './sourced.ts'
 
 /** `opened`: of a job that was taken in just now. */
@@ -36,12 +36,12 @@ export async function start(
     ? await prepareSourced(engine, source, hold, job, giveUp)
     : await prepareJob(engine, hold, job, { ...attempt, signal: giveUp })
   // not given up for a kill: the engine would go on with it, and make the container behind the release of the job
-  const containerId = await create(engine, hold, prepared.container, control.lost)
+  const containerId = await create(engine, hold, prepared, control.lost)
   if (containerId === null) return null
   giveUp.throwIfAborted()
   const { files, masks, sealedMasks } = await prepared.secrets()
-  await announceStart(engine, { hold, containerId, imageDigest: prepared.container.image.digest, sealedMasks })
-  const attachment = await engine.runtime.start(containerId, files, control.lost)
+  await announceStart(engine, { hold, containerId, imageDigest: prepared.imageDigest, sealedMasks })
+  const attachment = await runtimeOf(engine, job).start(containerId, files, control.lost)
   const noted = noteRunning(engine, hold, control.lost)
   const now = prepared.spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
   const msLeft = job.run_seconds === null ? null : await runMsLeft(engine.db, hold.id)
@@ -50,12 +50,17 @@ export async function start(
   return outcome
 }
 
-async function create(engine: Engine, hold: Hold, spec: ContainerSpec, signal: AbortSignal): Promise<string | null> {
+async function create(
+  engine: Engine,
+  hold: Hold,
+  { create: make, imageDigest }: Prepared,
+  signal: AbortSignal,
+): Promise<string | null> {
   try {
-    return await engine.runtime.create(spec, signal)
+    return await make(signal)
   } catch (error) {
     // it is recorded with the start, and there will be none; which image it was may be why
-    await updateRun(engine.db, hold, { image_digest: spec.image.digest }).catch(() => {})
+    await updateRun(engine.db, hold, { image_digest: imageDigest }).catch(() => {})
     throw error
   }
 }

@@ -1,27 +1,11 @@
 import type { Secret } from '../../vault/secret.ts'
 
 /**
- * What runs containers. Small on purpose: a second engine (Kubernetes Jobs) must fit behind it. Errors are `WritError`s
- * of the registry (`image_not_found`, `container_refused`, `runtime_unavailable` …); the engine's own text is their
- * detail.
+ * What carries a job out once its container is created, which each kind of engine has described in its own words
+ * (`Runtime.create`, `KubernetesRuntime.create`). Errors are `WritError`s of the registry (`container_refused`,
+ * `runtime_unavailable` …); the engine's own text is their detail.
  */
-export interface Runtime {
-  /** Is the engine there? Throws `runtime_unavailable`. */
-  info(signal?: AbortSignal): Promise<RuntimeInfo>
-
-  /**
-   * Makes sure that the image is on this engine and says what it holds. Pull progress goes to `onProgress`, a line
-   * each.
-   */
-  image(ref: string, policy: PullPolicy, options: ImageOptions): Promise<Image>
-
-  /**
-   * Creates, does not start. Returns the engine's id of the container. The name is the guard against a second one: null
-   * when it is taken, and then nothing was changed. On any other failure no container is left behind, unless the engine
-   * went away.
-   */
-  create(spec: ContainerSpec, signal?: AbortSignal): Promise<string | null>
-
+export interface JobRuntime {
   /**
    * Starts the container that `create` returned and hands `files` to it, in memory from end to end. The job's own
    * command begins only after all of them arrived; if they do not, the exit code is `GATE_REFUSED`. All output from the first byte
@@ -65,6 +49,25 @@ export interface Runtime {
 
   /** All containers that carry this label, whatever their state. */
   list(label: string, value: string): Promise<ContainerState[]>
+}
+
+/** An engine that runs containers of images (Docker, Podman). */
+export interface Runtime extends JobRuntime {
+  /** Is the engine there? Throws `runtime_unavailable`. */
+  info(signal?: AbortSignal): Promise<RuntimeInfo>
+
+  /**
+   * Makes sure that the image is on this engine and says what it holds. Pull progress goes to `onProgress`, a line
+   * each. Throws `image_not_found`.
+   */
+  image(ref: string, policy: PullPolicy, options: ImageOptions): Promise<Image>
+
+  /**
+   * Creates, does not start. Returns the engine's id of the container. The name is the guard against a second one: null
+   * when it is taken, and then nothing was changed. On any other failure no container is left behind, unless the engine
+   * went away.
+   */
+  create(spec: ContainerSpec, signal?: AbortSignal): Promise<string | null>
 
   /** Takes away what is of ours on the engine and of no use any more. Never a container of a job. */
   tidy(): Promise<void>
@@ -179,6 +182,12 @@ export interface OutputFrame {
   readonly advance?: (bytes: number) => number
 }
 
+/** Said by the engine and not by the job, among its output. Has no position: whoever takes over may hear it again. */
+export interface SystemLine {
+  readonly stream: 'system'
+  readonly data: Uint8Array
+}
+
 /** How far each stream is dealt with, in bytes of the recovery copy: the sum of what frames advanced. */
 export interface Cursor {
   readonly stdout: number
@@ -190,7 +199,7 @@ export interface Attachment {
    * Ends when the job's output has ended. With a tty everything is `stdout`. Iterate it once; a slow reader slows the
    * job.
    */
-  readonly output: AsyncIterable<OutputFrame>
+  readonly output: AsyncIterable<OutputFrame | SystemLine>
   /**
    * Settles after the container has ended. Rejects with `container_lost` or `runtime_unavailable` if that cannot be
    * known.
@@ -201,6 +210,8 @@ export interface Attachment {
 export interface Exit {
   readonly code: number
   readonly outOfMemory: boolean
+  /** The engine itself has stopped it, at the deadline that it was given. */
+  readonly late?: boolean
 }
 
 export interface ContainerState {

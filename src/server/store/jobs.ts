@@ -25,6 +25,8 @@ export interface NewJob {
   /** Bytes of output that are kept. */
   readonly outputLimit: number
   readonly origin?: JobOrigin
+  /** Absent: it runs on the container engine of the server. */
+  readonly kubernetesNamespace?: string | undefined
   /** Seconds; null or absent: no limit of its own. */
   readonly limits?: { run: number | null; queue: number | null; keep: number | null }
 }
@@ -54,6 +56,7 @@ export function rowOf(job: NewJob) {
     origin: job.origin ? JSON.stringify(job.origin) : null,
     run_seconds: job.limits?.run ?? null,
     keep_seconds: job.limits?.keep ?? null,
+    kubernetes_namespace: job.kubernetesNamespace ?? null,
     queue_until: sql<Date>`now() + ${job.limits?.queue ?? null}::integer * interval '1 second'`,
   }
 }

@@ -54,6 +54,8 @@ export interface JobsTable {
   expires_at: Date | null
   slot: Generated<number>
   stop_code: Generated<StopCode>
+  /** Null: on the container engine of the server. */
+  kubernetes_namespace: ColumnType<string | null, string | null | undefined, never>
 }
 
 /** Where a job comes from that nobody submitted. */
