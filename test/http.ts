@@ -42,6 +42,7 @@ const ENGINE: RuntimeInfo = {
 }
 
 const WATCH_SETTINGS: WatchSettings = {
+  kubernetesNamespaces: ['ci', 'prod'],
   watchProtocols: ['https', 'ssh', 'file'],
   watchCache: '/nonexistent',
   watchLooks: 1,

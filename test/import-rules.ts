@@ -21,7 +21,8 @@ const MIDDLE = ['identity', 'runtimes', ...GROUND]
 /** The floors of the server: each may use those below it. */
 export const SERVER: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['config.ts', 'gate-main.ts', 'gate-config.ts', 'log.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
-  'config.ts': ['config-values.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
+  'config.ts': ['config-values.ts', 'kubernetes-settings.ts', 'http', 'watch', 'gate', 'jobs', ...MIDDLE],
+  'kubernetes-settings.ts': ['config-values.ts'],
   'config-values.ts': ['watch', ...MIDDLE],
   'gate-main.ts': ['gate-config.ts', 'gate-schedulers.ts', 'gate-socket.ts', 'http', 'gate', 'jobs', ...MIDDLE],
   'gate-socket.ts': ['config.ts'],

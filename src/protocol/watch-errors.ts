@@ -236,6 +236,11 @@ export const WATCH_ERRORS = {
     cause: 'The webhook does not carry the secret that is agreed for this watch',
     remedy: 'Enter the same secret at the git server. Until then the watch looks at its usual times.',
   },
+  namespace_not_permitted: {
+    ...DENIED,
+    cause: 'No policy of yours allows watches to run jobs in this namespace of Kubernetes',
+    remedy: 'Ask for a Vault policy with `update` on writ/namespaces/<namespace>.',
+  },
   kubernetes_refused: {
     ...DENIED,
     cause: 'Kubernetes does not let this server run the job',

@@ -22,6 +22,22 @@ export interface PlanVault {
   readonly role_id: string
 }
 
+/** A Vault that a run gets a token of its own for (gitops.md §16.1). */
+export interface PlanLogin {
+  readonly name: string
+  readonly url: string
+  /** PEM; empty: whom this server trusts anyway. */
+  readonly vault_cacert: string
+}
+
+/** Where and from what the Job of Kubernetes is made that a run is. */
+export interface PlanKubernetes {
+  readonly namespace: string
+  /** YAML. */
+  readonly template: string
+  readonly vaults: readonly PlanLogin[]
+}
+
 /** What a commit would do. Everything that decides about it is in here, so that who signs its digest has signed all of it. */
 export interface Plan {
   readonly format: 'writ-plan-1'
@@ -29,11 +45,15 @@ export interface Plan {
   readonly repository: string
   readonly branch: string
   readonly commit: string
+  /** With Kubernetes that of the template's container. */
   readonly image: string
+  /** None with Kubernetes: the template says what runs. */
   readonly commands: readonly string[]
   readonly requests: readonly NamedRequest[]
   /** Null without access. */
   readonly vault: PlanVault | null
+  /** Absent: it runs on the container engine of the server. */
+  readonly kubernetes?: PlanKubernetes
 }
 
 /** Hex SHA-256 of the plan as JSON with sorted keys and without blanks: the same on every node, at every desk and in every year. */

@@ -8,6 +8,23 @@ import { staticArchitecture } from './runtimes/docker/gate-binary.ts'
 import type { QueueWidth } from './store/claims.ts'
 import type { Protocol } from './watch/repository/address.ts'
 
+/** One setting: where it is read from and what it may be. `docs/configuration.md` is generated from `SETTINGS`. */
+export interface Setting<T> {
+  /** First name that is set wins; the later ones are those of the predecessors. */
+  readonly names: readonly string[]
+  readonly describe: string
+  readonly fallback?: string
+  /** Reads the text; throws an Error whose message goes on from "<NAME> ". */
+  readonly parse: (text: string) => T
+}
+
+export const setting = <T>(
+  names: readonly string[],
+  parse: (text: string) => T,
+  describe: string,
+  fallback?: string,
+): Setting<T> => ({ names, parse, describe, ...(fallback === undefined ? {} : { fallback }) })
+
 // What the text of a setting may be. Each reads it, and throws an Error whose message goes on from the name of the setting.
 
 export function anyText(text: string): string {
@@ -60,6 +77,17 @@ export function networks(text: string): string[] {
     .map(name => name.trim())
     .filter(name => name !== '')
     .map(network)
+}
+
+/** As Kubernetes names them. */
+export function namespaces(text: string): string[] {
+  const names = text
+    .split(',')
+    .map(name => name.trim())
+    .filter(Boolean)
+  for (const name of names)
+    if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) throw new Error('is not a list of namespaces')
+  return names
 }
 
 export function queueWidths(text: string): QueueWidth[] {

@@ -18,29 +18,15 @@ import {
   protocols,
   queueWidths,
   roleName,
+  type Setting,
   secretFile,
   secretText,
+  setting,
   staticProgram,
   vaultPath,
 } from './config-values.ts'
 import type { Credentials } from './identity/credentials.ts'
-
-/** One setting: where it is read from and what it may be. `docs/configuration.md` is generated from the table below. */
-export interface Setting<T> {
-  /** First name that is set wins; the later ones are those of the predecessors. */
-  readonly names: readonly string[]
-  readonly describe: string
-  readonly fallback?: string
-  /** Reads the text; throws an Error whose message goes on from "<NAME> ". */
-  readonly parse: (text: string) => T
-}
-
-const setting = <T>(
-  names: readonly string[],
-  parse: (text: string) => T,
-  describe: string,
-  fallback?: string,
-): Setting<T> => ({ names, parse, describe, ...(fallback === undefined ? {} : { fallback }) })
+import { KUBERNETES_SETTINGS } from './kubernetes-settings.ts'
 
 export const SETTINGS = {
   listenHost: setting(
@@ -309,6 +295,7 @@ export const SETTINGS = {
     'How many repositories this node looks at or fetches at once.',
     '4',
   ),
+  ...KUBERNETES_SETTINGS,
   logLevel: setting(
     ['WRIT_LOG_LEVEL'],
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),

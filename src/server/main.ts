@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { Vault } from '../vault/client.ts'
 import { makeRecorder } from './audit/recorder.ts'
-import type { Config } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
 import type { GateConfig } from './gate-config.ts'
 import { buildApp } from './http/app.ts'
 import { DatabaseLogin, type DatabaseLoginParts } from './identity/database-login.ts'
@@ -14,6 +14,7 @@ import { resolveLimits } from './jobs/limits.ts'
 import { Meters } from './jobs/meters.ts'
 import { Worker } from './jobs/worker.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
+import type { Kubernetes } from './runtimes/kubernetes/kubernetes-runtime.ts'
 import { installationId, migrate, openDatabase } from './store/database.ts'
 import { Wakeups } from './store/wakeups.ts'
 import { WatchSource } from './watch/source.ts'
@@ -100,10 +101,25 @@ async function start(
     log,
   })
   closers.push(() => runtime.close())
+  const cluster = await kubernetesOf(config, installation)
+  closers.push(async () => cluster?.close())
   const wakeups = new Wakeups(address, report)
   closers.push(() => wakeups.close())
   const recorder = makeRecorder(db)
-  const parts = { node, installation, settings: config, db, recorder, wakeups, vault, identity, runtime, meters, log }
+  const runtimes = { runtime, kubernetes: cluster?.runtimes }
+  const parts = {
+    node,
+    installation,
+    settings: config,
+    db,
+    recorder,
+    wakeups,
+    vault,
+    identity,
+    ...runtimes,
+    meters,
+    log,
+  }
   const watching: Watching = { engine: parts, settings: config, turns: new Turns(config.watchLooks) }
   const engine: Engine = { ...parts, source: new WatchSource(watching) }
 
@@ -135,6 +151,25 @@ async function start(
     log.info('draining: no more jobs are claimed')
   }
   return { address: listening, node, drain, idle: () => worker.idle(), close }
+}
+
+/** Null: nothing runs on Kubernetes, and nothing of it is loaded. */
+async function kubernetesOf(config: Config, installation: string): Promise<Kubernetes | null> {
+  const { kubernetesNamespaces: namespaces, kubernetesServer: server } = config
+  if (namespaces.length === 0) return null
+  const [{ kubernetes }, { findCluster }] = await Promise.all([
+    import('./runtimes/kubernetes/kubernetes-runtime.ts'),
+    import('./runtimes/kubernetes/cluster.ts'),
+  ])
+  try {
+    const files = { caFile: config.kubernetesCa || undefined, tokenFile: config.kubernetesTokenFile || undefined }
+    const cluster = findCluster({ server: server || undefined, ...files })
+    const owner = [INSTALLATION_LABEL, installation] as const
+    const startMs = config.kubernetesStartTimeout * 1000
+    return kubernetes({ cluster, namespaces, owner, startMs, graceSeconds: config.killGraceSeconds })
+  } catch (error) {
+    throw new ConfigError([`WRIT_KUBERNETES_NAMESPACES is set, and the server ${(error as Error).message}`])
+  }
 }
 
 /** Null: the address of the database says who we are. */

@@ -36,6 +36,7 @@ export function describePlan({ plan, digest, base, changed, message, fetches, st
     `            ${visible(message.split('\n')[0] ?? '')}`,
     `image       ${visible(plan.image)}`,
     ...titled('commands', plan.commands.map(visible)),
+    ...(plan.kubernetes ? titled('kubernetes', describeKubernetes(plan.kubernetes)) : []),
     ...titled('requests', plan.requests.flatMap(describeRequest)),
     ...(plan.vault ? titled('vault', describeVault(plan.vault)) : []),
     `changes     ${changed.length} files since ${base || 'the beginning'}`,
@@ -65,6 +66,18 @@ function titled(title: string, lines: readonly string[]): string[] {
 function describeRequest({ name, method, path, wrap_ttl, options }: PlanAnswer['plan']['requests'][number]): string[] {
   const body = Object.keys(options).length > 0 ? [`  with ${visible(JSON.stringify(options))}`] : []
   return [visible(`${name}: ${method} ${path}, wrapped for ${wrap_ttl} s`), ...body]
+}
+
+/** A line of the template is a line here: nothing else in it may end one. */
+function describeKubernetes({ namespace, template, vaults }: NonNullable<PlanAnswer['plan']['kubernetes']>): string[] {
+  return [
+    visible(`a Job in the namespace ${namespace}, of this template:`),
+    ...template.split('\n').map(line => `  ${visible(line)}`),
+    ...vaults.flatMap(({ name, url, vault_cacert }) => [
+      visible(`with a token of the Vault ${name} at ${url},`),
+      visible(`  ${vault_cacert === '' ? 'no CA of its own' : `CA ${describeCa(vault_cacert)}`}`),
+    ]),
+  ]
 }
 
 function describeVault(vault: NonNullable<PlanAnswer['plan']['vault']>): string[] {

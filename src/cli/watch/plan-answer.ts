@@ -41,6 +41,11 @@ const VAULT: Shape = {
   role: 'text',
   role_id: 'text',
 }
+const KUBERNETES: Shape = {
+  namespace: 'text',
+  template: 'text',
+  vaults: [{ name: 'text', url: 'text', vault_cacert: 'text' }],
+}
 const PLAN: Shape = {
   format: 'text',
   watch: 'text',
@@ -58,8 +63,9 @@ const PLAN: Shape = {
  * `plan_not_trusted`.
  */
 export function digestOfShown({ plan, digest }: PlanAnswer, watch: string): string {
-  const { vault, ...rest } = plan
-  if (!fits(rest, PLAN) || !(vault === null || fits(vault, VAULT)) || plan.format !== 'writ-plan-1')
+  const { vault, kubernetes, ...rest } = plan
+  const known = (vault === null || fits(vault, VAULT)) && (!('kubernetes' in plan) || fits(kubernetes, KUBERNETES))
+  if (!fits(rest, PLAN) || !known || plan.format !== 'writ-plan-1')
     throw new WritError('plan_not_trusted', 'a plan of another format')
   // `a-b` and `a_b` are one name
   if (plan.watch.replaceAll('-', '_') !== watch.replaceAll('-', '_'))

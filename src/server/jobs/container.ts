@@ -25,6 +25,10 @@ export function containerName(jobId: string): string {
   return `writ-${jobId}`
 }
 
+export function jobLabels({ node, installation }: Engine, jobId: string, attempt: number): Record<string, string> {
+  return { ...ownLabels(node, installation), 'writ.job': jobId, 'writ.attempt': String(attempt) }
+}
+
 /** What the engine is told about the container of an order. Nothing in it is secret: it shows in the engine's descriptions. */
 export function containerSpec(
   engine: Engine,
@@ -38,7 +42,7 @@ export function containerSpec(
   const gz = order.content ? Buffer.from(order.content, 'base64') : null
   return {
     name: containerName(jobId),
-    labels: { ...ownLabels(engine.node, engine.installation), 'writ.job': jobId, 'writ.attempt': String(attempt) },
+    labels: jobLabels(engine, jobId, attempt),
     image,
     argv: commandOf(order, image),
     env: [

@@ -64,7 +64,10 @@ test('what the source of a job needs is not waited for at the cost of other jobs
       asked += 1
       throw new WritError('repository_unreachable', 'interrupted')
     },
-    secrets: async () => new Map(),
+    prepareKubernetes: async () => {
+      throw new WritError('internal')
+    },
+    secrets: async () => ({ env: new Map(), masks: new Map() }),
     ended: async (_tx, _job, outcome) => void ends.push(outcome.errorCode),
     release: async () => {},
   }

@@ -24,6 +24,8 @@ export interface SourcedJob {
   readonly outputLimit: number
   readonly timeLimits: TimeLimits
   readonly origin: JobOrigin
+  /** Absent: on the container engine of the server. */
+  readonly kubernetesNamespace?: string | undefined
 }
 
 /** Puts a job of a source into its queue, in the caller's transaction: what the source records of it and the job are one. */
@@ -44,6 +46,7 @@ export async function insertSourcedJob(tx: Tx, job: SourcedJob): Promise<void> {
     outputLimit: job.outputLimit,
     limits: job.timeLimits,
     origin: job.origin,
+    kubernetesNamespace: job.kubernetesNamespace,
   })
 }
 

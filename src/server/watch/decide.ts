@@ -32,7 +32,8 @@ export async function acceptCommit(
   const keys = await listKeys(engine.db, watch.name)
   const verdict = await withRepository(watching, watch, async (repository, tip) => {
     const candidate = commit === '' ? tip : await candidateOf(watch, repository, tip, commit)
-    const plan = planOf(watch, candidate.commit, await readStoredRequests(engine, watch.name))
+    const requests = await readStoredRequests(engine, watch.name)
+    const plan = planOf(watch, candidate.commit, requests, watching.settings.kubernetesNamespaces)
     return await judge(engine, watch, repository, candidate, plan)
   })
   const accepted = verdict.accepted.commit

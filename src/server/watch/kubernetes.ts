@@ -1,30 +1,66 @@
-import { parse } from 'yaml'
+import type { PlanKubernetes, PlanLogin } from '../../protocol/watch-plan.ts'
 import { isRecord } from '../../vault/response.ts'
+import { type JobTemplate, parseTemplate, TemplateRefused } from '../runtimes/kubernetes/template.ts'
+import type { Watch } from '../store/watches.ts'
 import { type Fields, refused } from './fields.ts'
 
-const LONGEST = 64 * 1024
-
-/** Reads the template of a Kubernetes job (gitops.md §16.4): one YAML document that is a `batch/v1` Job. Throws `watch_field_invalid`. */
-export function readJobTemplate(fields: Fields): string {
-  const template = fields.text('template')
-  if (template === '' || template.length > LONGEST) throw refused(`"template" is missing, or longer than ${LONGEST}`)
-  const job = parsed(template)
-  if (!isRecord(job) || job.apiVersion !== 'batch/v1' || job.kind !== 'Job')
-    throw refused('"template" is not YAML of a batch/v1 Job')
-  return template
+/** A template of a watch, and the namespace that its jobs are for. */
+export interface WatchTemplate {
+  readonly template: string
+  readonly namespace: string
+  readonly image: string
 }
 
-function parsed(text: string): unknown {
+/**
+ * Reads `configure/kubernetes_job` (gitops.md §16.4): the template of a Job, for one of the namespaces that the administrator allows.
+ * Throws `watch_field_invalid`.
+ */
+export function readJobTemplate(
+  fields: Fields,
+  { namespaces, unpinnedImage }: { namespaces: readonly string[]; unpinnedImage: boolean },
+): WatchTemplate {
+  const template = fields.text('template')
+  const { images, ...rest } = parsed(template)
+  const loose = images.find(image => !/@sha256:[0-9a-f]{64}$/.test(image))
+  if (loose !== undefined && !unpinnedImage) {
+    throw refused(
+      '"template": an image without its digest (NAME@sha256:…); the option unpinned_image allows a bare name',
+    )
+  }
+  return { template, image: images[0] ?? '', namespace: namespaceOf(rest, namespaces) }
+}
+
+/** What the plan of a watch says of Kubernetes; null: it has no template. Throws `watch_field_invalid`. */
+export function kubernetesPlan(
+  { kubernetes_job, vaults }: Pick<Watch, 'kubernetes_job' | 'vaults'>,
+  namespaces: readonly string[],
+): { image: string; kubernetes: PlanKubernetes } | null {
+  if (kubernetes_job === null) return null
+  // it was checked when it was written: by another version, perhaps, or for other namespaces
+  const { image, ...rest } = parsed(kubernetes_job)
+  const namespace = namespaceOf(rest, namespaces)
+  return { image, kubernetes: { namespace, template: kubernetes_job, vaults: vaults ?? [] } }
+}
+
+function namespaceOf({ namespace }: Pick<JobTemplate, 'namespace'>, [first, ...more]: readonly string[]): string {
+  if (first === undefined)
+    throw refused('"template": this server runs nothing on Kubernetes (WRIT_KUBERNETES_NAMESPACES)')
+  if (namespace === '') return first
+  if (![first, ...more].includes(namespace)) throw refused(`"template": the namespace ${namespace} is not allowed`)
+  return namespace
+}
+
+function parsed(template: string): JobTemplate {
   try {
-    // no aliases: a few lines of them expand to gigabytes
-    return parse(text, { maxAliasCount: 0 })
-  } catch {
-    return null
+    return parseTemplate(template)
+  } catch (error) {
+    if (!(error instanceof TemplateRefused)) throw error
+    throw refused(`"template" is invalid: ${error.message}`)
   }
 }
 
 /** Reads the list of Vaults of later versions of flant_gitops (gitops.md §16.1). Throws `watch_field_invalid`. */
-export function readVaults(fields: Fields): { name: string; url: string; vault_cacert: string }[] {
+export function readVaults(fields: Fields): PlanLogin[] {
   const vaults = fields.raw('vaults') ?? []
   if (!Array.isArray(vaults)) throw refused('"vaults" is not a JSON list')
   return vaults.map(vault => {

@@ -33,7 +33,12 @@ let made = 0
 
 beforeAll(async () => {
   t = await startTestEngine()
-  const settings = { watchProtocols: ['file'], watchCache: join(folder, 'cache'), watchLooks: 1 } as const
+  const settings = {
+    watchProtocols: ['file'],
+    watchCache: join(folder, 'cache'),
+    watchLooks: 1,
+    kubernetesNamespaces: [],
+  } as const
   watching = { engine: t.engine, settings, turns: new Turns(1) }
 })
 afterAll(async () => {

@@ -108,16 +108,17 @@ function standingOf({ commit, retry_at, reason_code, reason }: WatchFailure) {
 }
 
 async function examine(
-  { engine }: Watching,
+  { engine, settings }: Watching,
   watch: Watch,
   repository: Repository,
   candidate: Candidate,
   signal: AbortSignal,
 ): Promise<{ plan: Plan; verdict: Verdict }> {
   const requests = await readStoredRequests(engine, watch.name, signal)
-  const plan = planOf(watch, candidate.commit, requests)
+  const plan = planOf(watch, candidate.commit, requests, settings.kubernetesNamespaces)
   const verdict = await judge(engine, watch, repository, candidate, plan)
-  if (requests.length > 0 && !watch.access) throw new WritError('watch_access_missing')
+  const logins = plan.kubernetes?.vaults.length ?? 0
+  if (requests.length + logins > 0 && !watch.access) throw new WritError('watch_access_missing')
   return { plan, verdict }
 }
 

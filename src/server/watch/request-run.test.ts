@@ -137,7 +137,7 @@ test('a request that may have had its effect is not made again by the same run, 
 test('nor when a node died between it and the start', async () => {
   const vault = await fakeVault('t', () => WRAPPED)
   const { run } = await newRun(accessAt(vault.address))
-  expect((await run('/v1/kv/a', vault.address, [post('one')])).size).toBe(2)
+  expect((await run('/v1/kv/a', vault.address, [post('one')])).env.size).toBe(2)
   // nobody knows what became of the answer: the next to take the job over comes here
   await expect(run('/v1/kv/a', vault.address, [post('one')])).rejects.toMatchObject({ code: 'watch_request_uncertain' })
   expect(vault.asked.filter(({ path }) => path === 'pki/one')).toHaveLength(1)
@@ -157,9 +157,9 @@ test('one that only reads is made again, and so is one that Vault did not take',
     code: 'watch_vault_unavailable',
   })
   once = false
-  expect((await third.run('/v1/kv/a', refusing.address, [post('one')])).size).toBe(2)
-  expect((await run()).size).toBe(1)
-  expect((await other()).size).toBe(1)
+  expect((await third.run('/v1/kv/a', refusing.address, [post('one')])).env.size).toBe(2)
+  expect((await run()).env.size).toBe(1)
+  expect((await other()).env.size).toBe(1)
 })
 
 test('a commit that was taken up for another Vault does not ask this one', async () => {
@@ -218,7 +218,7 @@ test('a SecretID never goes to the Vault that the watch was at before', async ()
 test('the token of a run is renewed and revoked where it came from, and goes nowhere else', async () => {
   const [before, after] = [await fakeVault('of-before', () => WRAPPED), await fakeVault('of-after')]
   const { name, job, run } = await newRun(accessAt(before.address))
-  expect((await run()).get('VAULT_REQUEST_TOKEN_Q')?.reveal()).toBe('wrapping')
+  expect((await run()).env.get('VAULT_REQUEST_TOKEN_Q')?.reveal()).toBe('wrapping')
   const first = await kept(job)
   expect(first).toMatch(/^vault:v1:/)
   await moveTo(name, accessAt(after.address))

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { WritError } from '../../protocol/errors.ts'
-import type { NamedRequest, Plan } from '../../protocol/watch-plan.ts'
+import type { NamedRequest, Plan, PlanLogin } from '../../protocol/watch-plan.ts'
 import type { Vault } from '../../vault/client.ts'
 import { isVaultError } from '../../vault/error.ts'
 import type { VaultAuth } from '../../vault/response.ts'
@@ -11,6 +11,8 @@ import { record } from '../audit/audit.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { renewalDue } from '../jobs/keep-alive.ts'
 import { seal, unseal } from '../jobs/sealed.ts'
+import type { SourcedSecrets } from '../jobs/source.ts'
+import { VAULTS_VARIABLE } from '../runtimes/kubernetes/template.ts'
 import type { Job } from '../store/jobs.ts'
 import type { WatchAccess } from '../store/watch-schema.ts'
 import { dueTaskTokens, findTaskOfJob, keepToken, markEffects, type WatchTask } from '../store/watch-tasks.ts'
@@ -18,6 +20,7 @@ import { findWatch, type Watch } from '../store/watches.ts'
 import { accessError, accessVault, loginForRun } from './access.ts'
 import { planVaultOf } from './plan.ts'
 import { variableOf, vaultPathOf } from './requests.ts'
+import { issueCertificate, listOfLogins, loginAtVault, revokeLogin, type VaultLogin } from './vault-logins.ts'
 
 /**
  * Makes the requests of a run, each response-wrapped, one after another (gitops.md §9); answers variables and wrapping tokens. The
@@ -30,8 +33,9 @@ export async function makeRequests(
   job: Job,
   plan: Plan,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, Secret>> {
-  if (plan.requests.length === 0) return new Map()
+): Promise<SourcedSecrets> {
+  const logins = plan.kubernetes?.vaults ?? []
+  if (plan.requests.length + logins.length === 0) return { env: new Map(), masks: new Map() }
   const { access } = watch
   if (!access) throw new WritError('watch_access_missing')
   // what was signed, or at least judged, was another Vault
@@ -44,6 +48,9 @@ export async function makeRequests(
     const current = async () => (await findWatch(engine.db, watch.name)) ?? watch
     const auth = await inTime(signal, limited => loginForRun(engine, vault, access, current, limited))
     await keep(engine, job.id, auth, access)
+    const made = await makeLogins(logins, { vault, token: auth.token, signal }, async done => {
+      await keep(engine, job.id, auth, access, done)
+    })
     const tokens = new Map<string, Secret>()
     const effects = new Effects(engine, job.id)
     for (const request of plan.requests) {
@@ -55,12 +62,30 @@ export async function makeRequests(
       const detail = { watch: watch.name, name, method, path }
       await record(engine.db, { action: 'watch.request_made', job: job.id, actor: engine.node, detail })
     }
-    return tokens
+    if (logins.length > 0) tokens.set(VAULTS_VARIABLE, listOfLogins(made))
+    // a job that takes its list apart may print a piece of it; no variable has a name with a blank
+    return { env: tokens, masks: new Map(made.map(({ name, token }, n) => [`token ${n} ${name}`, new Secret(token)])) }
   } catch (error) {
     throw accessError(error)
   } finally {
     await vault.close()
   }
+}
+
+/** Each is on record before the next: whatever happens then, it is revoked. */
+async function makeLogins(
+  logins: readonly PlanLogin[],
+  { vault, token, signal }: { vault: Vault; token: Secret; signal: AbortSignal },
+  kept: (done: readonly VaultLogin[]) => Promise<void>,
+): Promise<VaultLogin[]> {
+  const done: VaultLogin[] = []
+  if (logins.length === 0) return done
+  const certificate = await inTime(signal, limited => issueCertificate(vault, token, limited))
+  for (const login of logins) {
+    done.push(await inTime(signal, limited => loginAtVault(login, certificate, limited)))
+    await kept(done)
+  }
+  return done
 }
 
 /** For one answer: whoever sends it in drops would keep a place on the node for as long as he likes. */
@@ -144,11 +169,19 @@ interface Kept {
   readonly access: WatchAccess
   /** When it ends by itself, in milliseconds; null for never. */
   readonly until: number | null
+  /** At other Vaults; not renewed, which would need their certificate again. */
+  readonly logins?: readonly VaultLogin[]
 }
 
-async function keep(engine: Engine, jobId: string, auth: VaultAuth, access: WatchAccess): Promise<void> {
+async function keep(
+  engine: Engine,
+  jobId: string,
+  auth: VaultAuth,
+  access: WatchAccess,
+  logins: readonly VaultLogin[] = [],
+): Promise<void> {
   const until = auth.leaseSeconds > 0 ? Date.now() + auth.leaseSeconds * 1000 : null
-  const kept: Kept = { token: auth.token.reveal(), access, until }
+  const kept: Kept = { token: auth.token.reveal(), access, until, logins }
   const [sealed = ''] = await seal(engine, [JSON.stringify(kept)])
   await keepToken(engine.db, jobId, sealed, renewalDue(auth.leaseSeconds))
 }
@@ -163,17 +196,27 @@ export async function releaseToken(engine: Engine, jobId: string): Promise<void>
   const task = await findTaskOfJob(engine.db, jobId)
   if (!task?.sealed_vault_token) return
   try {
-    await withToken(engine, task.sealed_vault_token, async (vault, token, { until }) => {
-      try {
-        await revokeSelf(vault, token, AbortSignal.timeout(PATIENCE_MS))
-      } catch (error) {
-        // it has ended by itself; asking for ever would keep the watch from being removed
-        if (until === null || Date.now() < until + GRACE_MS) throw error
-      }
+    await withToken(engine, task.sealed_vault_token, async (vault, token, { until, logins = [] }) => {
+      const signal = AbortSignal.timeout(PATIENCE_MS)
+      // all of them, whichever fails
+      const results = await Promise.allSettled([
+        unlessOver(until, revokeSelf(vault, token, signal)),
+        ...logins.map(login => unlessOver(login.until, revokeLogin(login, signal))),
+      ])
+      for (const result of results) if (result.status === 'rejected') throw result.reason
       await keepToken(engine.db, jobId, null, null)
     })
   } catch (error) {
     engine.log.warn({ job: jobId, err: accessError(error) }, 'the Vault token of a run was not revoked; trying again')
+  }
+}
+
+/** What has ended by itself need not be revoked: asking for ever would keep the watch from being removed. */
+async function unlessOver(until: number | null, revoked: Promise<void>): Promise<void> {
+  try {
+    await revoked
+  } catch (error) {
+    if (until === null || Date.now() < until + GRACE_MS) throw error
   }
 }
 
@@ -195,9 +238,9 @@ export async function maintainTokens(engine: Engine): Promise<void> {
 
 async function renew(engine: Engine, { job_id, sealed_vault_token }: WatchTask): Promise<void> {
   try {
-    await withToken(engine, sealed_vault_token ?? '', async (vault, token, { access }) => {
+    await withToken(engine, sealed_vault_token ?? '', async (vault, token, { access, logins }) => {
       const auth = await renewSelf(vault, token, AbortSignal.timeout(PATIENCE_MS))
-      await keep(engine, job_id ?? '', auth, access)
+      await keep(engine, job_id ?? '', auth, access, logins)
     })
   } catch (error) {
     engine.log.warn({ job: job_id, err: accessError(error) }, 'the Vault token of a run was not renewed')

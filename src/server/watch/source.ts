@@ -1,7 +1,6 @@
 import { WritError } from '../../protocol/errors.ts'
 import type { Plan, PlanVault } from '../../protocol/watch-plan.ts'
-import type { Secret } from '../../vault/secret.ts'
-import type { JobSource, SourcedFiles } from '../jobs/source.ts'
+import type { JobSource, SourcedFiles, SourcedManifest, SourcedSecrets } from '../jobs/source.ts'
 import type { Tx } from '../store/database.ts'
 import type { Job } from '../store/jobs.ts'
 import type { Outcome } from '../store/runs.ts'
@@ -15,7 +14,11 @@ import { judge } from './quorum.ts'
 import type { Files } from './repository/files.ts'
 import type { Repository } from './repository/repository.ts'
 import { makeRequests, releaseToken } from './request-run.ts'
+import { variableOf } from './requests.ts'
+import type { AcceptedCommit } from './signatures/quorum.ts'
 import type { Watching } from './watching.ts'
+
+const KUBERNETES_CA_FILE = 'ca.crt'
 
 /** What the job engine asks of the watch: files, environment and requests of a commit, and to hear how it ended. */
 export class WatchSource implements JobSource {
@@ -27,26 +30,52 @@ export class WatchSource implements JobSource {
     this.#watching = watching
   }
 
-  /**
-   * The files of the commit, after it was judged again: this may be another node and another day than when it was taken up, and
-   * nothing but a verdict opens the files. The plan is the one that it was taken up with, whatever was configured since.
-   */
+  /** The files of the commit. The plan is the one that it was taken up with, whatever was configured since. */
   async prepare(job: Job, detail: unknown, signal: AbortSignal): Promise<SourcedFiles> {
+    const { vault } = detail as Plan
+    return await this.#judged(job, detail, signal, async (repository, watch, accepted) => {
+      const files = await repository.filesOf(accepted, optionsOf(watch.options), signal)
+      const env = environmentOf(vault, `/${CA_FILE}`)
+      return { content: () => content(repository, files, vault), env, tenant: watch.id }
+    })
+  }
+
+  /** The Job fetches the files itself, as it always did: the commit is named by its hash, so they can be no other ones. */
+  async prepareKubernetes(job: Job, detail: unknown, signal: AbortSignal): Promise<SourcedManifest> {
+    const { vault, kubernetes, requests } = detail as Plan
+    if (!kubernetes) throw new WritError('internal', 'a job for Kubernetes without a template')
+    return await this.#judged(job, detail, signal, async (_repository, _watch, { commit }) => ({
+      template: kubernetes.template,
+      commit,
+      env: environmentOf(vault, `/run/writ/${KUBERNETES_CA_FILE}`),
+      secretEnv: requests.map(({ name }) => variableOf(name)),
+      files: vault?.cacert ? { [KUBERNETES_CA_FILE]: Buffer.from(vault.cacert) } : {},
+    }))
+  }
+
+  /**
+   * Judges the commit again: this may be another node and another day than when it was taken up, and nothing but a verdict opens the
+   * files.
+   */
+  async #judged<T>(
+    job: Job,
+    detail: unknown,
+    signal: AbortSignal,
+    action: (repository: Repository, watch: Watch, accepted: AcceptedCommit) => Promise<T>,
+  ): Promise<T> {
     const { watch, task } = await this.#find(job)
     const repository = await openWatched(this.#watching, watch, signal)
     try {
       await repository.fetch(await repository.tip(signal), signal)
       const { accepted } = await judge(this.#watching.engine, watch, repository, task, detail as Plan)
       if (accepted.commit !== task.commit) throw new WritError('commit_unknown', task.commit)
-      const files = await repository.filesOf(accepted, optionsOf(watch.options), signal)
-      const { vault } = detail as Plan
-      return { content: () => content(repository, files, vault), env: environmentOf(vault), tenant: watch.id }
+      return await action(repository, watch, accepted)
     } finally {
       await repository.close()
     }
   }
 
-  async secrets(job: Job, detail: unknown, signal: AbortSignal): Promise<ReadonlyMap<string, Secret>> {
+  async secrets(job: Job, detail: unknown, signal: AbortSignal): Promise<SourcedSecrets> {
     const { watch } = await this.#find(job)
     return await makeRequests(this.#watching.engine, watch, job, detail as Plan, signal)
   }
@@ -77,11 +106,11 @@ async function* content(repository: Repository, files: Files, vault: PlanVault |
 }
 
 /** What the commands are told of the Vault (gitops.md §10). Without a CA there is no variable, and not one that names an empty file. */
-function environmentOf(vault: PlanVault | null): string[] {
+function environmentOf(vault: PlanVault | null, caPath: string): string[] {
   if (!vault) return []
   return [
     `VAULT_ADDR=${vault.address}`,
     `VAULT_TLS_SERVER_NAME=${vault.tls_server_name}`,
-    ...(vault.cacert === '' ? [] : [`VAULT_CACERT=/${CA_FILE}`]),
+    ...(vault.cacert === '' ? [] : [`VAULT_CACERT=${caPath}`]),
   ]
 }

@@ -99,6 +99,7 @@ export async function startCommit(
       timeLimits: order.timeLimits,
       sealedOrder,
       origin: { watch: watch.name, task, commit, signers },
+      kubernetesNamespace: plan.kubernetes?.namespace,
     })
     await record(tx, {
       action: 'watch.commit_started',

@@ -48,7 +48,8 @@ export async function withRepository<T>(
 export async function planView(watching: Watching, watch: Watch, commit: string): Promise<PlanView> {
   return await withRepository(watching, watch, async (repository, tip) => {
     const candidate = await candidateOf(watch, repository, tip, commit)
-    const plan = planOf(watch, candidate.commit, await readStoredRequests(watching.engine, watch.name))
+    const requests = await readStoredRequests(watching.engine, watch.name)
+    const plan = planOf(watch, candidate.commit, requests, watching.settings.kubernetesNamespaces)
     const base = baseOf(watch)
     const known = base !== '' && (await repository.isFastForward(base, candidate.commit).catch(() => false))
     return {

@@ -7,6 +7,7 @@ export interface WatchSettings {
   readonly watchProtocols: readonly Protocol[]
   readonly watchCache: string
   readonly watchLooks: number
+  readonly kubernetesNamespaces: readonly string[]
 }
 
 /** What the parts of the watch work with; made once, in main.ts. */

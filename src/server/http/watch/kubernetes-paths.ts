@@ -1,16 +1,18 @@
 import { changeWatch } from '../../watch/change.ts'
 import { readJobTemplate, readVaults } from '../../watch/kubernetes.ts'
+import { checkTemplate, requireNamespace } from '../../watch/namespace.ts'
+import { optionsOf } from '../../watch/options.ts'
 import type { Path } from './path.ts'
 
-const NOT_USED = 'it is kept and not used yet: jobs run on the container engine of the server, and not on Kubernetes'
-
-/** What later versions of flant_gitops are configured with (gitops.md §16): checked and kept for a runtime that there is not yet. */
+/** Jobs on Kubernetes, as later versions of flant_gitops make them (gitops.md §16). */
 export const KUBERNETES: readonly Path[] = [
   ...['configure/vaults', 'configure/vault'].map(
     (pattern): Path => ({
       pattern,
-      synopsis: 'Vaults that a Kubernetes job logs in to. Kept, and not used yet.',
-      description: 'A JSON list of name, url and vault_cacert.',
+      synopsis: 'Vaults that each run on Kubernetes gets a token for.',
+      description:
+        'A JSON list of name, url and vault_cacert. The run gets it with a token each, as VAULTS_B64_JSON; a Vault that refuses keeps it ' +
+        'from starting.',
       fields: { vaults: 'JSON list. Required.' },
       read: async ({ watch }) => (watch.vaults ? { data: { vaults: watch.vaults } } : null),
       write: async ({ engine, caller, watch, fields }) => {
@@ -19,20 +21,27 @@ export const KUBERNETES: readonly Path[] = [
         await changeWatch(engine, caller, watch, 'configure/vaults', detail, async () => ({
           vaults: JSON.stringify(vaults),
         }))
-        return { warnings: [NOT_USED] }
+        return watch.kubernetes_job === null ? { warnings: [ONLY_THERE] } : null
       },
     }),
   ),
   {
     pattern: 'configure/kubernetes_job',
-    synopsis: 'Template of a Kubernetes job. Kept, and not used yet.',
-    description: 'YAML of one batch/v1 Job.',
+    synopsis: 'Template of the Job of Kubernetes that a commit becomes, instead of image and commands.',
+    description:
+      'YAML of one batch/v1 Job with one container. {{GIT_COMMIT}} is replaced by the commit, and a variable whose value is ' +
+      '{{VAULTS_B64_JSON}} by a reference to a Secret that goes with the Job.',
     fields: { template: 'The YAML. Required; template=@file reads a file.' },
     read: async ({ watch }) => (watch.kubernetes_job === null ? null : { data: { template: watch.kubernetes_job } }),
-    write: async ({ engine, caller, watch, fields }) => {
-      const kubernetes_job = readJobTemplate(fields)
-      await changeWatch(engine, caller, watch, 'configure/kubernetes_job', {}, async () => ({ kubernetes_job }))
-      return { warnings: [NOT_USED] }
+    write: async ({ engine, settings, caller, watch, fields }) => {
+      const unpinnedImage = optionsOf(watch.options).unpinned_image
+      const read = readJobTemplate(fields, { namespaces: settings.kubernetesNamespaces, unpinnedImage })
+      const { template: kubernetes_job, namespace, image } = read
+      await requireNamespace(engine, caller, namespace)
+      const warning = await checkTemplate(engine, read)
+      const detail = { namespace, image }
+      await changeWatch(engine, caller, watch, 'configure/kubernetes_job', detail, async () => ({ kubernetes_job }))
+      return warning ? { warnings: [warning] } : null
     },
     remove: async ({ engine, caller, watch }) => {
       const detail = { removed: true }
@@ -43,3 +52,5 @@ export const KUBERNETES: readonly Path[] = [
     },
   },
 ]
+
+const ONLY_THERE = 'they are for jobs on Kubernetes, and this watch has no template (configure/kubernetes_job)'

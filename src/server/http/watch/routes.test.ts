@@ -139,34 +139,6 @@ describe('configure/vault_request', () => {
   })
 })
 
-describe('what is for Kubernetes', () => {
-  test('is checked and kept, and the answer says that it is not used yet', async () => {
-    const template = 'apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\n'
-    expect((await write('flant_gitops/configure/kubernetes_job', { template })).body.warnings[0]).toContain(
-      'not used yet',
-    )
-    expect(await read('flant_gitops/configure/kubernetes_job')).toEqual({ template })
-    const vaults = [{ name: 'root', url: 'https://vault:8200', vault_cacert: '' }]
-    expect((await write('flant_gitops/configure/vaults', { vaults })).body.warnings[0]).toContain('not used yet')
-    expect(await read('flant_gitops/configure/vault')).toEqual({ vaults })
-  })
-
-  test.each([
-    ['kubernetes_job', { template: '' }],
-    ['kubernetes_job', { template: 'kind: Pod\napiVersion: v1\n' }],
-    ['kubernetes_job', { template: '{' }],
-    ['kubernetes_job', { template: 'a: &a [x]\nb: [*a, *a]\n' }],
-    ['vaults', { vaults: [{ name: 'x' }] }],
-    ['vaults', { vaults: [{ name: 'x', url: 'file:///x' }] }],
-    ['vaults', { vaults: 'x' }],
-  ])('%s: %j is refused', async (path, body) => {
-    expect(await write(`flant_gitops/configure/${path}`, body)).toMatchObject({
-      http: 400,
-      body: { code: 'watch_field_invalid' },
-    })
-  })
-})
-
 describe('what is secret', () => {
   const KEY = '-----BEGIN OPENSSH PRIVATE KEY-----\ncanary-key\n-----END OPENSSH PRIVATE KEY-----\n'
 
