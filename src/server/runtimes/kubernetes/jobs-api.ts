@@ -112,7 +112,7 @@ export class JobsApi {
   /** The cluster itself ends it, and no pod comes after this; one that is there has `graceSeconds`. */
   async stop(job: Job, graceSeconds: number): Promise<void> {
     const { name, uid } = job.metadata
-    const body = { metadata: { uid }, spec: { activeDeadlineSeconds: 1 } }
+    const body = { metadata: { uid }, spec: { activeDeadlineSeconds: 0 } }
     const answer = await this.#api.ask('PATCH', this.#jobs(name), { body })
     if (answer.status === 404 || answer.status === 409) return
     if (answer.status !== 200) throw unknown(answer)
@@ -194,6 +194,7 @@ export class JobsApi {
 
 /** A refusal before anything could run. */
 function refusalOf(answer: Answer, code: ErrorCode): WritError {
+  if (answer.status < 400) return unknown(answer)
   const denied = answer.status === 401 || answer.status === 403
   return new WritError(denied ? 'kubernetes_refused' : code, messageOf(answer))
 }
