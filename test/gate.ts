@@ -67,14 +67,14 @@ export class GateBench {
   readonly identity: Identity
   readonly gate: Gate
 
-  private constructor(stack: TestVault, settings: Partial<GateSettings>, uses: Uses, identity?: Identity) {
+  private constructor(stack: TestVault, settings: Partial<GateSettings>, uses: Uses, others: readonly Scheduler[]) {
     this.stack = stack
     const log = pino({ level: 'debug' }, { write: line => this.lines.push(line) })
-    this.identity = identity ?? new Identity(stack.vault, { kind: 'token', token: stack.root }, log)
+    this.identity = new Identity(stack.vault, { kind: 'token', token: stack.root }, log)
     this.gate = new Gate({
       vault: stack.vault,
       identity: this.identity,
-      schedulers: new Map([[this.scheduler.name, this.scheduler]]),
+      schedulers: new Map([this.scheduler, ...others].map(scheduler => [scheduler.name, scheduler])),
       uses,
       alarms: new Alarms(log, null, async alarm => void this.alarms.push(alarm)),
       record: async entry => {
@@ -88,13 +88,25 @@ export class GateBench {
 
   /** Unsealed with the root token and these policies, unless told otherwise. */
   static async start(
-    options: { policies?: object; settings?: Partial<GateSettings>; uses?: Uses; sealed?: boolean } = {},
+    options: {
+      policies?: object
+      settings?: Partial<GateSettings>
+      uses?: Uses
+      sealed?: boolean
+      /** Besides the one that says what the test wants. */
+      schedulers?: readonly Scheduler[]
+    } = {},
   ): Promise<GateBench> {
     const stack = await startTestVault()
     await stack.write('sys/auth/approle', { type: 'approle' })
     const policies = options.policies ?? { '*': { policies: ['default'], ttl: 60 } }
     await stack.write('secret/data/gatekeeper', { data: policies })
-    const bench = new GateBench(stack, options.settings ?? {}, options.uses ?? new MemoryUses())
+    const bench = new GateBench(
+      stack,
+      options.settings ?? {},
+      options.uses ?? new MemoryUses(),
+      options.schedulers ?? [],
+    )
     if (!options.sealed) await bench.identity.start()
     return bench
   }

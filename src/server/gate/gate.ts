@@ -172,7 +172,8 @@ export class Gate {
       const fetches = grant.kind === 'token' ? grant.policy.fetches : grant.fetches
       const order = orderOf(grant, asked, task, ownRole)
       const began = performance.now()
-      const wrap = await this.#serve({ scheduler: name, task, caller, fetches, order, grant }, signal, limit)
+      const use = `${scheduler.sharesUsesWith ?? name}:${task.id}`
+      const wrap = await this.#serve({ scheduler: name, use, task, caller, fetches, order, grant }, signal, limit)
       const ms = Math.round(performance.now() - began)
       const facts = { scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }
       // without an audit trail, the log is where whoever must revoke the token finds it
@@ -191,7 +192,7 @@ export class Gate {
     const { scheduler, task, caller, fetches, order, grant } = serving
     let use: Use
     try {
-      use = await uses.take(`${scheduler}:${task.id}`, fetches, limit.signal)
+      use = await uses.take(serving.use, fetches, limit.signal)
     } catch (error) {
       if (!isServed(error)) throw error
       this.#alarm('second_request', scheduler, task, caller)
@@ -294,6 +295,8 @@ export class Gate {
 
 interface Serving {
   readonly scheduler: string
+  /** What its uses are counted under. */
+  readonly use: string
   readonly task: Task
   readonly caller: Caller
   readonly fetches: number

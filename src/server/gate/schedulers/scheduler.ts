@@ -57,6 +57,11 @@ export interface Caller {
 export interface Scheduler {
   /** As in requests and policies: `mesos`, `ecs` … */
   readonly name: string
+  /**
+   * The scheduler whose uses count for its tasks too, because both ask the same cluster. The attack: a task asks by one name and then by
+   * the other, and gets a token each time.
+   */
+  readonly sharesUsesWith?: string
   /** Checks an id by its grammar. Throws `task_id_invalid`. */
   parseTaskId(text: string): TaskId
   /** Asks about a task. Whether it is too old is for the gate to say. */

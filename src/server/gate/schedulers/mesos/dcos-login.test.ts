@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { selfSigned } from '../../../../../test/certificate.ts'
 import { FakeServer, json, type Seen } from '../../../../../test/fake-server.ts'
+import { GateBench } from '../../../../../test/gate.ts'
 import { FakeMesos } from '../../../../../test/mesos/fake-mesos.ts'
 import type { Scheduler } from '../scheduler.ts'
 import { parseMesosAddress } from './address.ts'
@@ -73,6 +74,23 @@ test('a task is asked for with the token of a login; many at once log in once', 
   expect(accounts.seen).toHaveLength(1)
   expect(asked).toEqual(['127.0.0.1'])
   expect(scheduler.name).toBe('dcosee-mesos')
+})
+
+test('a task that asks by both names of its cluster gets one token, and the second request is an alarm', async () => {
+  const open = await FakeMesos.start({ tasks: [{ id: 'app.1' }] }, { tls })
+  const options = { address: parseMesosAddress(`https://${open.host}`), ca: tls.cert, timeoutMs: 1_000 }
+  const dcos = new DcosLogin({ uid: 'vgm', key: privateKey, ca: tls.cert, originOf: () => accounts.address })
+  const schedulers = [mesosScheduler(options), mesosScheduler({ ...options, dcos })]
+  const bench = await GateBench.start({ schedulers })
+  try {
+    expect(await bench.outcome('app.1', { scheduler: 'dcosee-mesos' })).toBe('token')
+    expect(await bench.outcome('app.1', { scheduler: 'mesos' })).toBe('task_served')
+    expect(bench.alarms).toMatchObject([{ alarm: 'second_request', scheduler: 'mesos', task: 'app.1' }])
+  } finally {
+    await bench.close()
+    for (const one of schedulers) await one.close()
+    await open.kill()
+  }
 })
 
 test('an account that DC/OS does not know: no answer, and the reason', async () => {

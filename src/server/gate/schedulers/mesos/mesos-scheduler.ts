@@ -43,7 +43,7 @@ interface Known {
 export function mesosScheduler(options: MesosOptions): Scheduler {
   const mesos = new Mesos(options)
   return {
-    name: options.dcos ? 'dcosee-mesos' : 'mesos',
+    ...(options.dcos ? { name: 'dcosee-mesos', sharesUsesWith: 'mesos' } : { name: 'mesos' }),
     parseTaskId: text => parseTaskId(text, TASK_ID),
     lookup: async (id, _, signal) => await patiently(signal, limit => mesos.lookup(id, limit)),
     close: async () => await mesos.close(),
