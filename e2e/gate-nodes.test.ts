@@ -6,8 +6,8 @@ import { startTestVault, type TestVault } from '../test/dev-vault.ts'
 import { FakeServer } from '../test/fake-server.ts'
 import { killGate, startGate } from './gate-process.ts'
 
-/** `WRIT_TEST_TASKS=500` is a hundred thousand requests, and takes minutes. */
-const TASKS = Number(process.env.WRIT_TEST_TASKS ?? 20)
+/** A hundred thousand requests: 40 s on two cores that others used too. */
+const TASKS = 500
 
 let stack: TestVault
 let database: TestDatabase
