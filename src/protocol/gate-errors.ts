@@ -109,6 +109,11 @@ export const GATE_ERRORS = {
     cause: 'There is no such method of logging in',
     remedy: 'Use one of those in docs/gate.md.',
   },
+  credential_in_url: {
+    ...INVALID_REQUEST,
+    cause: 'A credential is in the URL, where every proxy on the way writes it into its log; it was not tried',
+    remedy: 'Revoke it and make another one, then send that in the body of the request.',
+  },
   gate_not_permitted: {
     ...DENIED,
     cause: 'This needs a Vault token with update on writ/gate',

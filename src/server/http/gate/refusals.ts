@@ -71,6 +71,7 @@ export function unsealRefusal(error: WritError, wire: Wire, method: string): Ref
     if (wire === 'v1') return { http: 400, text: 'Unknown method for authorization.' }
     return { http: 422, text: `Cannot unseal with unknown method: '${method}'` }
   }
+  if (error.code === 'credential_in_url') return { http: 400, text: error.message }
   // an outage is not a wrong credential: vault-gatekeeper said 403 and 401 for both (gatekeeper.md §18.5.31)
   if (error.code === 'vault_unavailable') return { http: 503, text: error.message }
   if (error.entry.http === 429) return { http: 429, text: error.message }

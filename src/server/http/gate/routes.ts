@@ -12,7 +12,7 @@ import { isSaid, type Said } from './page/said.ts'
 import { adminRefusal, type Refusal, tokenRefusal, unsealRefusal } from './refusals.ts'
 import type { GateHttpSettings, Wire } from './settings.ts'
 import { statusBody } from './status.ts'
-import { formTexts, UNSEAL_KEYS, type UnsealTexts, unsealRequest } from './unseal-fields.ts'
+import { formTexts, requireNoneInUrl, UNSEAL_KEYS, type UnsealTexts, unsealRequest } from './unseal-fields.ts'
 
 /** All routes of both versions of vault-gatekeeper, and the page. Answers are unions of both (gatekeeper.md §11.4). */
 export function gateRoutes(
@@ -83,6 +83,7 @@ export function gateRoutes(
     const form = isForm(request)
     try {
       requireSameSite(request)
+      requireNoneInUrl(request.query)
       const type = mediaType(request)
       // anything else has no method, as in version 1; version 2 read everything as JSON
       const fields: Fields = form ? await formFields(request) : new Map()

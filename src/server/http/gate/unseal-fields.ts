@@ -78,6 +78,26 @@ const FORM: Readonly<Record<string, Partial<Record<keyof UnsealTexts, string>>>>
   cert: { name: 'cert_name' },
 }
 
+/** Every name that version 1 read a part of a credential by, from a form or from the URL, and ours. */
+const IN_FORMS: ReadonlySet<string> = new Set([
+  ...UNSEAL_KEYS,
+  ...Object.values(FORM).flatMap(names => Object.values(names)),
+  'auth_type',
+  'app-id_userid_data',
+  'username_username',
+  'username_password',
+  'vault_token',
+])
+
+/**
+ * Version 1 read the URL as a part of the form (gatekeeper.md §2.4). The attack: whoever reads the log of a proxy has the token, while the
+ * operator whose script works never hears of it. Throws `credential_in_url`, which says what to do.
+ */
+export function requireNoneInUrl(query: unknown): void {
+  const named = Object.keys((query ?? {}) as object)
+  if (named.some(name => IN_FORMS.has(name))) throw new WritError('credential_in_url')
+}
+
 /** The texts of a form. Throws `login_method_unknown`. */
 export function formTexts(fields: Fields): UnsealTexts {
   const type = fields.get('auth_type') ?? ''

@@ -220,6 +220,26 @@ describe('unsealing by version 1 in other forms (§2.4)', () => {
   })
 })
 
+describe('a credential in the URL, which version 1 took for a part of the form (§2.4)', () => {
+  test.each(['v1', 'v2'] as const)('%s: is refused, says why, and is in no line of the log', async wire => {
+    await start({ wire }, { sealed: true })
+    const answers = [
+      post(`/unseal?${form({ auth_type: 'token', token_token: root() })}`, '', FORM),
+      post(`/unseal?${form({ token_token: root() })}`, form({ auth_type: 'token' }), FORM),
+      post(`/unseal?${form({ token: root() })}`, { type: 'token', token: root() }),
+      post(`/unseal?${form({ vault_token: root() })}`, { type: 'token', token: root() }),
+    ]
+    for (const answer of answers) await expectAnswer(answer, 400, { ok: false, code: 'credential_in_url' })
+    expect(bench.identity.state.sealed).toBe(true)
+    expect(bench.lines.join('')).not.toContain(root())
+  })
+
+  test('anything else in the URL is nobody’s business', async () => {
+    await start({}, { sealed: true })
+    await expectAnswer(post('/unseal?pretty=1', { type: 'token', token: root() }), 200, { ok: true })
+  })
+})
+
 describe('version 2, appendix B', () => {
   const policies = {
     'mesos:*': { roles: ['app', 'gone'], num_uses: 1 },
