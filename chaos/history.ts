@@ -8,7 +8,7 @@ import type { Expected } from './load.ts'
 import type { Starts } from './starts.ts'
 
 /** Ends that a crash at the wrong moment may give an honest job. Everything else is a defect. */
-const HONEST = new Set(['container_lost', 'engine_lost'])
+const HONEST = new Set(['container_lost', 'engine_lost', 'exit_code_lost'])
 
 /** How a job ends whose container was ended by its engine, which does so when it ends itself and is not told to keep them. */
 const BY_ENGINE = new Set([137, 143])
@@ -68,13 +68,22 @@ async function wrongOutput(
   const stdout = Buffer.concat(chunks.map(({ data }) => data)).toString()
   const whole = Array.from({ length: lines }, (_, n) => `line ${n + 1}\n`).join('')
   const label = `${id} (${job.status} ${job.error_code} ${job.return_code})`
-  if (!whole.startsWith(stdout)) return [`${label}: lines lost or doubled: ${firstBreak(stdout)}`]
+  // an engine that was there all the time has lost nothing, whatever its jobs say
+  const gap = engineRestarts && job.output_gap
+  const right = gap ? inOrder(stdout, lines) : whole.startsWith(stdout)
+  if (!right) return [`${label}: lines lost or doubled: ${firstBreak(stdout)}`]
   if (job.error_code === 'job_killed' && killed) return []
   if (HONEST.has(job.error_code)) return []
   if (engineRestarts && job.error_code === '' && BY_ENGINE.has(job.return_code)) return []
   const good = job.error_code === '' && job.return_code === code && job.status === (code === 0 ? 'success' : 'failed')
   if (!good) return [`${label}: should have ended with ${code}: ${job.error_text}`]
-  return stdout === whole ? [] : [`${label}: the output has ${stdout.split('\n').length - 1} of ${lines} lines`]
+  return stdout === whole || gap ? [] : [`${label}: the output has ${stdout.split('\n').length - 1} of ${lines} lines`]
+}
+
+/** An output that says that some of it may be missing: nothing twice, nothing out of its place, no half of a line. */
+function inOrder(stdout: string, lines: number): boolean {
+  const numbers = stdout.split(/(?<=\n)/).map(line => Number(/^line ([1-9]\d*)\n$/.exec(line)?.[1]))
+  return stdout === '' || numbers.every((number, i) => number <= lines && number > (numbers[i - 1] ?? 0))
 }
 
 /** Where the numbers of the lines first do not follow each other. */

@@ -59,7 +59,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       ...(tokens.length > kills ? tokens : []),
     ]
     const { rows } = await sql<{ end: string; count: number }>`
-      select status || ' ' || error_code as end, count(*) as count from jobs group by 1 order by 2 desc`.execute(
+      select status || ' ' || error_code || case when output_gap then ' (gap)' else '' end as end, count(*) as count from jobs group by 1 order by 2 desc`.execute(
       world.db,
     )
     const byEnd = Object.fromEntries(rows.map(({ end, count }) => [end.trim(), count]))

@@ -9,6 +9,7 @@ import type {
   Cursor,
   Exit,
   Image,
+  OutputFrame,
   Runtime,
   SecretFiles,
 } from '../src/server/runtimes/runtime.ts'
@@ -23,6 +24,8 @@ export interface Finished {
   readonly exit: Exit
   /** Where the cursor stands behind all of it. */
   readonly cursor: Cursor
+  /** How often it was said that some may be missing. */
+  readonly gaps: number
 }
 
 /** Containers on the real engine, all removed at the end of the file. */
@@ -98,11 +101,23 @@ export class DockerFixture {
 export async function finished({ output, exit }: Attachment): Promise<Finished> {
   const got = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
   const cursor = { stdout: 0, stderr: 0 }
+  let gaps = 0
   for await (const frame of output) {
-    if (frame.stream === 'system') continue
+    if (frame.stream === 'system') {
+      if (frame.gap) gaps += 1
+      continue
+    }
     const { stream, data, advance } = frame
     got[stream].push(data)
     cursor[stream] += advance?.(data.length) ?? data.length
   }
-  return { stdout: Buffer.concat(got.stdout), stderr: Buffer.concat(got.stderr), exit: await exit, cursor }
+  return { stdout: Buffer.concat(got.stdout), stderr: Buffer.concat(got.stderr), exit: await exit, cursor, gaps }
+}
+
+/** The output of an engine that was there all the time. */
+export async function* withoutGaps(output: Attachment['output']): AsyncGenerator<OutputFrame, undefined> {
+  for await (const frame of output) {
+    if (frame.stream === 'system') throw new Error(Buffer.from(frame.data).toString())
+    yield frame
+  }
 }

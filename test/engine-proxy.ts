@@ -22,6 +22,7 @@ export class EngineProxy {
   readonly #halfOpen: boolean
   #frozen = false
   #trap: Trap | undefined
+  #forgetful = false
 
   /** `halfOpen: false`: a proxy that takes the end of what one side sends for the end of the connection. */
   constructor({ halfOpen = true } = {}) {
@@ -69,6 +70,11 @@ export class EngineProxy {
     for (const socket of this.#sockets) socket.pause()
   }
 
+  /** From now on as an engine that was started since: it knows of no event before that. */
+  forgetEvents(): void {
+    this.#forgetful = true
+  }
+
   /** Resolves when a request has come whose first line matches; it is not passed on. */
   holdRequest(pattern: RegExp): Promise<void> {
     return this.#hold(pattern, 'request')
@@ -89,6 +95,10 @@ export class EngineProxy {
   #springs(chunk: Buffer, client: Socket, engine: Socket): boolean {
     const line = chunk.subarray(0, 300).toString('latin1').split('\r\n')[0] ?? ''
     if (/ HTTP\/1\.1$/.test(line)) this.#requests.set(client, { line, engine })
+    if (this.#forgetful && /^GET \S+\/events\?/.test(line)) {
+      client.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+      return true
+    }
     if (!this.#trap?.pattern.test(line)) return false
     const { where, sprung } = this.#trap
     this.#trap = undefined

@@ -9,6 +9,7 @@ import {
   UNAVAILABLE,
 } from './error-entry.ts'
 import { GATE_ERRORS } from './gate-errors.ts'
+import { RUN_ERRORS } from './run-errors.ts'
 import { WATCH_ERRORS } from './watch-errors.ts'
 
 /**
@@ -296,46 +297,7 @@ export const ERRORS = {
     cause: 'The container engine refuses to create or start the container',
     remedy: 'See the reason given: a missing executable or working directory are the usual ones.',
   },
-  container_lost: {
-    ...INTERNAL,
-    cause: 'The container of this job is gone, so how it ended cannot be known',
-    remedy: 'Look at the container engine; writ does not run the job again by itself.',
-  },
-  engine_lost: {
-    ...INTERNAL,
-    cause:
-      'The container engine on which this job was started has been away for too long, so how it ended cannot be known',
-    remedy:
-      'Look at that engine; when it is back the container is removed. How long it is waited for is WRIT_ENGINE_PATIENCE.',
-  },
-  start_interrupted: {
-    ...INTERNAL,
-    cause:
-      'The server went away while the container started, and the container ended as one whose secrets did not arrive does; whether its command ran cannot be told',
-    remedy: 'Read the output of the job. If it says that the job was not run, submit it again.',
-  },
-  order_unreadable: {
-    ...INTERNAL,
-    cause:
-      'What was kept of this job cannot be decrypted: the transit key of the server is not the one it was kept with',
-    remedy: 'Submit the job again; keep the key of WRIT_SERVER_KEY as long as jobs wait.',
-  },
-  out_of_memory: {
-    ...INVALID_JOB,
-    cause: 'The job used more memory than it may, and was ended by the kernel',
-    remedy: 'Make it use less, or give jobs more with WRIT_JOB_MEMORY.',
-  },
-  job_timeout: {
-    ...INVALID_JOB,
-    cause: 'The job ran longer than it may, and was stopped',
-    remedy: 'Make it quicker, or give it more with `timeout`.',
-  },
-  queue_timeout: {
-    ...INVALID_JOB,
-    cause: 'The job waited longer than it may, and was not started',
-    remedy: 'Look at what its queue waits for, or give it more with `queue_timeout`.',
-  },
-  job_killed: { ...INVALID_JOB, cause: 'job killed', remedy: 'Somebody asked for it; the audit trail says who.' },
+  ...RUN_ERRORS,
 
   ...GATE_ERRORS,
   ...WATCH_ERRORS,

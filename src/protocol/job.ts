@@ -123,6 +123,10 @@ export const JobAnswer = Type.Object({
     description: 'As it was given: recipients that the output is encrypted to; empty if it is not.',
   }),
   output_left_out: Type.Integer({ description: 'How much of it, in the middle, was more than is kept.' }),
+  output_gap: Type.Boolean({
+    description:
+      'Some of it may be missing: the container engine was restarted meanwhile. Where, says a line of the stream `system`.',
+  }),
   origin: Type.Optional(
     Type.Object(
       {

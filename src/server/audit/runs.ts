@@ -80,7 +80,8 @@ export async function endRuns(db: Database | Tx, runs: readonly Ending[]): Promi
       insert into audit (entry)
       select (${entry('job.ended')} || jsonb_build_object('detail', jsonb_build_object('status', status,
         'return_code', return_code, 'error_code', error_code, 'image_digest', image_digest,
-        'output_bytes', output_bytes, 'masked', masked)))::text
+        'output_bytes', output_bytes, 'masked', masked)
+        || case when output_gap then '{"output_gap": true}'::jsonb else '{}' end))::text
       from ended order by id)
     select id, attempt, submitted_at, started_at, ended_at, output_bytes, ${told(['queue ', ...payloads('job', ids(runs))])}
     from ended`.execute(db)

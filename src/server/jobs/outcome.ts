@@ -5,6 +5,7 @@ import type { StopCode } from '../store/schema.ts'
 
 const STATUS: { readonly [K in ErrorCode]?: Outcome['status'] } = {
   container_lost: 'unknown',
+  exit_code_lost: 'unknown',
   engine_lost: 'unknown',
   authority_refused: 'notauthorised',
 }
@@ -18,6 +19,7 @@ export function failure(error: WritError, returnCode = 0): Outcome {
 export function outcomeOf(exit: Exit, stoppedByUs: StopCode): Outcome {
   const stopped = stoppedByUs || (exit.late ? 'job_timeout' : '')
   const error = endedBy(exit, stopped)
+  if (error?.code === 'exit_code_lost') return failure(error, exit.code)
   return {
     status: exit.code === 0 && !stopped ? 'success' : 'failed',
     returnCode: exit.code,
@@ -28,6 +30,7 @@ export function outcomeOf(exit: Exit, stoppedByUs: StopCode): Outcome {
 
 function endedBy(exit: Exit, stopped: StopCode): WritError | null {
   if (stopped) return new WritError(stopped)
+  if (exit.uncertain) return new WritError('exit_code_lost')
   // the flag is also set when the kernel ended a child of the job and the job itself went on to a good end
   return exit.outOfMemory && exit.code !== 0 ? new WritError('out_of_memory') : null
 }

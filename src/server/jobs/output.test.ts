@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { Secret } from '../../vault/secret.ts'
-import type { OutputFrame } from '../runtimes/runtime.ts'
+import type { OutputFrame, SystemLine } from '../runtimes/runtime.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import { type Hold, HoldLost } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
@@ -227,3 +228,35 @@ test('a secret that is too short to be masked is on the audit trail, by its name
     { action: 'job.secret_not_masked', detail: { names: ['PIN'] } },
   ])
 })
+
+const GAP = 'Output may be missing here.\n'
+
+const RECIPIENT = await identityToRecipient(await generateIdentity())
+
+test.each(['', RECIPIENT])(
+  'where some of it may be missing, a line says so, and the record and the trail do: recipients %j',
+  async resultKey => {
+    const { hold, job } = await t.claim({ resultKey })
+    async function* output(): AsyncGenerator<OutputFrame | SystemLine> {
+      yield* frames([['stdout', 'one\n']])
+      yield { stream: 'system', data: Buffer.from(GAP), gap: true }
+      yield* frames([['stdout', 'four\n']])
+    }
+    expect(job.output_gap).toBe(false)
+    await storeOutput(t.engine, hold, job, output(), SECRETS, never)
+    const after = await stored(hold)
+    expect(after.job.output_gap).toBe(true)
+    expect(after.rows.map(({ stream }) => stream)).toEqual(['stdout', 'system', 'stdout'])
+    expect(after.rows[1]?.data.toString()).toBe(GAP)
+    if (!resultKey) expect(after.stdout).toBe('one\nfour\n')
+    const outcome = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const
+    await t.engine.recorder.end({ hold, outcome })
+    const { entry } = await t.engine.db
+      .selectFrom('audit')
+      .select('entry')
+      .where('job_id', '=', hold.id)
+      .orderBy('seq', 'desc')
+      .executeTakeFirstOrThrow()
+    expect(JSON.parse(entry)).toMatchObject({ action: 'job.ended', detail: { output_gap: true } })
+  },
+)

@@ -71,6 +71,7 @@ class OutputWriter {
   #stored: Stored
   #pending: Run[] = []
   #pendingBytes = 0
+  #gap = false
   #coalesceMs = COALESCE_MS
   #flushing: Promise<void> | null = null
   #failure: unknown = null
@@ -101,6 +102,7 @@ class OutputWriter {
     if (this.#failure) throw this.#failure
     if (frame.stream === 'system') {
       this.#append('system', frame.data)
+      this.#gap ||= frame.gap ?? false
     } else {
       const { stream, data } = frame
       const masker = this.#maskers[stream]
@@ -183,6 +185,7 @@ class OutputWriter {
       raw: { stdout: this.#positions.stdout.decided, stderr: this.#positions.stderr.decided },
       masked: addCounts(this.#maskedBefore, this.#maskers.stdout.counts, this.#maskers.stderr.counts),
       limit: this.#limit,
+      gap: this.#gap,
     }
   }
 

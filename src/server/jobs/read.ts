@@ -71,6 +71,7 @@ export function answerOf(job: Job, { stdout, stderr }: ShownOutput): JobAnswer {
     output_bytes: job.output_bytes,
     result_key: job.result_key,
     output_left_out: (job.tail_start ?? 0) - (job.head_end ?? 0),
+    output_gap: job.output_gap,
     masked: job.masked,
     unmasked: job.unmasked,
     ...(job.origin ? { origin: { ...job.origin, signers: [...job.origin.signers] } } : {}),

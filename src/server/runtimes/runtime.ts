@@ -186,6 +186,8 @@ export interface OutputFrame {
 export interface SystemLine {
   readonly stream: 'system'
   readonly data: Uint8Array
+  /** Some of the output may be missing here. */
+  readonly gap?: true
 }
 
 /** How far each stream is dealt with, in bytes of the recovery copy: the sum of what frames advanced. */
@@ -212,6 +214,8 @@ export interface Exit {
   readonly outOfMemory: boolean
   /** The engine itself has stopped it, at the deadline that it was given. */
   readonly late?: boolean
+  /** The engine was away meanwhile, and the code may be what it says of an end that it did not see. */
+  readonly uncertain?: boolean
 }
 
 export interface ContainerState {

@@ -18,6 +18,7 @@ import * as watchFailures from './migrations/021-watch-failures.ts'
 import * as watchEffects from './migrations/022-watch-effects.ts'
 import * as watchNames from './migrations/023-watch-names.ts'
 import * as kubernetes from './migrations/030-kubernetes.ts'
+import * as outputGap from './migrations/033-output-gap.ts'
 import * as accept from './migrations/035-accept.ts'
 import * as dueTokens from './migrations/040-due-tokens.ts'
 import { PgClient } from './pg-client.ts'
@@ -84,6 +85,7 @@ const MIGRATIONS = {
   '022-watch-effects': { up: watchEffects.up },
   '023-watch-names': { up: watchNames.up },
   '030-kubernetes': { up: kubernetes.up },
+  '033-output-gap': { up: outputGap.up },
   '035-accept': { up: accept.up },
   '040-due-tokens': { up: dueTokens.up },
 }

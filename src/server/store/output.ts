@@ -30,6 +30,8 @@ export interface Batch {
   readonly masked: Readonly<Record<string, number>>
   /** Bytes that are kept: one half at the beginning, the other one at the end. */
   readonly limit: number
+  /** Some of the output may be missing, here or before. */
+  readonly gap?: boolean
 }
 
 /** PostgreSQL takes 65,535 values in a statement. */
@@ -55,7 +57,8 @@ async function appendAtOnce(db: Database, hold: Hold, before: Stored, batch: Bat
   const { rows: told } = await sql`
     with moved as (
       update jobs set output_bytes = ${after.output_bytes}, head_end = ${after.head_end}, tail_start = ${after.tail_start},
-        stdout_raw = ${batch.raw.stdout}, stderr_raw = ${batch.raw.stderr}, masked = ${JSON.stringify(batch.masked)}
+        stdout_raw = ${batch.raw.stdout}, stderr_raw = ${batch.raw.stderr}, masked = ${JSON.stringify(batch.masked)},
+        output_gap = output_gap or ${batch.gap ?? false}
       where id = ${hold.id} and node = ${hold.node} and attempt = ${hold.attempt} and status in ('running', 'stopping')
         and output_bytes = ${before.output_bytes}
       returning id),
@@ -79,6 +82,7 @@ async function appendInSteps(db: Database, hold: Hold, before: Stored, batch: Ba
       stdout_raw: batch.raw.stdout,
       stderr_raw: batch.raw.stderr,
       masked: JSON.stringify(batch.masked),
+      ...(batch.gap ? { output_gap: true } : {}),
     })
     await notify(tx, 'job', hold.id)
     return after

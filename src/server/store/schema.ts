@@ -38,6 +38,8 @@ export interface JobsTable {
   output_limit: BigInt
   head_end: ColumnType<number | null, number | null | undefined, number | null>
   tail_start: ColumnType<number | null, number | null | undefined, number | null>
+  /** Some of the output may be missing: the engine was not there all the time. */
+  output_gap: Generated<boolean>
   unmasked: JSONColumnType<string[], string | undefined, string>
   result_key: Generated<string>
   masked: JSONColumnType<Record<string, number>, string | undefined, string>

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { DockerFixture, finished, NO_SECRETS } from '../../../../test/docker-fixture.ts'
+import { DockerFixture, finished, NO_SECRETS, withoutGaps } from '../../../../test/docker-fixture.ts'
 
 const docker = new DockerFixture()
 const { runtime } = docker
@@ -52,8 +52,8 @@ describe('output', () => {
     const megabytes = 24
     const script = `dd if=/dev/zero bs=1M count=${megabytes} 2>/dev/null`
     const { name, attachment } = await docker.start(['sh', '-c', script])
-    const output = attachment.output[Symbol.asyncIterator]()
-    let bytes = (await output.next()).value?.data.length
+    const output = withoutGaps(attachment.output)
+    let bytes = (await output.next()).value?.data.length ?? 0
     await sleep(1_500)
     expect((await runtime.find(name))?.phase).toBe('running')
     for (let next = await output.next(); !next.done; next = await output.next()) bytes += next.value.data.length

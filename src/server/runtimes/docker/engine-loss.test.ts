@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { DockerFixture, finished, NO_SECRETS } from '../../../../test/docker-fixture.ts'
+import { DockerFixture, finished, NO_SECRETS, withoutGaps } from '../../../../test/docker-fixture.ts'
 import { EngineProxy } from '../../../../test/engine-proxy.ts'
 import type { Runtime } from '../runtime.ts'
 import { dockerRuntime } from './docker-runtime.ts'
@@ -28,16 +28,18 @@ test('connections that break again and again cost no byte and no exit code', asy
   const { id } = await docker.create(['sh', '-c', COUNT])
   const attachment = await runtime.start(id, NO_SECRETS)
   const cutting = setInterval(() => proxy.cut(), 270)
-  const { stdout, stderr, exit } = await finished(attachment).finally(() => clearInterval(cutting))
+  const { stdout, stderr, exit, gaps } = await finished(attachment).finally(() => clearInterval(cutting))
   expect(stdout.toString()).toBe(`${LINES}end`)
   expect(stderr.toString()).toBe(ERRORS)
   expect(exit).toEqual({ code: 9, outOfMemory: false })
+  // the engine itself was there: nothing can be missing
+  expect(gaps).toBe(0)
 })
 
 test('the output that a job made while the engine was away arrives later, live', async () => {
   const { id } = await docker.create(['sh', '-c', 'echo one; sleep 1; echo two; sleep 2; echo three'])
   const { output } = await runtime.start(id, NO_SECRETS)
-  const frames = output[Symbol.asyncIterator]()
+  const frames = withoutGaps(output)
   const next = async () => Buffer.from((await frames.next()).value?.data ?? '').toString()
   expect(await next()).toBe('one\n')
   await proxy.close()
@@ -52,7 +54,7 @@ test('the output that a job made while the engine was away arrives later, live',
 test('a job that ended while the engine was away', async () => {
   const { id } = await docker.create(['sh', '-c', 'echo one; sleep 0.4; printf two; exit 5'])
   const { output, exit } = await runtime.start(id, NO_SECRETS)
-  const frames = output[Symbol.asyncIterator]()
+  const frames = withoutGaps(output)
   let stdout = ''
   for (let next = await frames.next(); !next.done; next = await frames.next()) {
     stdout += Buffer.from(next.value.data)
@@ -64,10 +66,39 @@ test('a job that ended while the engine was away', async () => {
   expect([stdout, (await exit).code]).toEqual(['one\ntwo', 5])
 })
 
+test('an engine that was restarted meanwhile may have lost some of the output: it is said once where', async () => {
+  const { id, name } = await docker.create(['sh', '-c', COUNT])
+  const attachment = await runtime.start(id, NO_SECRETS)
+  proxy.forgetEvents()
+  setTimeout(() => proxy.cut(), 600)
+  const { stdout, stderr, exit, gaps } = await finished(attachment)
+  expect([stdout.toString(), stderr.toString()]).toEqual([`${LINES}end`, ERRORS])
+  expect([exit, gaps]).toEqual([{ code: 9, outOfMemory: false }, 1])
+  // whoever takes the job up cannot know better
+  expect((await finished(await runtime.attach(name, { stdout: 0, stderr: 0 }))).gaps).toBe(1)
+})
+
+test('the code that an engine says of an end that it did not see is not believed', async () => {
+  const ending = async () => {
+    const { id, name } = await docker.create(['sh', '-c', 'sleep 0.5; exit 255'])
+    const { exit, output } = await runtime.start(id, NO_SECRETS)
+    setTimeout(() => proxy.cut(), 100)
+    await finished({ exit, output })
+    return [await exit, (await finished(await runtime.attach(name, { stdout: 0, stderr: 0 }))).exit]
+  }
+  const said = { code: 255, outOfMemory: false }
+  expect(await ending()).toEqual([said, said])
+  proxy.forgetEvents()
+  expect(await ending()).toEqual([
+    { ...said, uncertain: true },
+    { ...said, uncertain: true },
+  ])
+})
+
 test('an engine that is gone for good', async () => {
   const { id } = await docker.create(['sh', '-c', 'echo up; sleep 60'])
   const { output, exit } = await runtime.start(id, NO_SECRETS)
-  const frames = output[Symbol.asyncIterator]()
+  const frames = withoutGaps(output)
   await frames.next()
   await proxy.close()
   await expect(exit).rejects.toMatchObject({ code: 'runtime_unavailable' })

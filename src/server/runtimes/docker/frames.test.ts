@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { FrameParser } from './frames.ts'
+import { CopyUnreadable, FrameParser } from './frames.ts'
 
 function encoded(stream: 'stdout' | 'stderr', payload: Uint8Array): Buffer {
   const header = Buffer.alloc(8)
@@ -52,4 +52,15 @@ test.each([1, 7, 8, 12])('knows that a frame is cut off after %i bytes', length 
   const parser = new FrameParser()
   for (const _ of parser.push(encoded('stdout', Buffer.from('payload')).subarray(0, length)));
   expect(parser.complete).toBe(false)
+})
+
+test('what the engine says of its own log is no output', () => {
+  const said = encoded('stdout', Buffer.from('error from daemon in stream: Error grabbing logs: unexpected EOF\n'))
+  said[0] = 3
+  const whole = Buffer.concat([encoded('stdout', Buffer.from('one\n')), said])
+  const got: string[] = []
+  expect(() => {
+    for (const { data } of new FrameParser().push(whole)) got.push(data.toString())
+  }).toThrow(CopyUnreadable)
+  expect(got).toEqual(['one\n'])
 })

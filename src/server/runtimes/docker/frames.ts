@@ -2,6 +2,13 @@ import type { OutputFrame, OutputStream } from '../runtime.ts'
 
 const HEADER = 8
 const STDERR = 2
+/** In a log: what follows is no output, but why the engine reads no further. */
+const FAILED = 3
+
+/** The engine cannot read on in its copy of an output. Never leaves this folder. */
+export class CopyUnreadable extends Error {
+  override readonly name = 'CopyUnreadable'
+}
 
 /**
  * Splits the engine's multiplexed output: before each payload stand the stream (one byte), three zeros and the length
@@ -39,6 +46,7 @@ export class FrameParser {
     this.#gathered += taken
     if (this.#gathered === HEADER) {
       this.#gathered = 0
+      if (this.#header[0] === FAILED) throw new CopyUnreadable()
       this.#stream = this.#header[0] === STDERR ? 'stderr' : 'stdout'
       this.#missing = this.#header.readUInt32BE(4)
     }

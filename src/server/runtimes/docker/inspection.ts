@@ -42,15 +42,21 @@ export async function inspect(engine: Engine, name: string, signal?: AbortSignal
   }
 }
 
-/** The same, but waits for an engine that is on its way back. */
-export async function inspectPatiently(engine: Engine, id: string, signal?: AbortSignal): Promise<Inspected | null> {
+/** The same, but waits for an engine that is on its way back; `away` hears when it is not there. */
+export async function inspectPatiently(
+  engine: Engine,
+  id: string,
+  signal?: AbortSignal,
+  away: () => void = () => {},
+): Promise<Inspected | null> {
   const until = Date.now() + engine.patienceMs
   for (;;) {
     try {
       return await inspect(engine, id, signal)
     } catch (error) {
-      const away = error instanceof WritError && error.code === 'runtime_unavailable'
-      if (!away || Date.now() > until) throw error
+      const isAway = error instanceof WritError && error.code === 'runtime_unavailable'
+      if (!isAway || Date.now() > until) throw error
+      away()
       await sleep(RETRY_MS, undefined, signal ? { signal } : {})
     }
   }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { OutputFrame, OutputStream } from '../runtime.ts'
+import type { OutputFrame, OutputStream, SystemLine } from '../runtime.ts'
 import { endsAlike } from './ends-alike.ts'
 import type { Engine } from './engine.ts'
 import type { ExitWatch } from './exit-watch.ts'
@@ -35,7 +35,7 @@ export interface LiveContainer {
  * end of the connection proves nothing about the container; if the engine was away, the rest comes from the recovery
  * copy.
  */
-export async function* liveOutput(container: LiveContainer): AsyncGenerator<OutputFrame> {
+export async function* liveOutput(container: LiveContainer): AsyncGenerator<OutputFrame | SystemLine> {
   const { engine, id, tty, socket, watch, signal } = container
   const parser = new FrameParser()
   const copied = { exact: await engine.isPodman(signal) }
@@ -61,7 +61,7 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
     const ended = whole && parser.complete && (await seenToTheEnd(watch))
     const given = (stream: OutputStream) => ({
       bytes: delivered[stream] + texts[stream].held.copy.length,
-      tail: Buffer.concat([texts[stream].tail, texts[stream].held.copy]),
+      tail: Buffer.concat([texts[stream].tail.subarray(-COMPARED_BYTES), texts[stream].held.copy]),
     })
     const much = delivered.stdout + delivered.stderr > COMPARED_BYTES
     const ends = async () =>
@@ -70,7 +70,7 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
       yield* counted('stdout', texts.stdout.end())
       yield* counted('stderr', texts.stderr.end())
     } else {
-      const rejoin = (stream: OutputStream) => new Rejoin(delivered[stream], texts[stream].open)
+      const rejoin = (stream: OutputStream) => new Rejoin(delivered[stream], texts[stream].tail)
       const copy = logCopy(
         engine,
         id,
@@ -92,15 +92,21 @@ type Held = RecordedText['held']
  * makes of it, nothing else was missed, and the bytes themselves are known.
  */
 async function* withExactEnd(
-  copy: AsyncIterable<OutputFrame>,
+  copy: AsyncIterable<OutputFrame | SystemLine>,
   held: Record<OutputStream, Held>,
-): AsyncGenerator<OutputFrame> {
+): AsyncGenerator<OutputFrame | SystemLine> {
   const begun: Record<OutputStream, Buffer | null> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
-  for await (const { stream, data } of copy) {
+  for await (const frame of copy) {
+    if (frame.stream === 'system') {
+      yield frame
+      continue
+    }
+    const { stream, data } = frame
     const start = begun[stream]
     const fresh = start === null ? data : Buffer.concat([start, data])
-    begun[stream] = fresh.length <= held[stream].copy.length ? Buffer.from(fresh) : null
-    if (begun[stream] === null) yield { stream, data: fresh }
+    // what is at another place than it was counted to is not the rest of what came before
+    begun[stream] = fresh.length <= held[stream].copy.length && !frame.advance ? Buffer.from(fresh) : null
+    if (begun[stream] === null) yield start?.length ? { stream, data: fresh } : frame
   }
   for (const stream of ['stdout', 'stderr'] as const) {
     const [fresh, { data, copy: expected }] = [begun[stream], held[stream]]

@@ -5,8 +5,12 @@ const RECORD = 16_384
 const NEWLINE = 10
 const REPLACEMENT = Buffer.from('\ufffd')
 
-/** How much of the end is kept to compare with the end of the recovery copy. */
-const TAIL = 65_536
+/**
+ * How much of the end is kept to compare with the recovery copy: the engine holds back a write to a live stream or to the copy when the other one
+ * is a megabyte behind.
+ */
+const TAIL = 1_280 * 1024
+const BLOCK = 64 * 1024
 
 export interface Piece {
   /** As it came. */
@@ -26,11 +30,9 @@ export class RecordedText {
   #column = 0
   /** The start of a character whose rest has not come. */
   #held: Buffer = Buffer.alloc(0)
-  /** What was given out of the record that is not full yet. */
-  #open: Buffer[] = []
-  /** The last pieces that were given out. */
-  #last: Buffer[] = []
-  #lastBytes = 0
+  /** The end of what was given out, as the copy has it. Copied: a view of a few bytes would keep all that came with them. */
+  #blocks: Buffer[] = []
+  #lastUsed = BLOCK
   readonly #exact: boolean
 
   /** `exact`: the copy has the bytes as they came, and of a record that was begun too (Podman). */
@@ -38,14 +40,11 @@ export class RecordedText {
     this.#exact = exact
   }
 
-  /** What was given out of the record that is not full yet, as the copy will have it. */
-  get open(): Buffer {
-    return Buffer.concat(this.#open.map(recorded))
-  }
-
-  /** The end of what was given out, as the copy has it: at least 64 KiB if there was as much. */
+  /** The end of what was given out, as the copy has it: all, or more than a megabyte. */
   get tail(): Buffer {
-    return Buffer.concat(this.#exact ? this.#last : this.#last.map(recorded))
+    return Buffer.concat(
+      this.#blocks.map((block, i) => (i < this.#blocks.length - 1 ? block : block.subarray(0, this.#lastUsed))),
+    )
   }
 
   push(chunk: Buffer): Piece[] {
@@ -59,9 +58,6 @@ export class RecordedText {
     }
     const whole = data.length - unfinished(data.subarray(start))
     pieces.push(data.subarray(start, whole))
-    const recordStart = data.length - this.#column
-    if (recordStart >= 0) this.#open = [data.subarray(recordStart, whole)]
-    else this.#open.push(data.subarray(0, whole))
     this.#held = Buffer.from(data.subarray(whole))
     this.#column -= this.#held.length
     return this.#given(pieces)
@@ -82,14 +78,23 @@ export class RecordedText {
 
   #given(pieces: Buffer[]): Piece[] {
     const given = pieces.filter(piece => piece.length > 0)
-    for (const piece of given) {
-      this.#last.push(piece)
-      this.#lastBytes += piece.length
-      while (this.#lastBytes - (this.#last[0]?.length ?? 0) >= TAIL) this.#lastBytes -= this.#last.shift()?.length ?? 0
-    }
+    for (const piece of given) this.#keep(this.#exact ? piece : recorded(piece))
     return given.map(data =>
       this.#exact || isUtf8(data) ? { data } : { data, advance: bytes => recordedLength(data.subarray(0, bytes)) },
     )
+  }
+
+  #keep(copy: Buffer): void {
+    for (let at = 0; at < copy.length; ) {
+      if (this.#lastUsed === BLOCK) {
+        const oldest = this.#blocks.length * BLOCK > TAIL ? this.#blocks.shift() : undefined
+        this.#blocks.push(oldest ?? Buffer.allocUnsafeSlow(BLOCK))
+        this.#lastUsed = 0
+      }
+      const written = copy.copy(this.#blocks.at(-1) as Buffer, this.#lastUsed, at)
+      this.#lastUsed += written
+      at += written
+    }
   }
 
   /**

@@ -48,7 +48,7 @@ export async function startContainer(
     throw refusal(error, lost ? 'container_lost' : 'container_refused')
   }
   if (signal) addAbortSignal(signal, socket)
-  const watch = watchExit(engine, id, signal)
+  const watch = watchExit(engine, id, { signal })
   return { output: liveOutput({ engine, id, tty, socket, watch, signal }), exit: watch.exit }
 }
 
@@ -65,7 +65,7 @@ export async function releaseGate(
 ): Promise<Attachment> {
   socket.end(tar)
   if (signal) addAbortSignal(signal, socket)
-  const watch = watchExit(engine, id, signal)
+  const watch = watchExit(engine, id, { signal })
   return { output: liveOutput({ engine, id, tty: false, socket, watch, signal }), exit: watch.exit }
 }
 
@@ -91,7 +91,7 @@ export async function attachAgain(
   const { Id: id, State, Config } = found
   if (phaseOf(found) === 'created') throw new WritError('container_refused', 'it was never started')
   // Before anybody attaches: should the job end just now, Podman forgets its exit code. So nobody does there without need.
-  const { exit } = watchExit(engine, id, signal)
+  const { exit } = watchExit(engine, id, { resumed: true, signal })
   const waits = State.Running && !Config.Tty && !(given && (await engine.isPodman(signal)))
   if (waits) await endInput(engine, id, signal)
   const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }

@@ -25,6 +25,7 @@ const KILLED = 137
 const OUTPUT_LOST: SystemLine = {
   stream: 'system',
   data: Buffer.from('Kubernetes: the end of the output cannot be read any more\n'),
+  gap: true,
 }
 
 /** What there is to be seen of a Job. */

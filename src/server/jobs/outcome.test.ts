@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { outcomeOf } from './outcome.ts'
+
+const exit = { code: 255, outOfMemory: false }
+
+test('a code that an engine says of an end that it did not see is no failure of the job, and no success', () => {
+  expect(outcomeOf(exit, '')).toMatchObject({ status: 'failed', returnCode: 255, errorCode: '' })
+  expect(outcomeOf({ ...exit, uncertain: true }, '')).toMatchObject({
+    status: 'unknown',
+    returnCode: 255,
+    errorCode: 'exit_code_lost',
+  })
+  expect(outcomeOf({ ...exit, uncertain: true }, 'job_killed')).toMatchObject({ errorCode: 'job_killed' })
+})
