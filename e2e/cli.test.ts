@@ -190,7 +190,11 @@ test('vault-setup --database-creds: one line more in the policy of the server, a
     expect(code).toBe(2)
     expect(stderr).toContain('is no path in Vault')
   }
-  expect((await terminal.writ('vault-setup', '--gate', '--database-creds', 'database/creds/writ')).code).toBe(2)
+  const gate = await terminal.writ('vault-setup', '--gate', '--database-creds', 'database/creds/writ')
+  expect(gate.stdout).toMatch(
+    /policy write writ-gate[\s\S]*path "database\/creds\/writ" \{\n {2}capabilities = \["read"\]/,
+  )
+  expect((await terminal.writ('vault-setup', '--gate')).stdout).not.toContain('database')
 })
 
 test('dev --json: one line when all is ready, with what a script needs, and a clean end', async () => {

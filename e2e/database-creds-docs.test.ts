@@ -82,6 +82,9 @@ test.skipIf(process.env.WRIT_TEST_VAULT_ADDR)('docs/database-credentials.md, fro
     const setUp = block('sh', 'vault-setup').replace('creds/writ', `creds/${WRIT}`)
     expect(await terminal.shell(setUp)).toMatchObject({ code: 0 })
 
+    const gate = block('sh', 'vault-setup --gate').replace('creds/writ', `creds/${WRIT}`)
+    expect(await terminal.shell(gate)).toMatchObject({ code: 0, stdout: expect.stringContaining('WRIT_ROLE_ID=') })
+
     const settings = Object.fromEntries(
       block('env')
         .trim()

@@ -156,7 +156,10 @@ export function program(): Command {
     .option('--job-role <name>', 'name of the AppRole of jobs, and of its key')
     .option('--job-secret <path>', 'a path that jobs may read, as in a policy; may be repeated', collect, [])
     .option('--server-only', "leave the role of jobs as it is, with its key and policies: those of GoStint's will do")
-    .option('--database-creds <path>', 'where the server reads the user for its database: database/creds/writ')
+    .option(
+      '--database-creds <path>',
+      'where the server, or the gate, reads the user for its database: database/creds/writ',
+    )
     .option('--gate [path]', 'only what a gate needs; its policies are at secret/gatekeeper or at this path')
     .option('--json', 'print JSON')
     .action(exit(async options => await (await import('./commands/vault-setup.ts')).vaultSetup(options)))

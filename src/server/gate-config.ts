@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Secret } from '../vault/secret.ts'
 import { ConfigError, isLoopback } from './config.ts'
+import { namesUser } from './config-values.ts'
 import type { GateSettings } from './gate/settings.ts'
 import { GATE_SETTINGS, type GateSetting } from './gate-settings.ts'
 import type { Wire } from './http/gate/settings.ts'
@@ -77,6 +78,8 @@ function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
   if (Boolean(values.tlsCert) !== Boolean(values.tlsKey)) problems.push('TLS_CERT and TLS_KEY belong together')
   if (Boolean(values.vaultCert) !== Boolean(values.vaultKey))
     problems.push('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together')
+  if (values.databaseCreds && namesUser(values.databaseUrl ?? ''))
+    problems.push('WRIT_DATABASE_CREDS is set, and DATABASE_URL names a user or password: leave them out there')
   const { listen, socket } = listeners(values, problems, warnings)
   if (values.legacyAdmin)
     warnings.push('WRIT_GATE_LEGACY_ADMIN: anybody who reaches this gate may seal it and reload its policies')

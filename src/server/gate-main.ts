@@ -10,6 +10,7 @@ import { Gate } from './gate/gate.ts'
 import { MemoryUses } from './gate/uses/memory.ts'
 import { rememberedMs, type Uses } from './gate/uses/uses.ts'
 import type { GateConfig } from './gate-config.ts'
+import { loginsOf, openStore } from './gate-database.ts'
 import { createSchedulers } from './gate-schedulers.ts'
 import { takeSocket } from './gate-socket.ts'
 import type { DatabaseLogin } from './identity/database-login.ts'
@@ -31,7 +32,7 @@ export interface Shared {
   readonly identity: Identity
   readonly db: Database
   /** Null: its logins for the database do not come from Vault. */
-  readonly logins: Pick<DatabaseLogin, 'admit'> | null
+  readonly logins: DatabaseLogin | null
 }
 
 /** Puts a gate together and listens. Alone it has its own identity, and a database only if one is configured. */
@@ -49,10 +50,11 @@ export async function startGate(
     for (const warning of config.warnings) log.warn(warning)
     const vault = shared?.vault ?? vaultOf(config)
     if (!shared) closers.push(() => vault.close())
-    const db = shared?.db ?? (await openStore(config, log, closers))
     const identity =
       shared?.identity ?? new Identity(vault, config.credentials, log, { recreate: config.values.recreate })
     if (!shared) closers.push(() => identity.close())
+    const logins = shared ? shared.logins : await loginsOf(config, { vault, identity, log }, closers)
+    const db = shared?.db ?? (await openStore(config, logins, log, closers))
     const schedulers = await createSchedulers(config, db)
     closers.push(async () => await Promise.all([...schedulers.values()].map(scheduler => scheduler.close())))
     const uses = await usesOf(config, db, log)
@@ -62,10 +64,10 @@ export async function startGate(
       await record({ action: 'gate.alarm', actor: address || 'a local process', detail })
     })
     closers.push(() => alarms.close())
-    const admit = async (token: Secret) => await shared?.logins?.admit(token)
+    const admit = async (token: Secret) => await logins?.admit(token)
     const gate = new Gate({ vault, identity, schedulers, uses, alarms, record, admit, settings: config.gate, log })
     const apps = await listen(config, gate, version, closers)
-    if (!shared) await identity.start()
+    if (!shared && identity.state.sealed) await identity.start()
     await gate.start()
     const [app] = apps
     const address = app ? addressOf(app, config) : ''
@@ -101,20 +103,6 @@ function vaultOf({ values, vaultCa }: GateConfig): Vault {
     key: values.vaultKey ?? undefined,
     skipVerify: values.skipVerify,
   })
-}
-
-/** Loaded only where there is a database: a gate without one is small. */
-async function openStore(
-  { values }: GateConfig,
-  log: Logger,
-  closers: (() => Promise<unknown>)[],
-): Promise<Database | null> {
-  if (!values.databaseUrl) return null
-  const { migrate, openDatabase } = await import('./store/database.ts')
-  const db = openDatabase(values.databaseUrl, error => log.warn({ err: error }, 'a database connection broke'))
-  closers.push(() => db.destroy())
-  await migrate(db)
-  return db
 }
 
 async function usesOf({ gate }: GateConfig, db: Database | null, log: Logger): Promise<Uses> {

@@ -1,5 +1,5 @@
 import type { Secret } from '../vault/secret.ts'
-import { anyText, file, httpUrl, integer, oneOf, roleName, secretFile, secretText } from './config-values.ts'
+import { anyText, file, httpUrl, integer, oneOf, roleName, secretFile, secretText, vaultPath } from './config-values.ts'
 import {
   clusters,
   duration,
@@ -257,6 +257,13 @@ export const GATE_SETTINGS = {
     '',
     optionalPostgres,
     'PostgreSQL, for several gates that share their uses, and for an audit trail. Without it they are in memory.',
+  ),
+  databaseCreds: setting(
+    'WRIT_DATABASE_CREDS',
+    '',
+    '',
+    vaultPath,
+    'Path in Vault that user and password for the database are read from, instead of any in DATABASE_URL.',
   ),
   usageStore: setting(
     'USAGE_STORE',

@@ -25,11 +25,11 @@ export async function vaultSetup(options: VaultSetupOptions): Promise<number> {
     throw new UsageError('--job-secret changes the policy of jobs, which --server-only leaves as it is')
   }
   const { gate, databaseCreds = '' } = options
-  if (gate && (serverOnly || jobSecrets.length > 0 || options.jobRole || databaseCreds)) {
+  if (gate && (serverOnly || jobSecrets.length > 0 || options.jobRole)) {
     throw new UsageError('--gate makes what a gate needs and nothing for jobs: apply the two one after the other')
   }
   const setup = { ...DEFAULTS, serverOnly, jobSecrets, jobRole, databaseCreds: pathOf(databaseCreds) }
-  const steps = gate ? gatePlan(gate === true ? GATE_POLICIES : gate) : setupPlan(setup)
+  const steps = gate ? gatePlan(gate === true ? GATE_POLICIES : gate, setup.databaseCreds) : setupPlan(setup)
   const role = gate ? GATE_ROLE : setup.serverRole
   if (!options.apply) {
     if (options.json) printJson(steps)

@@ -83,10 +83,14 @@ export function setupPlan(options: SetupOptions): Step[] {
 export const GATE_ROLE = 'writ-gate'
 
 /** For a gate that is alone: its policies at `policyPath` (`secret/gatekeeper`), and the making of tokens. */
-export function gatePlan(policyPath: string): Step[] {
+export function gatePlan(policyPath: string, databaseCreds = ''): Step[] {
   return [
     APPROLE,
-    policy(GATE_ROLE, 'what the gate may do: make any token, so guard it as you guard Vault', gatePolicy(policyPath)),
+    policy(
+      GATE_ROLE,
+      'what the gate may do: make any token, so guard it as you guard Vault',
+      gatePolicy(policyPath, databaseCreds),
+    ),
     {
       what: 'the role of the gate',
       method: 'POST',
@@ -100,7 +104,7 @@ export function gatePlan(policyPath: string): Step[] {
  * KV mounts of both versions, and the documents below the path, which version 2 and `GATE_POLICIES_NESTED` read as well; `sudo`, because
  * tokens of tasks are no children of the gate's and outlive it (gatekeeper.md §8.6).
  */
-function gatePolicy(policyPath: string): string {
+function gatePolicy(policyPath: string, databaseCreds: string): string {
   const { mount, name } = mountAndName(policyPath)
   return [
     // a rule for the path itself counts for listing it as well, before the one with a star
@@ -111,6 +115,9 @@ function gatePolicy(policyPath: string): string {
     rule('auth/token/revoke-accessor', ['update']),
     rule('auth/approle/role/+/role-id', ['read']),
     rule('auth/approle/role/+/secret-id', ['update']),
+    ...(databaseCreds
+      ? [rule(databaseCreds, ['read']), rule('sys/leases/renew', ['update']), rule('sys/leases/revoke', ['update'])]
+      : []),
   ].join('\n')
 }
 
