@@ -1,11 +1,10 @@
 import { WritError } from '../../../protocol/errors.ts'
 import { checkLinks } from './links.ts'
 import type { ObjectId } from './object-id.ts'
-import type { ObjectReader } from './object-reader.ts'
 import { parseCommit, printable } from './objects.ts'
 import type { Limits } from './options.ts'
 import type { Submodules } from './submodules/submodules.ts'
-import { type PathEntry, walkTree } from './tree.ts'
+import { type Origin, type PathEntry, walkTree } from './tree.ts'
 
 export interface FilesOptions {
   /** Default: a commit that has any is refused, rather than run without a part of it. */
@@ -25,27 +24,27 @@ const LINK_BYTES = 4_000
 
 /** Where the files of a commit come from. */
 export interface FilesSource {
-  readonly reader: ObjectReader
+  readonly origin: Origin
   readonly submodules: Submodules
   readonly limits: Limits
 }
 
 export async function filesOf(
-  { reader, submodules, limits }: FilesSource,
+  { origin, submodules, limits }: FilesSource,
   commit: ObjectId,
   options: FilesOptions = {},
   signal?: AbortSignal,
 ): Promise<Files> {
-  const { tree, committer } = parseCommit(await reader.readAs('commit', commit))
+  const { tree, committer } = parseCommit(await origin.reader.readAs('commit', commit))
   const entries: PathEntry[] = []
   if (options.submodules === 'fetch') {
     const time = AbortSignal.timeout(limits.fetchMs)
-    await submodules.walk(reader, commit, entries, signal ? AbortSignal.any([signal, time]) : time)
+    await submodules.walk(origin, commit, entries, signal ? AbortSignal.any([signal, time]) : time)
   } else {
     const submodule = async ({ path }: PathEntry) => {
       if (options.submodules !== 'empty') throw new WritError('tree_submodules', printable(path))
     }
-    await walkTree({ reader, root: tree, prefix: '', entries, limits, submodule })
+    await walkTree({ origin, root: tree, prefix: '', entries, limits, submodule })
   }
   const targets = await readLinks(entries)
   checkLinks(targets)
@@ -62,9 +61,9 @@ function checkLinksBelow(path: string, targets: ReadonlyMap<string, string>): vo
 
 async function readLinks(entries: readonly PathEntry[]): Promise<Map<string, string>> {
   const targets = new Map<string, string>()
-  for (const { path, mode, id, reader } of entries) {
+  for (const { path, mode, id, origin } of entries) {
     if (mode !== 'symlink') continue
-    const { bytes } = await reader.readAs('blob', id)
+    const { bytes } = await origin.reader.readAs('blob', id)
     const target = bytes.toString('utf8')
     if (bytes.length > LINK_BYTES || Buffer.compare(Buffer.from(target), bytes) !== 0) {
       throw new WritError('tree_unsafe', `${printable(path)}: a link that is too long or not UTF-8`)

@@ -111,6 +111,7 @@ export function openRepository(options: RepositoryOptions): Repository {
   const remote = new Remote(address, ref, options, limits, cache)
   const reader = new ObjectReader(cache.directory, limits.objectBytes)
   cache.onRemoved = () => reader.close()
+  const origin = { reader, address }
   const submodules = new Submodules(address, options, limits)
   const notes = new Notes(reader)
   const history = new History(cache, reader, limits)
@@ -151,8 +152,8 @@ export function openRepository(options: RepositoryOptions): Repository {
     commitsBetween: (from, to) => history.commitsBetween(from, to),
     changedFiles: (from, to) => history.changedFiles(from, to),
     filesOf: async (accepted, filesOptions, signal) =>
-      await filesOf({ reader, submodules, limits }, AcceptedCommit.commitOf(accepted), filesOptions, signal),
-    submodulesOf: async commit => await submodules.list(reader, checkedId(commit)),
+      await filesOf({ origin, submodules, limits }, AcceptedCommit.commitOf(accepted), filesOptions, signal),
+    submodulesOf: async commit => await submodules.list(origin, checkedId(commit)),
     tarOf: (files, tarOptions) => treeTar(files, limits, tarOptions),
     async readCommit(id) {
       const object = await read(id)

@@ -39,13 +39,13 @@ async function packInto(
   const common = { uid, gid, mtime }
   let total = 0
   if (folder) await add(tar, { name: folder, type: 'directory', mode: 0o755, ...common })
-  for (const { path, mode, id, reader } of entries) {
+  for (const { path, mode, id, origin } of entries) {
     const name = folder ? `${folder}/${path}` : path
     if (mode === 'folder' || mode === 'submodule') await add(tar, { name, type: 'directory', mode: 0o755, ...common })
     else if (mode === 'symlink') {
       await add(tar, { name, type: 'symlink', linkname: targets.get(path) as string, mode: 0o777, ...common })
     } else {
-      const { bytes } = await reader.readAs('blob', id)
+      const { bytes } = await origin.reader.readAs('blob', id)
       total += bytes.length
       if (total > limits.treeBytes) throw new WritError('tree_too_large', `more than ${limits.treeBytes} bytes`)
       await add(tar, { name, type: 'file', mode: mode === 'executable' ? 0o755 : 0o644, ...common }, bytes)

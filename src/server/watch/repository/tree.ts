@@ -1,20 +1,26 @@
 import { WritError } from '../../../protocol/errors.ts'
+import type { Address } from './address.ts'
 import type { ObjectId } from './object-id.ts'
 import type { ObjectReader } from './object-reader.ts'
 import { parseTree, printable, type TreeEntry } from './objects.ts'
 import type { Limits } from './options.ts'
+
+/** A repository, as far as files come from it. */
+export interface Origin {
+  readonly reader: ObjectReader
+  readonly address: Address
+}
 
 export interface PathEntry {
   /** From the root, with slashes, neither at its beginning nor at its end. */
   readonly path: string
   readonly mode: TreeEntry['mode']
   readonly id: ObjectId
-  /** Where its object is. */
-  readonly reader: ObjectReader
+  readonly origin: Origin
 }
 
 export interface Walk {
-  readonly reader: ObjectReader
+  readonly origin: Origin
   /** A tree. */
   readonly root: ObjectId
   /** In front of all its paths: empty, or the path of a submodule and a slash. */
@@ -33,11 +39,11 @@ const DEPTH = 100
  * All entries below a tree, a folder before what is in it. A tree of 1 KB can name a file in 10^10 places, so what
  * counts is places, while walking: `tree_too_large`. `tree_unsafe`, `repository_damaged`.
  */
-export async function walkTree({ reader, root, prefix, entries, limits, submodule }: Walk): Promise<void> {
+export async function walkTree({ origin, root, prefix, entries, limits, submodule }: Walk): Promise<void> {
   const visit = async (id: ObjectId, above: string, depth: number): Promise<void> => {
     if (depth > DEPTH) throw new WritError('tree_unsafe', 'too many folders in each other')
-    for (const { mode, name, id: child } of parseTree(await reader.readAs('tree', id))) {
-      const entry = { path: `${above}${name}`, mode, id: child, reader }
+    for (const { mode, name, id: child } of parseTree(await origin.reader.readAs('tree', id))) {
+      const entry = { path: `${above}${name}`, mode, id: child, origin }
       if (Buffer.byteLength(entry.path) > PATH_BYTES)
         throw new WritError('tree_unsafe', `a path is too long: ${printable(entry.path)}`)
       entries.push(entry)

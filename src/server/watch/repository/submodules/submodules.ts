@@ -1,11 +1,10 @@
 import { WritError } from '../../../../protocol/errors.ts'
 import type { Address } from '../address.ts'
 import type { ObjectId } from '../object-id.ts'
-import type { ObjectReader } from '../object-reader.ts'
 import { parseCommit, printable } from '../objects.ts'
 import type { Limits, RepositoryOptions } from '../options.ts'
 import { sourceOf } from '../source.ts'
-import { type PathEntry, walkTree } from '../tree.ts'
+import { type Origin, type PathEntry, walkTree } from '../tree.ts'
 import { type Declared, declaredIn } from './declared.ts'
 import { isSameServer, submoduleAddress } from './submodule-address.ts'
 import { SubmoduleCopy } from './submodule-copy.ts'
@@ -23,9 +22,8 @@ type Brought = Map<SubmoduleCopy, ReadonlySet<ObjectId>>
 
 /** A commit, and where it is. */
 interface Place {
-  readonly reader: ObjectReader
+  readonly origin: Origin
   readonly commit: ObjectId
-  readonly address: Address
   /** Empty, or the path of a submodule and a slash. */
   readonly prefix: string
   /** Addresses of all that it is in, itself the last. */
@@ -49,10 +47,11 @@ export class Submodules {
    * Adds the entries of a commit and of all its submodules, which are fetched. Throws `submodule_*`, what a fetch throws, and what
    * `walkTree` throws.
    */
-  async walk(reader: ObjectReader, commit: ObjectId, entries: PathEntry[], signal: AbortSignal): Promise<void> {
+  async walk(origin: Origin, commit: ObjectId, entries: PathEntry[], signal: AbortSignal): Promise<void> {
     const count = { submodules: 0 }
     const brought: Brought = new Map()
-    const visit = async ({ reader, commit, address, prefix, chain }: Place): Promise<void> => {
+    const visit = async ({ origin, commit, prefix, chain }: Place): Promise<void> => {
+      const { reader } = origin
       const { tree } = parseCommit(await reader.readAs('commit', commit))
       let declared: Declared | undefined
       const submodule = async (entry: PathEntry) => {
@@ -63,20 +62,21 @@ export class Submodules {
         if (chain.length > this.#limits.submoduleDepth)
           throw new WritError('submodule_invalid', `${at}: more than ${this.#limits.submoduleDepth} in each other`)
         declared ??= await declaredIn(reader, tree)
-        const below = this.#addressOf(declared, entry.path.slice(prefix.length), entry.path, address)
+        const below = this.#addressOf(declared, entry.path.slice(prefix.length), entry.path, origin.address)
         if (chain.includes(below.url)) throw new WritError('submodule_invalid', `${at}: it is in itself`)
         const copy = this.#copy(below)
         await named(entry.path, () => this.#bring(copy, entry.id, brought, signal))
-        const place = { reader: copy.reader, commit: entry.id, address: below, prefix: `${entry.path}/` }
+        const place = { origin: { reader: copy.reader, address: below }, commit: entry.id, prefix: `${entry.path}/` }
         await named(entry.path, () => visit({ ...place, chain: [...chain, below.url] }), copy)
       }
-      await walkTree({ reader, root: tree, prefix, entries, limits: this.#limits, submodule })
+      await walkTree({ origin, root: tree, prefix, entries, limits: this.#limits, submodule })
     }
-    await visit({ reader, commit, address: this.#address, prefix: '', chain: [this.#address.url] })
+    await visit({ origin, commit, prefix: '', chain: [origin.address.url] })
   }
 
   /** Those of the commit itself; nothing is fetched. What is in them is not known before. Throws `submodule_*`. */
-  async list(reader: ObjectReader, commit: ObjectId): Promise<Submodule[]> {
+  async list(origin: Origin, commit: ObjectId): Promise<Submodule[]> {
+    const { reader } = origin
     const { tree } = parseCommit(await reader.readAs('commit', commit))
     const found: Submodule[] = []
     let declared: Declared | undefined
@@ -84,7 +84,7 @@ export class Submodules {
       declared ??= await declaredIn(reader, tree)
       found.push({ path, id, url: this.#addressOf(declared, path, path, this.#address).url })
     }
-    await walkTree({ reader, root: tree, prefix: '', entries: [], limits: this.#limits, submodule })
+    await walkTree({ origin, root: tree, prefix: '', entries: [], limits: this.#limits, submodule })
     return found
   }
 
