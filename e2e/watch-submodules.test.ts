@@ -63,6 +63,7 @@ test('files of submodules are in their places; the plan says before what will be
   const plan = await api.read('placed/plan')
   expect(plan.fetches).toEqual({
     submodules: [{ path: 'vendor/lib', url: `${web.url}/lib.git`, id: lib }],
+    lfs: null,
     refused: '',
   })
   const task = await api.ended('placed', commit)

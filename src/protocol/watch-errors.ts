@@ -96,6 +96,32 @@ export const WATCH_ERRORS = {
     cause: 'The server does not have, or does not give, the commit of a submodule that the signed commit names',
     remedy: 'Push that commit to a branch or tag of the repository of the submodule.',
   },
+  lfs_pointer_invalid: {
+    ...INVALID_REQUEST,
+    cause: 'A file of the commit begins like a pointer of git-lfs and is none',
+    remedy: 'Track it with git-lfs again (git add --renormalize), without extensions.',
+  },
+  lfs_missing: {
+    ...INVALID_REQUEST,
+    cause: 'The LFS server does not have a content that the signed commit names, or not for this credential',
+    remedy: 'Push it (git lfs push --all), or check configure/git_credential.',
+  },
+  lfs_refused: {
+    ...DENIED,
+    cause: 'The LFS server refuses, or answers what is not accepted',
+    remedy:
+      'See the reason given; check configure/git_credential, and that the server speaks the batch API itself, without redirections.',
+  },
+  lfs_content_wrong: {
+    ...DENIED,
+    cause: 'A content of LFS is not what the signed commit names: possible tampering',
+    remedy: 'Nothing was run. Run git lfs fsck against the server and find out who changed the content.',
+  },
+  lfs_unsupported: {
+    ...INVALID_REQUEST,
+    cause: 'Contents of LFS cannot be fetched in this way',
+    remedy: 'Watch the repository over https, by a server that does basic transfers.',
+  },
   tree_too_large: {
     ...INVALID_REQUEST,
     cause: 'The files of the commit are more or larger than is allowed',

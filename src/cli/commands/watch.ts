@@ -18,6 +18,7 @@ export interface AddOptions extends WatchOptions {
   readonly unpinned?: boolean
   readonly signedPlan?: boolean
   readonly submodules?: string
+  readonly lfs?: string
   readonly submoduleHost: readonly string[]
   /** `NAME=file` */
   readonly key: readonly string[]
@@ -38,6 +39,7 @@ export async function add(name: string, options: AddOptions): Promise<number> {
       ...(options.every ? { mode: 'every' } : {}),
       ...(options.unpinned ? { unpinned_image: true } : {}),
       ...(options.signedPlan ? { require_signed_plan: true } : {}),
+      ...(options.lfs ? { lfs: options.lfs } : {}),
       ...(options.submodules ? { submodules: options.submodules } : {}),
       ...(options.submoduleHost.length > 0 ? { submodule_hosts: options.submoduleHost } : {}),
     })

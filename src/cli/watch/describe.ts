@@ -49,12 +49,13 @@ export function describePlan({ plan, digest, base, changed, message, fetches, st
   return `${lines.join('\n')}\n`
 }
 
-function describeFetches({ submodules, refused }: FetchesAnswer): string[] {
+function describeFetches({ submodules, lfs, refused }: FetchesAnswer): string[] {
   return [
     ...titled(
       'submodules',
       submodules.map(({ path, url, id }) => visible(`${path}  ${id}  (${url})`)),
     ),
+    ...(lfs ? titled('lfs', [`${lfs.files} files, ${lfs.bytes} bytes`]) : []),
     ...(refused ? [`will not run ${visible(refused)}`] : []),
   ]
 }

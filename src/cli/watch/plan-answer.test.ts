@@ -62,8 +62,10 @@ test.each<[string, unknown, string?]>([
 
 test('what is fetched besides is shown too, and why it will be refused', () => {
   const submodules = [{ path: 'lib\u001b[2K', url: 'https://git.example/lib.git', id: 'b'.repeat(40) }]
-  const shown = (refused: string) => describePlan({ ...answerOf(PLAN), fetches: { submodules, refused } })
+  const shown = (refused: string) =>
+    describePlan({ ...answerOf(PLAN), fetches: { submodules, lfs: { files: 3, bytes: 12345 }, refused } })
   expect(shown('')).toContain(`submodules  lib\\u{1b}[2K  ${'b'.repeat(40)}  (https://git.example/lib.git)`)
+  expect(shown('')).toContain('lfs         3 files, 12345 bytes')
   expect(shown('')).not.toContain('will not run')
   expect(shown('submodule_invalid: x')).toContain('will not run submodule_invalid: x')
 })

@@ -18,6 +18,7 @@ export interface PlanAnswer {
 
 export interface FetchesAnswer {
   readonly submodules: readonly { readonly path: string; readonly url: string; readonly id: string }[]
+  readonly lfs: { readonly files: number; readonly bytes: number } | null
   readonly refused: string
 }
 

@@ -19,6 +19,7 @@ export function watchCommands(writ: Command): void {
     .option('--signed-plan', 'what is to be signed is the digest of the plan, not the commit')
     .option('--unpinned', 'the image may be a name without a digest')
     .option('--submodules <mode>', 'what becomes of submodules: refuse (default), empty or fetch')
+    .option('--lfs <mode>', 'what files of git-lfs are: pointers (default) or fetch')
     .option('--submodule-host <host>', 'where submodules may be besides the server; may be repeated', collect, [])
     .action(exit(async (name, options) => await (await load()).add(name, options)))
   server(watch.command('ls').description('the watches that you may see')).action(

@@ -28,6 +28,8 @@ export interface WatchOptions {
   readonly submodules: 'refuse' | 'empty' | 'fetch'
   /** Where they may be besides the watch's own server: `https://host[:port]`, asked without any credential. */
   readonly submodule_hosts: readonly string[]
+  /** What files of git-lfs are. */
+  readonly lfs: 'pointers' | 'fetch'
   /** Lets `docker_image` be a name without a digest. */
   readonly unpinned_image: boolean
 }

@@ -8,6 +8,8 @@ import type { Submodule } from './repository/submodules/submodules.ts'
 export interface Fetches {
   /** Of the commit itself; what is in them is not known before they are there. */
   readonly submodules: readonly Submodule[]
+  /** Of the commit itself too; null: contents of LFS are not fetched. */
+  readonly lfs: { readonly files: number; readonly bytes: number } | null
   /** Code and words with which it will be refused; empty as far as that is known. */
   readonly refused: string
 }
@@ -16,9 +18,13 @@ export interface Fetches {
 export async function fetchesOf(watch: Watch, repository: Repository, commit: string): Promise<Fetches> {
   const options = optionsOf(watch.options)
   try {
-    return { submodules: options.submodules === 'fetch' ? await repository.submodulesOf(commit) : [], refused: '' }
+    return {
+      submodules: options.submodules === 'fetch' ? await repository.submodulesOf(commit) : [],
+      lfs: options.lfs === 'fetch' ? await repository.largeFilesOf(commit) : null,
+      refused: '',
+    }
   } catch (error) {
     if (!(error instanceof WritError) || error.code === 'internal') throw error
-    return { submodules: [], refused: `${error.code}: ${error.message}` }
+    return { submodules: [], lfs: null, refused: `${error.code}: ${error.message}` }
   }
 }

@@ -14,6 +14,7 @@ const DEFAULT_OPTIONS: WatchOptions = {
   unpinned_image: false,
   submodules: 'refuse',
   submodule_hosts: [],
+  lfs: 'pointers',
 }
 
 /** The options of a watch, with the defaults of those that were never set. */
@@ -28,6 +29,8 @@ export function readOptions(fields: Fields, before: WatchOptions): WatchOptions 
   const submodules = fields.text('submodules', before.submodules) || DEFAULT_OPTIONS.submodules
   if (submodules !== 'refuse' && submodules !== 'empty' && submodules !== 'fetch')
     throw refused('"submodules" must be refuse, empty or fetch')
+  const lfs = fields.text('lfs', before.lfs) || DEFAULT_OPTIONS.lfs
+  if (lfs !== 'pointers' && lfs !== 'fetch') throw refused('"lfs" must be pointers or fetch')
   const git_ca = fields.text('git_ca', before.git_ca)
   if (git_ca !== '' && !isCertificates(git_ca)) throw refused('"git_ca" is not PEM of certificates')
   const git_proxy = fields.text('git_proxy', before.git_proxy)
@@ -47,6 +50,7 @@ export function readOptions(fields: Fields, before: WatchOptions): WatchOptions 
     submodule_hosts: fields.has('submodule_hosts')
       ? fields.list('submodule_hosts').map(serverOf)
       : before.submodule_hosts,
+    lfs,
   }
 }
 

@@ -79,6 +79,7 @@ export const OPTIONS: Path = {
       'very commits that the signed one names.',
     submodule_hosts:
       'Where submodules may be besides the server of the repository: host[:port], comma-separated. They are asked without any credential.',
+    lfs: 'pointers (default): files of git-lfs are their pointers. fetch: they are the contents that the signed pointers name.',
     unpinned_image:
       'Let docker_image be a name without a digest: what runs is then what the registry has at that time.',
   },

@@ -98,8 +98,9 @@ export class Cache {
   }
 }
 
-function folderOf(source: string): string {
-  return `${createHash('sha256').update(source).digest('hex').slice(0, 32)}.git`
+/** What is kept of a source, by a name that says nothing of it. */
+export function folderOf(source: string, kind: 'git' | 'lfs' = 'git'): string {
+  return `${createHash('sha256').update(source).digest('hex').slice(0, 32)}.${kind}`
 }
 
 /** For as long as one may be in the making. */
@@ -112,7 +113,7 @@ const MAKING_MS = 10 * 60_000
 export async function removeUnused(parent: string, sourcesInUse: () => Promise<readonly string[]>): Promise<number> {
   const names = await readdir(parent).catch(() => [])
   if (names.length === 0) return 0
-  const wanted = new Set((await sourcesInUse()).map(folderOf))
+  const wanted = new Set((await sourcesInUse()).map(source => folderOf(source)))
   let removed = 0
   for (const name of names) {
     const directory = join(parent, name)
@@ -131,7 +132,7 @@ export async function removeIdle(parent: string, idleMs: number): Promise<number
   let removed = 0
   for (const name of await readdir(parent).catch(() => [])) {
     const directory = join(parent, name)
-    if (!/^[0-9a-f]{32}\.git(\.[0-9a-f]{12})?$/.test(name) || busy.has(directory)) continue
+    if (!/^[0-9a-f]{32}\.(lfs|git(\.[0-9a-f]{12})?)$/.test(name) || busy.has(directory)) continue
     if (Date.now() - ((await stat(directory).catch(() => undefined))?.mtimeMs ?? Date.now()) < idleMs) continue
     await rm(directory, { recursive: true, force: true })
     removed += 1

@@ -1,20 +1,31 @@
 import { WritError } from '../../../protocol/errors.ts'
+import type { Address } from './address.ts'
+import type { Lfs } from './lfs/lfs.ts'
+import { type Pointer, pointerIn } from './lfs/pointer.ts'
 import { checkLinks } from './links.ts'
 import type { ObjectId } from './object-id.ts'
 import { parseCommit, printable } from './objects.ts'
 import type { Limits } from './options.ts'
 import type { Submodules } from './submodules/submodules.ts'
+import { tooLarge } from './too-large.ts'
 import { type Origin, type PathEntry, walkTree } from './tree.ts'
 
 export interface FilesOptions {
   /** Default: a commit that has any is refused, rather than run without a part of it. */
   readonly submodules?: 'refuse' | 'empty' | 'fetch'
+  /** Default: files of git-lfs are their pointers. */
+  readonly lfs?: 'pointers' | 'fetch'
+}
+
+/** An entry, and where its content is if that is not its object. */
+export interface FileEntry extends PathEntry {
+  readonly large?: { readonly size: number; read(): AsyncIterable<Buffer> }
 }
 
 /** All files of a commit, looked at and in order, each with the place where its content is. */
 export interface Files {
   /** A folder before what is in it. */
-  readonly entries: readonly PathEntry[]
+  readonly entries: readonly FileEntry[]
   /** Of the symbolic links among them. */
   readonly targets: ReadonlyMap<string, string>
   readonly committedAt: Date
@@ -26,21 +37,22 @@ const LINK_BYTES = 4_000
 export interface FilesSource {
   readonly origin: Origin
   readonly submodules: Submodules
+  readonly lfs: Lfs
   readonly limits: Limits
 }
 
 export async function filesOf(
-  { origin, submodules, limits }: FilesSource,
+  { origin, submodules, lfs, limits }: FilesSource,
   commit: ObjectId,
   options: FilesOptions = {},
   signal?: AbortSignal,
 ): Promise<Files> {
   const { tree, committer } = parseCommit(await origin.reader.readAs('commit', commit))
   const entries: PathEntry[] = []
-  if (options.submodules === 'fetch') {
-    const time = AbortSignal.timeout(limits.fetchMs)
-    await submodules.walk(origin, commit, entries, signal ? AbortSignal.any([signal, time]) : time)
-  } else {
+  const time = AbortSignal.timeout(limits.fetchMs)
+  const within = signal ? AbortSignal.any([signal, time]) : time
+  if (options.submodules === 'fetch') await submodules.walk(origin, commit, entries, within)
+  else {
     const submodule = async ({ path }: PathEntry) => {
       if (options.submodules !== 'empty') throw new WritError('tree_submodules', printable(path))
     }
@@ -50,7 +62,70 @@ export async function filesOf(
   checkLinks(targets)
   if (options.submodules === 'fetch')
     for (const { mode, path } of entries) if (mode === 'submodule') checkLinksBelow(path, targets)
-  return { entries, targets, committedAt: committer.at }
+  const found = options.lfs === 'fetch' ? await withLarge(entries, lfs, limits, within) : entries
+  return { entries: found, targets, committedAt: committer.at }
+}
+
+/** The same entries, with the contents that pointers among them name; all of them are here then. */
+async function withLarge(
+  entries: readonly PathEntry[],
+  lfs: Lfs,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<FileEntry[]> {
+  const pointers = await pointersIn(entries)
+  checkAmount([...pointers.values()], limits)
+  const wanted = new Map<string, { address: Address; pointers: Map<string, Pointer> }>()
+  for (const [{ origin }, pointer] of pointers) {
+    const { address } = origin
+    const of = wanted.get(address.url) ?? { address, pointers: new Map<string, Pointer>() }
+    wanted.set(address.url, of)
+    // by both: the same hash with two sizes is a lie of one of them
+    of.pointers.set(`${pointer.oid} ${pointer.size}`, pointer)
+  }
+  for (const { address, pointers } of wanted.values()) await lfs.bring(address, [...pointers.values()], signal)
+  return entries.map(entry => {
+    const pointer = pointers.get(entry)
+    const read = () => lfs.read(entry.origin.address, pointer as Pointer)
+    return pointer ? { ...entry, large: { size: pointer.size, read } } : entry
+  })
+}
+
+/** How many files of a commit LFS has, and how large they are together. Not those of submodules; nothing is fetched. */
+export async function largeFilesOf(
+  origin: Origin,
+  commit: ObjectId,
+  limits: Limits,
+): Promise<{ files: number; bytes: number }> {
+  const { tree } = parseCommit(await origin.reader.readAs('commit', commit))
+  const entries: PathEntry[] = []
+  await walkTree({ origin, root: tree, prefix: '', entries, limits, submodule: async () => undefined })
+  const pointers = [...(await pointersIn(entries)).values()]
+  checkAmount(pointers, limits)
+  return { files: pointers.length, bytes: pointers.reduce((sum, { size }) => sum + size, 0) }
+}
+
+function checkAmount(pointers: readonly Pointer[], limits: Limits): void {
+  if (pointers.reduce((sum, { size }) => sum + size, 0) > limits.treeBytes) throw tooLarge(limits)
+  if (new Set(pointers.map(({ oid }) => oid)).size > limits.lfsObjects)
+    throw new WritError('tree_too_large', `more than ${limits.lfsObjects} contents of LFS`)
+}
+
+/** Every file is read for it: its size alone is known to nobody whom one would have to believe. */
+async function pointersIn(entries: readonly PathEntry[]): Promise<Map<PathEntry, Pointer>> {
+  const pointers = new Map<PathEntry, Pointer>()
+  for (const entry of entries) {
+    if (entry.mode !== 'file' && entry.mode !== 'executable') continue
+    try {
+      const pointer = pointerIn((await entry.origin.reader.readAs('blob', entry.id)).bytes)
+      if (pointer) pointers.set(entry, pointer)
+    } catch (error) {
+      if (error instanceof WritError && error.code === 'lfs_pointer_invalid')
+        throw new WritError(error.code, printable(entry.path))
+      throw error
+    }
+  }
+  return pointers
 }
 
 /** What somebody has signed as a library is not to reach around itself: its links stay in its own folder. */

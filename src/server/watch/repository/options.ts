@@ -17,7 +17,7 @@ export interface RepositoryOptions {
   /** Bare repositories are kept below it, a folder per address and whom to believe there. Nothing in it is secret or worth a backup. */
   readonly cacheDirectory: string
   /**
-   * Copies of submodules are kept below it. Of one watch alone: what was fetched with its credential is found there without asking
+   * Copies of submodules and contents of LFS are kept below it. Of one watch alone: what was fetched with its credential is found there without asking
    * anybody again, and is nobody else's. Without it nothing is fetched besides the repository.
    */
   readonly ownDirectory?: string | undefined
@@ -51,6 +51,8 @@ export interface Limits {
   readonly submodules: number
   /** In each other. Default 8. */
   readonly submoduleDepth: number
+  /** Contents of LFS of a commit and its submodules. Default 1,000. */
+  readonly lfsObjects: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -63,4 +65,5 @@ export const DEFAULT_LIMITS: Limits = {
   commits: 10_000,
   submodules: 100,
   submoduleDepth: 8,
+  lfsObjects: 1_000,
 }

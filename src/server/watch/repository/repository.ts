@@ -4,8 +4,9 @@ import type { Evidence } from '../signatures/evidence.ts'
 import { AcceptedCommit } from '../signatures/quorum.ts'
 import { parseAddress } from './address.ts'
 import { Cache, removeUnused } from './cache.ts'
-import { type Files, type FilesOptions, filesOf } from './files.ts'
+import { type Files, type FilesOptions, filesOf, largeFilesOf } from './files.ts'
 import { type ChangedFile, History } from './history.ts'
+import { Lfs } from './lfs/lfs.ts'
 import { Notes } from './notes.ts'
 import { checkedId, type ObjectId } from './object-id.ts'
 import { type GitObject, ObjectReader } from './object-reader.ts'
@@ -51,14 +52,18 @@ export interface Repository {
 
   /**
    * The files of an accepted commit: plain files (644 or 755), folders, links that stay inside; a submodule is refused, an empty folder
-   * or, fetched, the files of the very commit that the tree names; an LFS file is its pointer. Attributes of the repository
+   * or, fetched, the files of the very commit that the tree names; an LFS file is its pointer or, fetched, the
+   * content that it names. Attributes of the repository
    * (export-ignore, export-subst, filters) change nothing: what was signed is what is there. `tree_unsafe`, `tree_too_large`,
-   * `tree_submodules`, `submodule_*`, and what a fetch throws.
+   * `tree_submodules`, `submodule_*`, `lfs_*`, and what a fetch throws.
    */
   filesOf(accepted: AcceptedCommit, options?: FilesOptions, signal?: AbortSignal): Promise<Files>
 
   /** The submodules of a commit, whoever has signed it: nothing is fetched for it, and what is in them is not known. `submodule_*`. */
   submodulesOf(commit: ObjectId): Promise<Submodule[]>
+
+  /** How many files of a commit LFS has, and how large they are: the same, also without submodules. `lfs_pointer_invalid`, `tree_too_large`. */
+  largeFilesOf(commit: ObjectId): Promise<{ files: number; bytes: number }>
 
   /**
    * As a tar, relative names, to be unpacked at /git. The stream fails, and must not be used, if an object at its end turns out
@@ -112,6 +117,7 @@ export function openRepository(options: RepositoryOptions): Repository {
   const reader = new ObjectReader(cache.directory, limits.objectBytes)
   cache.onRemoved = () => reader.close()
   const origin = { reader, address }
+  const lfs = new Lfs(address, options, limits)
   const submodules = new Submodules(address, options, limits)
   const notes = new Notes(reader)
   const history = new History(cache, reader, limits)
@@ -152,7 +158,8 @@ export function openRepository(options: RepositoryOptions): Repository {
     commitsBetween: (from, to) => history.commitsBetween(from, to),
     changedFiles: (from, to) => history.changedFiles(from, to),
     filesOf: async (accepted, filesOptions, signal) =>
-      await filesOf({ origin, submodules, limits }, AcceptedCommit.commitOf(accepted), filesOptions, signal),
+      await filesOf({ origin, submodules, lfs, limits }, AcceptedCommit.commitOf(accepted), filesOptions, signal),
+    largeFilesOf: async commit => await largeFilesOf(origin, checkedId(commit), limits),
     submodulesOf: async commit => await submodules.list(origin, checkedId(commit)),
     tarOf: (files, tarOptions) => treeTar(files, limits, tarOptions),
     async readCommit(id) {

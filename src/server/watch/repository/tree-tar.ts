@@ -1,8 +1,9 @@
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { type Pack, pack } from 'tar-stream'
-import { WritError } from '../../../protocol/errors.ts'
 import type { Files } from './files.ts'
 import type { Limits } from './options.ts'
+import { tooLarge } from './too-large.ts'
 
 export interface TarOptions {
   /** Put in front of every name, `git` for /git. Default: nothing. */
@@ -39,15 +40,21 @@ async function packInto(
   const common = { uid, gid, mtime }
   let total = 0
   if (folder) await add(tar, { name: folder, type: 'directory', mode: 0o755, ...common })
-  for (const { path, mode, id, origin } of entries) {
+  for (const { path, mode, id, origin, large } of entries) {
     const name = folder ? `${folder}/${path}` : path
     if (mode === 'folder' || mode === 'submodule') await add(tar, { name, type: 'directory', mode: 0o755, ...common })
     else if (mode === 'symlink') {
       await add(tar, { name, type: 'symlink', linkname: targets.get(path) as string, mode: 0o777, ...common })
+    } else if (large) {
+      total += large.size
+      if (total > limits.treeBytes) throw tooLarge(limits)
+      const { size } = large
+      const header = { name, type: 'file' as const, size, mode: mode === 'executable' ? 0o755 : 0o644, ...common }
+      await pipeline(large.read(), tar.entry(header) as unknown as Writable)
     } else {
       const { bytes } = await origin.reader.readAs('blob', id)
       total += bytes.length
-      if (total > limits.treeBytes) throw new WritError('tree_too_large', `more than ${limits.treeBytes} bytes`)
+      if (total > limits.treeBytes) throw tooLarge(limits)
       await add(tar, { name, type: 'file', mode: mode === 'executable' ? 0o755 : 0o644, ...common }, bytes)
     }
   }
