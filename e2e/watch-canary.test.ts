@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { searchDatabase } from '../demo/database-search.ts'
 import { startHttpsServer } from '../test/git-servers/https-server.ts'
+import { LfsServer } from '../test/git-servers/lfs-server.ts'
 import { startSshServer } from '../test/git-servers/ssh-server.ts'
 import { everyProcess } from '../test/processes.ts'
 import { GitRepository } from '../test/repositories/git-repository.ts'
@@ -23,6 +24,13 @@ let web: Awaited<ReturnType<typeof startHttpsServer>>
 /** Another server, that has a submodule, and is to hear of nothing else. */
 let elsewhere: Awaited<ReturnType<typeof startHttpsServer>>
 const modules = new Modules()
+/** Asked with the password; what it names is on the other server. */
+const lfs: LfsServer = new LfsServer({
+  url: () => web.url,
+  account: `bot:${PASSWORD}`,
+  say: object => ({ ...object, actions: { download: { href: `${elsewhere.url}/lfs-contents/${object.oid}` } } }),
+})
+const contents = new LfsServer({ url: () => elsewhere.url })
 /** argv and environments, read whenever the git server is asked. */
 const processes: string[] = []
 beforeAll(async () => {
@@ -30,12 +38,12 @@ beforeAll(async () => {
   server = await w.startServer({ WRIT_LOG_LEVEL: 'trace' })
   api = new WatchApi(() => server.address, w.stack.root.reveal())
   sshd = await startSshServer()
-  elsewhere = await startHttpsServer(modules.folder)
+  elsewhere = await startHttpsServer(modules.folder, { before: contents.handle })
   web = await startHttpsServer(dirname(w.world.repository.path), {
     account: `bot:${PASSWORD}`,
-    before: () => {
+    before: (request, response) => {
       processes.push(...everyProcess('git'))
-      return false
+      return lfs.handle(request, response)
     },
   })
 })
@@ -64,9 +72,11 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
   const lib = new GitRepository(dirname(repository.path), 'lib.git')
   const own = lib.commit(lib.tree({ data: 'own\n' }))
   lib.ref('refs/heads/main', own)
+  contents.keep('a content\n')
   const urls = gitmodules({ own: '../lib.git', public: `${elsewhere.url}/public.git` })
   const tree = repository.mktree([
     ['100644', repository.blob(urls), '.gitmodules'],
+    ['100644', repository.blob(lfs.keep('a content\n')), 'large'],
     ['160000', own, 'own'],
     ['160000', modules.commit('public', { data: 'public\n' }), 'public'],
   ])
@@ -101,6 +111,7 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
       git_ca: `${web.ca}${elsewhere.ca}`,
       ssh_known_hosts: sshd.knownHosts,
       submodules: 'fetch',
+      lfs: name === 'web' ? 'fetch' : 'pointers',
       submodule_hosts: elsewhere.url,
     })
     // whoever may read the request reads what it sends; the database does not, nor does a log
@@ -126,7 +137,7 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
       docker_image: w.image,
       commands: [
         'echo "$VAULT_REQUEST_TOKEN_Q"; echo "$VAULT_REQUEST_TOKEN_Q" | sed "s/./&_/g"',
-        'cat own/data public/data',
+        'cat own/data public/data large',
         'sleep 3',
       ],
     })
@@ -146,6 +157,7 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
     expect(await searchDatabase(w.stack.database.url, secrets.flatMap(traces))).toMatchObject({ hits: [] })
     const ended = await api.ended(name, commit)
     expect(ended).toMatchObject({ status: 'SUCCEEDED', log: expect.stringContaining('own\npublic\n') })
+    expect(ended.log).toContain(name === 'web' ? 'a content\n' : 'oid sha256:')
     const token = ended.log.replaceAll(/(.)_/g, '$1').match(/^\S{20,}$/m)?.[0] ?? ''
     expect(token).toMatch(/^\S{20,}$/)
     secrets.push(token)
@@ -158,7 +170,8 @@ test('credentials of git and Vault, secrets of webhooks and wrapped tokens are n
     expect(await api.send('GET', `${name}/configure_vault_access`)).toMatchObject({ status: 405 })
   }
   expect(jobs).toHaveLength(2)
-  expect(elsewhere.requests.some(({ url }) => url.startsWith('/public.git'))).toBe(true)
+  for (const path of ['/public.git', '/lfs-contents/'])
+    expect(elsewhere.requests.some(({ url }) => url.startsWith(path))).toBe(true)
   expect(processes.some(text => text.includes('remote-https'))).toBe(true)
 
   const places: [string, readonly string[]][] = [

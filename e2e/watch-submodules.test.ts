@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHttpsServer } from '../test/git-servers/https-server.ts'
+import { LfsServer } from '../test/git-servers/lfs-server.ts'
 import { gitmodules, Modules } from '../test/repositories/modules.ts'
 import { Terminal } from './command.ts'
 import { type ServerProcess, until } from './stack.ts'
@@ -12,12 +13,22 @@ let api: WatchApi
 let web: Awaited<ReturnType<typeof startHttpsServer>>
 let elsewhere: Awaited<ReturnType<typeof startHttpsServer>>
 let away = true
+/** What it gives in the place of a content. */
+let lie: string | null = null
+const lfs: LfsServer = new LfsServer({
+  url: () => web.url,
+  account: 'bot:secret',
+  give(_, __, response) {
+    if (lie !== null) response.end(lie)
+    return lie !== null
+  },
+})
 const modules = new Modules()
 beforeAll(async () => {
   w = await startWatched()
   server = await w.startServer()
   api = new WatchApi(() => server.address, w.stack.root.reveal())
-  web = await startHttpsServer(modules.folder, { account: 'bot:secret' })
+  web = await startHttpsServer(modules.folder, { account: 'bot:secret', before: lfs.handle })
   elsewhere = await startHttpsServer(modules.folder, {
     before(_, response) {
       if (away) response.writeHead(503).end()
@@ -132,10 +143,37 @@ test('docs/watch.md: the commands about submodules work', async () => {
   })
 })
 
+test('contents of git-lfs are in the places of their pointers; of a server that lies nothing runs, and there is an alarm', async () => {
+  const pointer = lfs.keep('echo large\n')
+  const lib = modules.commit('lib', { 'y.bin': lfs.keep('of the library\n') })
+  const commit = modules.commit('large', {
+    '.gitmodules': gitmodules({ lib: '../lib.git' }),
+    lib: ['160000', lib],
+    'run.sh': ['100755', pointer],
+  })
+  const commands = ['sh run.sh', 'cat lib/y.bin', 'find /git -user 2001 -perm -755 -name run.sh']
+  await mount('large', 'large', { submodules: 'fetch', lfs: 'fetch' }, commands)
+  expect((await api.read('large/plan')).fetches).toMatchObject({ lfs: { files: 1, bytes: 11 }, refused: '' })
+  expect(await api.ended('large', commit)).toMatchObject({
+    status: 'SUCCEEDED',
+    log: expect.stringMatching(/large\nof the library\n\/git\/run.sh\n$/),
+  })
+  // another one, since what was right is kept
+  const next = modules.commit('large', { 'run.sh': lfs.keep('echo right\n') }, 'refs/heads/main', [commit])
+  lie = 'echo wrong\n'
+  const task = await api.ended('large', next)
+  lie = null
+  expect(task.log).not.toContain('wrong\n')
+  expect(await api.read('large/status')).toMatchObject({ state: 'given_up', reason_code: 'lfs_content_wrong' })
+  const alarm = await w.stack.db.selectFrom('audit').select('entry').where('job_id', '=', task.job_id).execute()
+  expect(alarm.map(row => JSON.parse(row.entry).action)).toContain('watch.given_up')
+})
+
 test('options that are none are refused', async () => {
   await api.write('sys/mounts/options', { type: 'flant_gitops' })
   for (const wrong of [
     { submodules: 'all' },
+    { lfs: 'yes' },
     { submodule_hosts: 'ssh://git@host' },
     { submodule_hosts: 'git@host:x' },
     { submodule_hosts: 'https://host/path' },

@@ -6,6 +6,7 @@ import { SETTINGS } from '../src/server/config.ts'
 import { GOOD } from '../test/repositories/good.ts'
 import { HOSTILE_COMMITS } from '../test/repositories/hostile-commits.ts'
 import { HOSTILE_KEYS } from '../test/repositories/hostile-keys.ts'
+import { HOSTILE_LFS } from '../test/repositories/hostile-lfs.ts'
 import { HOSTILE_NOTES } from '../test/repositories/hostile-notes.ts'
 import { HOSTILE_REPOSITORIES } from '../test/repositories/hostile-repositories.ts'
 import { HOSTILE_SUBMODULES } from '../test/repositories/hostile-submodules.ts'
@@ -134,5 +135,6 @@ ${list('Must be refused: commits', HOSTILE_COMMITS)}
 ${list('Must be refused: keys', HOSTILE_KEYS)}
 ${list('Must be refused: notes and counting', HOSTILE_NOTES)}
 ${list('Must be refused: whole repositories', HOSTILE_REPOSITORIES)}
-${list('Must be refused: submodules', HOSTILE_SUBMODULES)}`
+${list('Must be refused: submodules', HOSTILE_SUBMODULES)}
+${list('Must be refused: git-lfs', HOSTILE_LFS)}`
 }

@@ -15,6 +15,11 @@ declare module 'undici/lib/dispatcher/proxy-agent.js' {
   export default ProxyAgent
 }
 
+declare module 'undici/lib/api/api-connect.js' {
+  import { Dispatcher } from 'undici'
+  export default function connect(this: Dispatcher, options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData>
+}
+
 declare module 'undici/lib/api/api-request.js' {
   import { Dispatcher } from 'undici'
   export default function request(

@@ -17,6 +17,7 @@ export const CHECKS: readonly Check[] = [
   command('git', 'git', ['run', 'test', 'demo']),
   command('gpg', 'gnupg', ['run', 'test', 'demo']),
   command('ssh', 'openssh-client', ['run', 'test'], '-V'),
+  command('git-lfs', 'git-lfs', ['test'], 'version'),
   command('/usr/sbin/sshd', 'openssh-server', ['test'], '-V'),
   command('chromium', 'chromium', ['test']),
   command('openssl', 'openssl', ['test'], 'version'),

@@ -76,12 +76,14 @@ async function withLarge(
   const pointers = await pointersIn(entries)
   checkAmount([...pointers.values()], limits)
   const wanted = new Map<string, { address: Address; pointers: Map<string, Pointer> }>()
-  for (const [{ origin }, pointer] of pointers) {
+  for (const [{ origin, path }, pointer] of pointers) {
     const { address } = origin
     const of = wanted.get(address.url) ?? { address, pointers: new Map<string, Pointer>() }
     wanted.set(address.url, of)
-    // by both: the same hash with two sizes is a lie of one of them
-    of.pointers.set(`${pointer.oid} ${pointer.size}`, pointer)
+    const known = of.pointers.get(pointer.oid)
+    if (known && known.size !== pointer.size)
+      throw new WritError('lfs_pointer_invalid', `${printable(path)}: another file has this hash with another size`)
+    of.pointers.set(pointer.oid, pointer)
   }
   for (const { address, pointers } of wanted.values()) await lfs.bring(address, [...pointers.values()], signal)
   return entries.map(entry => {

@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher, Agent as UndiciAgent, ProxyAgent as UndiciProxyAgent } from 'undici'
+import openTunnel from 'undici/lib/api/api-connect.js'
 import sendRequest from 'undici/lib/api/api-request.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
+import Pool from 'undici/lib/dispatcher/pool.js'
 import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js'
 import { WritError } from '../../../../protocol/errors.ts'
 import { exchange, TooLarge } from '../../../../vault/exchange.ts'
@@ -22,7 +24,7 @@ export class LfsHttp {
     const through = proxy?.reveal()
     if (through === undefined) this.#agent = new Agent({ ...times, connect: tls })
     else if (/^https?:/i.test(through))
-      this.#agent = new ProxyAgent({ ...times, uri: through, requestTls: tls, proxyTls: tls, connect: tls })
+      this.#agent = new ProxyAgent({ ...times, uri: through, requestTls: tls, proxyTls: tls, clientFactory: poolOf })
     else throw new WritError('lfs_unsupported', 'the proxy is none for http')
   }
 
@@ -64,9 +66,14 @@ export class LfsHttp {
   }
 }
 
+/** A pool that can ask a proxy for a tunnel: undici gives it this method only where all of undici is loaded. */
+function poolOf(origin: URL, options: object): Dispatcher {
+  return Object.assign(new Pool(origin, options), { connect: openTunnel })
+}
+
 /** A failure to be answered: with the name of what failed, never with its text. */
-export function failed(error: unknown, signal: AbortSignal): WritError {
-  if (error instanceof WritError) return error
+export function failed(error: unknown, signal: AbortSignal): Error {
+  if (error instanceof WritError || error instanceof TypeError) return error
   const code = [error, (error as { cause?: unknown })?.cause].map(one => (one as { code?: unknown })?.code).find(isText)
   if (signal.aborted || (code && /TIMEOUT/.test(code)))
     return new WritError('repository_unreachable', 'LFS: it takes too long', { cause: error })

@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { startHttpsServer } from '../../../../../test/git-servers/https-server.ts'
-import { type LfsOptions, LfsServer } from '../../../../../test/git-servers/lfs-server.ts'
+import { type LfsOptions, LfsServer, pointerOf } from '../../../../../test/git-servers/lfs-server.ts'
 import { gitmodules, Modules } from '../../../../../test/repositories/modules.ts'
 import { Secret } from '../../../../vault/secret.ts'
+import { LfsHttp } from './http.ts'
 
 const ACCOUNT = 'bot:canary-of-the-password'
 const credential = { kind: 'password', username: 'bot', password: new Secret(ACCOUNT.slice(4)) } as const
@@ -156,4 +159,55 @@ test('another watch does not find what this one has fetched', async () => {
   await expect(modules.unpacked({ address, ca, credential, own: 'second' }, both)).rejects.toMatchObject({
     code: 'lfs_missing',
   })
+})
+
+test('through the proxy of the watch, or not at all', async () => {
+  const { url, port, ca, lfs } = await server()
+  const asked: (string | undefined)[] = []
+  const proxy = createServer((_, response) => response.writeHead(405).end()).on('connect', (request, socket) => {
+    asked.push(request.url)
+    const onward = connect(port, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      onward.pipe(socket).pipe(onward)
+    })
+    for (const end of [onward, socket]) end.on('error', () => undefined)
+  })
+  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+  closing.push(async () => proxy.close())
+  const { port: at } = proxy.address() as AddressInfo
+  modules.commit('main', { 'x.bin': lfs.keep('by a proxy') })
+  const watch = { address: `${url}/main.git`, ca, credential, proxy: new Secret(`http://127.0.0.1:${at}`) }
+  await modules.unpacked(watch, {})
+  const before = asked.length
+  const entries = await modules.unpacked(watch, both)
+  expect(entries.get('x.bin')?.content.toString()).toBe('by a proxy')
+  expect(asked.length).toBeGreaterThan(before + 1)
+  expect(new Set(asked)).toEqual(new Set([`127.0.0.1:${port}`]))
+  expect(() => new LfsHttp({ proxy: new Secret('socks5://127.0.0.1:1') })).toThrow(
+    expect.objectContaining({ code: 'lfs_unsupported' }),
+  )
+})
+
+test('a submodule on another server: LFS of that server, without the credential', async () => {
+  let url = ''
+  const lfs = new LfsServer({ url: () => url })
+  const elsewhere = await startHttpsServer(modules.folder, { before: lfs.handle })
+  closing.push(() => elsewhere.close())
+  url = elsewhere.url
+  const far = modules.commit('far', { 'x.bin': lfs.keep('far away') })
+  modules.commit('main', { '.gitmodules': gitmodules({ far: `${url}/far.git` }), far: ['160000', far] })
+  const own = await server()
+  const watch = { address: `${own.url}/main.git`, ca: `${own.ca}${elsewhere.ca}`, credential, submoduleHosts: [url] }
+  const entries = await modules.unpacked(watch, both)
+  expect(entries.get('far/x.bin')?.content.toString()).toBe('far away')
+  expect(elsewhere.requests.some(request => request.url.endsWith('/objects/batch'))).toBe(true)
+  expect(elsewhere.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([])
+  expect(own.requests.filter(request => request.url.includes('lfs'))).toEqual([])
+})
+
+test('a repository of a path has no server of LFS', async () => {
+  modules.commit('main', { 'x.bin': pointerOf('a'.repeat(64), 5) })
+  const watch = { address: modules.repository('main').path, protocols: ['file'] as const }
+  await expect(modules.unpacked(watch, both)).rejects.toMatchObject({ code: 'lfs_unsupported' })
+  await expect(modules.unpacked(watch, {})).resolves.toBeDefined()
 })
