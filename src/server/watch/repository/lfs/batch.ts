@@ -96,7 +96,7 @@ function checkedHref(href: string, endpoint: Endpoint): URL {
   return url
 }
 
-export function headersIn(header: unknown): Record<string, string> {
+function headersIn(header: unknown): Record<string, string> {
   if (header === undefined || header === null) return {}
   if (!isRecord(header)) throw refused('headers that are none')
   const fields = Object.entries(header).map(([name, value]) => [name.toLowerCase(), value] as const)
