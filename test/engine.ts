@@ -58,6 +58,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     jobNetwork: 'none',
     allowedNetworks: [],
     outputLimit: 64 << 20,
+    maxOutput: 0,
     ...more,
   }
   const node = (name: string, runtime: Partial<Runtime> = {}) =>

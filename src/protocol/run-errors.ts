@@ -42,6 +42,11 @@ export const RUN_ERRORS = {
     cause: 'The job ran longer than it may, and was stopped',
     remedy: 'Make it quicker, or give it more with `timeout`.',
   },
+  job_output_limit: {
+    ...INVALID_JOB,
+    cause: 'The job wrote more output than it may, and was stopped',
+    remedy: 'Make it say less, or write to a file; an administrator lets jobs write more with WRIT_MAX_OUTPUT.',
+  },
   queue_timeout: {
     ...INVALID_JOB,
     cause: 'The job waited longer than it may, and was not started',

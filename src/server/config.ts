@@ -277,6 +277,12 @@ export const SETTINGS = {
     'Bytes of output that are kept of each job, half of them from its beginning and half from its end.',
     String(64 * 1024 * 1024),
   ),
+  maxOutput: setting(
+    ['WRIT_MAX_OUTPUT'],
+    integer(0, 2 ** 50),
+    'Bytes of output after which a job is stopped, kept or not: its engine has all of it on its disk until the job ends, and about 80 bytes more for each line. 0: no limit.',
+    String(2 * 1024 * 1024 * 1024),
+  ),
   watchProtocols: setting(
     ['WRIT_WATCH_PROTOCOLS'],
     protocols,

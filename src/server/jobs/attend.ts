@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Attachment, Exit } from '../runtimes/runtime.ts'
+import type { Attachment, Exit, OutputFrame, SystemLine } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, type Outcome, updateRun } from '../store/runs.ts'
 import type { StopCode } from '../store/schema.ts'
@@ -15,6 +15,9 @@ import type { Secrets } from './secrets.ts'
 const LONGEST_MS = 2 ** 31 - 1
 const LAST_OUTPUT_MS = 5_000
 
+/** A container ends so long after its grace at the most, if its engine is well. */
+const BEYOND_GRACE_MS = 2_000
+
 /** A container that runs, or has run. */
 export interface Attended {
   readonly attachment: Attachment
@@ -23,7 +26,7 @@ export interface Attended {
   readonly msLeft: number | null
 }
 
-/** Stores the output of a container until it ends, stops it when it is killed or late, and says how it ended. */
+/** Stores the output of a container until it ends, stops it when it is killed, late or writes too much, and says how it ended. */
 export async function attend(
   engine: Engine,
   hold: Hold,
@@ -50,13 +53,36 @@ export async function attend(
   }
   if (msLeft !== null) stopIn(msLeft)
   try {
-    const stored = storeOutput(engine, hold, job, attachment.output, masks, control.lost)
+    const most = engine.settings.maxOutput
+    const full = async () => {
+      stop('job_output_limit')
+      // not read meanwhile: what a job cannot write does not come into the engine's copy either
+      const graceMs = engine.settings.killGraceSeconds * 1000 + BEYOND_GRACE_MS
+      await Promise.race([attachment.exit.catch(() => {}), sleep(graceMs, undefined, { signal: control.lost })])
+    }
+    const output = most > 0 ? upTo(most - job.stdout_raw - job.stderr_raw, attachment.output, full) : attachment.output
+    const stored = storeOutput(engine, hold, job, output, masks, control.lost)
     const [exit] = await Promise.all([unlessLost(attachment.exit, stored), stored])
     return outcomeOf(exit, stopped || (control.killed.aborted ? 'job_killed' : ''))
   } finally {
     over.abort()
     clearTimeout(timer)
     control.killed.removeEventListener('abort', kill)
+  }
+}
+
+/** All of the output; waits for `full` once, when there was more than so many bytes. */
+async function* upTo(
+  bytes: number,
+  output: Attachment['output'],
+  full: () => Promise<void>,
+): AsyncGenerator<OutputFrame | SystemLine> {
+  let left = bytes
+  for await (const frame of output) {
+    yield frame
+    if (frame.stream === 'system' || left < 0) continue
+    left -= frame.data.byteLength
+    if (left < 0) await full()
   }
 }
 

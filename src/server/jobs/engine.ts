@@ -45,6 +45,8 @@ export interface EngineSettings extends TimeBounds {
   readonly allowedNetworks: readonly string[]
   /** Bytes of output that are kept of a job. */
   readonly outputLimit: number
+  /** Bytes of output after which a job is stopped; 0: it may write any number. */
+  readonly maxOutput: number
 }
 
 /** The parts that the steps of a job work with; made once, in main.ts. */

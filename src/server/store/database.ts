@@ -19,6 +19,7 @@ import * as watchEffects from './migrations/022-watch-effects.ts'
 import * as watchNames from './migrations/023-watch-names.ts'
 import * as kubernetes from './migrations/030-kubernetes.ts'
 import * as outputGap from './migrations/033-output-gap.ts'
+import * as stoppedForOutput from './migrations/034-stopped-for-output.ts'
 import * as accept from './migrations/035-accept.ts'
 import * as dueTokens from './migrations/040-due-tokens.ts'
 import { PgClient } from './pg-client.ts'
@@ -86,6 +87,7 @@ const MIGRATIONS = {
   '023-watch-names': { up: watchNames.up },
   '030-kubernetes': { up: kubernetes.up },
   '033-output-gap': { up: outputGap.up },
+  '034-stopped-for-output': { up: stoppedForOutput.up },
   '035-accept': { up: accept.up },
   '040-due-tokens': { up: dueTokens.up },
 }

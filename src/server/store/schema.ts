@@ -69,7 +69,7 @@ export interface JobOrigin {
 }
 
 /** Why a job is being stopped. */
-export type StopCode = '' | 'job_killed' | 'job_timeout'
+export type StopCode = '' | 'job_killed' | 'job_timeout' | 'job_output_limit'
 
 export interface OutputTable {
   job_id: string
