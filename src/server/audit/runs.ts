@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database, Tx } from '../store/database.ts'
 import type { Job } from '../store/jobs.ts'
+import { PLANNED_ONCE } from '../store/pg-client.ts'
 import type { Hold, Outcome } from '../store/runs.ts'
 import { payloads } from '../store/wakeups.ts'
 import type { AuditAction } from './audit.ts'
@@ -25,7 +26,7 @@ export interface Starting {
  * as possibly started.
  */
 export async function startRuns(db: Database | Tx, runs: readonly Starting[]): Promise<boolean[]> {
-  const { rows } = await sql<Done>`
+  const { rows } = await sql<Done>`${PLANNED_ONCE}
     with named as (
       select * from unnest(${ids(runs)}::text[], ${nodes(runs)}::text[], ${attempts(runs)}::int[],
         ${runs.map(run => run.containerId)}::text[], ${runs.map(run => run.imageDigest)}::text[],
@@ -57,7 +58,7 @@ export type Ended = Pick<Job, 'id' | 'attempt' | 'submitted_at' | 'started_at' |
 /** The one end of each run; undefined where it is not held any more. What was kept sealed for the run is erased with it. */
 export async function endRuns(db: Database | Tx, runs: readonly Ending[]): Promise<(Ended | undefined)[]> {
   // the times are the database's, and later than the statements before: a queue's times tell its order on every node alike
-  const { rows } = await sql<Ended>`
+  const { rows } = await sql<Ended>`${PLANNED_ONCE}
     with named as (
       select * from unnest(${ids(runs)}::text[], ${nodes(runs)}::text[], ${attempts(runs)}::int[],
         ${runs.map(run => run.outcome.status)}::text[], ${runs.map(run => run.outcome.returnCode)}::int[],
@@ -96,7 +97,7 @@ export interface Releasing {
 
 /** Everything that the jobs held is gone. False: another attempt has it, or it was said before. */
 export async function releaseRuns(db: Database | Tx, runs: readonly Releasing[]): Promise<boolean[]> {
-  const { rows } = await sql<Done>`
+  const { rows } = await sql<Done>`${PLANNED_ONCE}
     with named as (
       select * from unnest(${ids(runs)}::text[], ${nodes(runs)}::text[], ${attempts(runs)}::int[],
         ${runs.map(run => run.token)}::boolean[]) as named(id, releaser, attempt, token)),

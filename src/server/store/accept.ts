@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { type Limits, limitValues, NO_LIMITS } from './claims.ts'
 import type { Database } from './database.ts'
 import { type Job, type NewJob, rowOf } from './jobs.ts'
+import { PLANNED_ONCE } from './pg-client.ts'
 import { wakeup } from './wakeups.ts'
 
 /** Who would run it at once. */
@@ -36,7 +37,7 @@ export async function acceptJob(
   const completed = reservation
     ? sql`update idempotency set job_id = ${job.id} where key = ${reservation} and job_id is null returning key`
     : sql`select`
-  const { rows } = await sql<Job | { id: null }>`
+  const { rows } = await sql<Job | { id: null }>`${PLANNED_ONCE}
     -- the queue first and the trail last, as everywhere: a trigger would come to the queue only after the trail
     with place as materialized (
       select enter_queue(${job.qname}, ${Boolean(taker)}, ${limitValues(taker?.limits ?? NO_LIMITS)}) as slot),

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { ERRORS } from '../../protocol/errors.ts'
 import type { Database, Tx } from './database.ts'
 import type { Job } from './jobs.ts'
+import { PLANNED_ONCE } from './pg-client.ts'
 import { notify } from './wakeups.ts'
 
 /** How many jobs may run at once. */
@@ -59,7 +60,7 @@ export interface Waiting {
 
 /** What there is to do beside new jobs: nearly always nothing, which is then known after one statement. */
 export async function lookAround(db: Database, node: string): Promise<Waiting> {
-  const { rows } = await sql<Waiting>`
+  const { rows } = await sql<Waiting>`${PLANNED_ONCE}
     select
       array(select id from jobs where node = ${node} and status = 'running' and kill_requested) as killed,
       exists (select from jobs where status = 'queued' and queue_until < now()) as overdue,

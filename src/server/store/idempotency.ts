@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
+import { PLANNED_ONCE } from './pg-client.ts'
 
 /** What is known of a key: nothing before it was reserved. */
 export interface KnownKey {
@@ -19,7 +20,7 @@ export async function reserveKey(
   body: string,
   forMs: number,
 ): Promise<{ reserved: boolean; known?: KnownKey | undefined }> {
-  const { rows } = await sql<{ reserved: boolean; body: string | null; job_id: string | null }>`
+  const { rows } = await sql<{ reserved: boolean; body: string | null; job_id: string | null }>`${PLANNED_ONCE}
     with reserved as (
       insert into idempotency as known (key, body, reserved_until)
       values (${key}, ${body}, now() + ${forMs} * interval '1 millisecond')

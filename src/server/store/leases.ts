@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
+import { PLANNED_ONCE } from './pg-client.ts'
 import { type Hold, HoldLost } from './runs.ts'
 
 /** A lease that a job holds in Vault, by its id there. */
@@ -25,7 +26,7 @@ export async function insertLease(
 
 /** What each of these jobs holds. */
 export async function leasesOf(db: Database, jobIds: readonly string[]): Promise<HeldLease[][]> {
-  const { rows } = await sql<HeldLease>`
+  const { rows } = await sql<HeldLease>`${PLANNED_ONCE}
     select id, job_id, path from leases where job_id = any(${jobIds}::text[])`.execute(db)
   const byJob = Map.groupBy(rows, lease => lease.job_id)
   return jobIds.map(id => byJob.get(id) ?? [])

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
 import type { Job } from './jobs.ts'
+import { PLANNED_ONCE } from './pg-client.ts'
 import { type Hold, HoldLost, updateRun } from './runs.ts'
 import { notify, wakeup } from './wakeups.ts'
 
@@ -163,7 +164,7 @@ const PAGE = { bytes: 256 * 1024, rows: 500 }
 
 /** Chunks from the one on that holds byte `offset`, or the next one if that byte is not kept; empty when there are none. */
 export async function readOutput(db: Database, jobId: string, offset: number): Promise<StoredChunk[]> {
-  const { rows } = await sql<StoredChunk>`
+  const { rows } = await sql<StoredChunk>`${PLANNED_ONCE}
     with before as (
       select start, start + octet_length(data) as until from output
       where job_id = ${jobId} and start <= ${offset} order by start desc limit 1),

@@ -68,3 +68,33 @@ test('a large value is not copied on its way out, and one that is refused breaks
     await database.drop()
   }
 })
+
+test('a statement that is planned once gives the same, is planned once, and survives a change of its table', async () => {
+  const database = await createTestDatabase()
+  const client = new PgClient({ connectionString: database.url })
+  const prepared = async () =>
+    (await client.query("select statement from pg_prepared_statements where statement like '/*%'")).rows.length
+  try {
+    await client.connect()
+    await client.query('create table things (name text)')
+    await client.query("insert into things values ('one'), ('two')")
+    const ask = (name: string) => client.query('/* planned once */ select * from things where name = $1', [name])
+    expect((await ask('one')).rows).toEqual([{ name: 'one' }])
+    expect((await ask('two')).rows).toEqual([{ name: 'two' }])
+    expect(await prepared()).toBe(1)
+    await client.query('alter table things add column size integer')
+    expect((await ask('one')).rows).toEqual([{ name: 'one', size: null }])
+    expect((await ask('two')).rows).toEqual([{ name: 'two', size: null }])
+    expect(await prepared()).toBe(2)
+    await client.query('alter table things drop column size')
+    await client.query('begin')
+    await expect(ask('one')).rejects.toThrow('aborted')
+    await client.query('rollback')
+    expect((await ask('one')).rows).toEqual([{ name: 'one' }])
+    await expect(client.query('/* planned once */ select $1::integer / 0', [1])).rejects.toThrow('division by zero')
+    expect((await ask('one')).rows).toEqual([{ name: 'one' }])
+  } finally {
+    await client.end()
+    await database.drop()
+  }
+})
