@@ -12,14 +12,15 @@ const WAIT = { mostMs: 10_000, eachMs: 100 }
 
 /**
  * Does something once for a key: a repetition, on whatever node and after whatever restart, gets the job that the first one made. An
- * envelope can be opened only once, so a client whose answer got lost could else not learn what became of its job.
+ * envelope can be opened only once, so a client whose answer got lost could else not learn what became of its job. `waited`: there was
+ * an attempt with this key before.
  * Throws `idempotency_key_invalid`, `idempotency_key_reused`, `idempotency_key_busy`.
  */
 export async function once<T>(
   engine: Engine,
   caller: Caller,
   { key, body }: { key: string; body: unknown },
-  first: (reservation: string) => Promise<T>,
+  first: (reservation: string, waited: boolean) => Promise<T>,
   again: (jobId: string) => Promise<T>,
 ): Promise<T> {
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new WritError('idempotency_key_invalid')
@@ -27,7 +28,8 @@ export async function once<T>(
   const submitter = caller.entity || caller.accessorHash
   const hashed = sha256(JSON.stringify([submitter, key]))
   const hashedBody = sha256(canonical(body))
-  for (const end = Date.now() + WAIT.mostMs; ; ) {
+  let waited = false
+  for (const end = Date.now() + WAIT.mostMs; ; waited = true) {
     const { reserved, known } = await reserveKey(engine.db, hashed, hashedBody, RESERVED_MS)
     if (reserved) break
     const jobId = known && jobOf(known, hashedBody)
@@ -36,7 +38,7 @@ export async function once<T>(
     await sleep(WAIT.eachMs)
   }
   try {
-    return await first(hashed)
+    return await first(hashed, waited)
   } catch (error) {
     // refused: the next one with this key is the first again. If this fails too, the reservation runs out by itself
     await releaseKey(engine.db, hashed).catch(() => {})

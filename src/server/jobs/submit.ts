@@ -35,12 +35,18 @@ export async function submitJob(
   { key, ...rest }: Pick<Circumstances, 'signal' | 'intake'> & { key?: string | undefined } = {},
 ): Promise<SubmitAnswer> {
   try {
-    if (key === undefined) return await accept(engine, caller, body, rest)
+    const look = () => lookAt(engine, body, rest.signal)
+    if (key === undefined) return await accept(engine, caller, body, await look(), rest)
+    // nothing is spent by looking, so it is done while the key is reserved
+    const looked = look()
+    looked.catch(() => {})
     return await once(
       engine,
       caller,
       { key, body },
-      reservation => accept(engine, caller, body, { ...rest, reservation }),
+      async (reservation, waited) =>
+        // what was seen before somebody else's attempt is not what is there after it
+        await accept(engine, caller, body, await (waited ? look() : looked), { ...rest, reservation }),
       id => firstAnswer(engine, id, body),
     )
   } catch (error) {
@@ -116,19 +122,21 @@ interface Circumstances {
   readonly signal?: AbortSignal | undefined
 }
 
-async function accept(
-  engine: Engine,
-  caller: Caller,
-  body: unknown,
-  circumstances: Circumstances,
-): Promise<SubmitAnswer> {
-  const { signal } = circumstances
+/** A submission as it came, of which nothing is spent yet. */
+interface Seen {
+  readonly submission: Submission
+  readonly wrap: Secret
+  readonly authoritySha256: string
+  /** As `checkWrap` says. */
+  readonly rewrapped: boolean
+}
+
+/** Whether there is anything to accept at all. */
+async function lookAt(engine: Engine, body: unknown, signal?: AbortSignal): Promise<Seen> {
   const submission = readBody(Submission, body, 'body_invalid')
   if (!submission.wrap_secret_id) throw new WritError('wrap_missing')
   if (Boolean(submission.cubby_token) !== Boolean(submission.cubby_path)) throw new WritError('envelope_incomplete')
   const wrap = new Secret(submission.wrap_secret_id)
-  const sealed = Boolean(submission.cubby_token || submission.payload)
-
   // Nothing that can be used only once is used before it is clear that this server can keep the job
   engine.identity.token()
   const authoritySha256 = fingerprint(wrap)
@@ -136,6 +144,18 @@ async function accept(
   checked.catch(() => {})
   if (await findKnown(engine, authoritySha256)) throw new WritError('envelope_replayed')
   const rewrapped = await checked
+  return { submission, wrap, authoritySha256, rewrapped }
+}
+
+async function accept(
+  engine: Engine,
+  caller: Caller,
+  body: unknown,
+  { submission, wrap, authoritySha256, rewrapped }: Seen,
+  circumstances: Circumstances,
+): Promise<SubmitAnswer> {
+  const { signal } = circumstances
+  const sealed = Boolean(submission.cubby_token || submission.payload)
   // a direct job lies open: what is wrong with it is said before its authority is spent
   const direct = sealed ? null : await allowedOrder(engine, caller, readBody(JobSpec, body, 'body_invalid'))
 
