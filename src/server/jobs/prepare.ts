@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { Secret } from '../../vault/secret.ts'
 import type { Image, SecretFiles } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
@@ -77,8 +78,8 @@ export async function prepareJob(
   const ofToken = given && read.has('TOKEN') ? [['job token', given] as const] : []
   const masks = new Map([...secrets, ...ofToken, ...ofRegistry])
   const files = secretFiles(engine, order, secrets, given)
-  // meanwhile the container is made
-  const sealing = sealMasks(engine, masks)
+  // behind the request for the container, and while it is made
+  const sealing = setImmediate().then(() => sealMasks(engine, masks))
   sealing.catch(() => {})
   const tenant = job.submitter_entity || job.submitter_accessor_hash
   const spec = containerSpec(engine, hold.id, hold.attempt, order, image, tenant)

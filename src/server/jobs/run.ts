@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { isFinal } from '../../protocol/job.ts'
 import { findJob, type Job } from '../store/jobs.ts'
@@ -23,6 +23,8 @@ export async function runJob(engine: Engine, job: Job, control: Control, opened?
   if (!isFinal(job.status)) {
     const outcome = await untilKnown(engine, job, hold, control, opened)
     await finishJob(engine, job, hold, outcome)
+    // who follows it here is answered before anything else is asked of the processors
+    await setImmediate()
   }
   control.ended?.()
   await releaseJob(engine, job, hold, control.lost)
