@@ -7,7 +7,7 @@ export interface Exchange {
   readonly path: string
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string | null
+  readonly body?: string | Buffer | null
   readonly signal?: AbortSignal | undefined
   /** A longer answer is not waited for: `TooLarge`. */
   readonly maxBytes?: number

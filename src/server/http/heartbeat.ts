@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 /**
  * The same pieces, and `beat` whenever none has come for `ms`. A proxy ends a connection that is silent for a minute, and only by
  * writing does a server notice that nobody is there any more.
@@ -9,10 +7,12 @@ export async function* withHeartbeat<T>(pieces: AsyncIterable<T>, beat: T, ms: n
   let next = iterator.next()
   try {
     for (;;) {
-      const awake = new AbortController()
-      const silence = sleep(ms, 'silence' as const, { signal: awake.signal }).catch(() => 'silence' as const)
-      const first = await Promise.race([next, silence])
-      awake.abort()
+      // not a sleep that is aborted: that makes an exception, with a stack, for each piece
+      let timer: NodeJS.Timeout | undefined
+      const silence = new Promise<'silence'>(resolve => {
+        timer = setTimeout(resolve, ms, 'silence')
+      })
+      const first = await Promise.race([next, silence]).finally(() => clearTimeout(timer))
       if (first === 'silence') {
         yield beat
         continue

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Runtime } from '../runtime.ts'
 import { began } from './began.ts'
@@ -63,6 +64,11 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     ? new WarmGates(engine, ref => resolveImage(images, ref, 'IfNotPresent', {}), options.warm, log)
     : null
   const made = new MadeContainers()
+  /** Behind what the caller does first with the container: that takes longer, and should not wait for this to be begun. */
+  const connected = async (id: string, tty: boolean, signal?: AbortSignal) => {
+    await setImmediate()
+    return await attachToStart(engine, id, tty, signal)
+  }
   /** What a slot is to blame for is tried again by the caller, who then gets another one or none. */
   const inSlots = async <T>(action: () => Promise<T>): Promise<T> => {
     try {
@@ -85,7 +91,7 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       let id: string | null = null
       try {
         id = await inSlots(() => createContainer(engine, spec, slot, signal))
-        if (id !== null) made.add(id, spec, slot, attachToStart(engine, id, spec.tty, signal))
+        if (id !== null) made.add(id, spec, slot, connected(id, spec.tty, signal))
         return id
       } catch (error) {
         const gone = error instanceof WritError && error.code === 'image_not_found' && prepared.forget(spec.image.id)

@@ -7,6 +7,7 @@ import type { Agent as UndiciAgent } from 'undici'
 import sendRequest from 'undici/lib/api/api-request.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
 import { WritError } from '../../../protocol/errors.ts'
+import { exchange } from '../../../vault/exchange.ts'
 import { type Deadline, deadline } from './deadline.ts'
 import { type EngineAddress, engineAddress } from './engine-address.ts'
 import { EngineError } from './engine-error.ts'
@@ -64,8 +65,7 @@ export class Engine {
 
   async json<T>(method: Method, path: string, options: CallOptions = {}): Promise<T> {
     return this.#within(options, async limit => {
-      const { body } = await this.#answer(method, await this.#versioned(path, limit.signal), options, limit.signal)
-      const read = await text(body)
+      const read = await this.#whole(method, await this.#versioned(path, limit.signal), options, limit.signal)
       limit.clear()
       return (read ? JSON.parse(read) : undefined) as T
     })
@@ -91,8 +91,7 @@ export class Engine {
 
   async version(signal?: AbortSignal): Promise<EngineVersion> {
     return this.#within({ signal }, async limit => {
-      const { body } = await this.#answer('GET', '/version', {}, limit.signal)
-      const read = await text(body)
+      const read = await this.#whole('GET', '/version', {}, limit.signal)
       limit.clear()
       return JSON.parse(read)
     })
@@ -145,16 +144,27 @@ export class Engine {
     }
   }
 
-  async #answer(method: Method, path: string, options: CallOptions, signal: AbortSignal): Promise<EngineAnswer> {
+  /** A short answer as a text. */
+  async #whole(method: Method, path: string, options: CallOptions, signal: AbortSignal): Promise<string> {
+    const { status, text: read } = await exchange(this.#agent, this.#request(method, path, options, signal))
+    if (status < 300) return read
+    throw new EngineError(status, message(read))
+  }
+
+  #request(method: Method, path: string, options: CallOptions, signal: AbortSignal) {
     const { body, type } = encoded(options.body)
-    const answer = await sendRequest.call(this.#agent, {
+    return {
       origin: this.#address.origin,
       path: withQuery(path, options.query),
       method,
       signal,
       ...(body === undefined ? {} : { body }),
       headers: { ...options.headers, ...(type ? { 'content-type': type } : {}) },
-    })
+    }
+  }
+
+  async #answer(method: Method, path: string, options: CallOptions, signal: AbortSignal): Promise<EngineAnswer> {
+    const answer = await sendRequest.call(this.#agent, this.#request(method, path, options, signal))
     if (answer.statusCode < 300) return { headers: answer.headers, body: answer.body }
     throw new EngineError(answer.statusCode, message(await text(answer.body)))
   }
