@@ -201,6 +201,13 @@ export const HOSTILE_LFS: readonly LfsCase[] = [
     Object.fromEntries(Array.from({ length: 6 }, (_, at) => [`${at}`, pointerOf(OID, 1_000_000)])),
   ),
   pointing(
+    'one, and a file of 1 MB in a thousand places',
+    'tree_too_large',
+    Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, at) => [`${at}`, at === 500 ? POINTER : 'x'.repeat(1_000_000)]),
+    ),
+  ),
+  pointing(
     'too many',
     'tree_too_large',
     Object.fromEntries(Array.from({ length: 6 }, (_, at) => [`${at}`, pointerOf(`${at}`.repeat(64), 1)])),

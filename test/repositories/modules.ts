@@ -37,9 +37,15 @@ export class Modules {
   tree(name: string, contents: Contents): string {
     const repository = this.repository(name)
     const index = join(this.folder, `index-${this.#count++}`)
+    const ids = new Map<unknown, string>()
+    const blobOf = (content: string | Buffer) => {
+      const id = ids.get(content) ?? repository.blob(content)
+      ids.set(content, id)
+      return id
+    }
     const lines = Object.entries(contents).map(([path, entry]) => {
       const [mode, content] = Array.isArray(entry) ? entry : ['100644', entry]
-      return `${mode} ${mode === '160000' ? content : repository.blob(content as string)}\t${path}\n`
+      return `${mode} ${mode === '160000' ? content : blobOf(content as string)}\t${path}\n`
     })
     repository.git(['update-index', '--index-info'], lines.join(''), { GIT_INDEX_FILE: index })
     return repository.git(['write-tree'], '', { GIT_INDEX_FILE: index })

@@ -1,4 +1,5 @@
 import { WritError } from '../../protocol/errors.ts'
+import type { Plan } from '../../protocol/watch-plan.ts'
 import type { Watch } from '../store/watches.ts'
 import { optionsOf } from './options.ts'
 import type { Repository } from './repository/repository.ts'
@@ -15,8 +16,10 @@ export interface Fetches {
 }
 
 /** Nothing is asked of any server for it: nobody may have signed the commit yet. */
-export async function fetchesOf(watch: Watch, repository: Repository, commit: string): Promise<Fetches> {
-  const options = optionsOf(watch.options)
+export async function fetchesOf(watch: Watch, repository: Repository, plan: Plan): Promise<Fetches> {
+  const { commit } = plan
+  // a Job of Kubernetes fetches its files itself
+  const options = plan.kubernetes ? { submodules: '', lfs: '' } : optionsOf(watch.options)
   try {
     return {
       submodules: options.submodules === 'fetch' ? await repository.submodulesOf(commit) : [],

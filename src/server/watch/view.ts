@@ -59,7 +59,7 @@ export async function planView(watching: Watching, watch: Watch, commit: string)
       base,
       changed: await repository.changedFiles(known ? base : undefined, candidate.commit),
       message: (await repository.readCommit(candidate.commit)).message,
-      fetches: await fetchesOf(watch, repository, candidate.commit),
+      fetches: await fetchesOf(watch, repository, plan),
       standing: await standing(watching.engine, watch, repository, candidate, plan),
     }
   })

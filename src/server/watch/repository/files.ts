@@ -4,6 +4,7 @@ import type { Lfs } from './lfs/lfs.ts'
 import { type Pointer, pointerIn } from './lfs/pointer.ts'
 import { checkLinks } from './links.ts'
 import type { ObjectId } from './object-id.ts'
+import type { ObjectReader } from './object-reader.ts'
 import { parseCommit, printable } from './objects.ts'
 import type { Limits } from './options.ts'
 import type { Submodules } from './submodules/submodules.ts'
@@ -73,7 +74,7 @@ async function withLarge(
   limits: Limits,
   signal: AbortSignal,
 ): Promise<FileEntry[]> {
-  const pointers = await pointersIn(entries)
+  const pointers = await pointersIn(entries, limits)
   checkAmount([...pointers.values()], limits)
   const wanted = new Map<string, { address: Address; pointers: Map<string, Pointer> }>()
   for (const [{ origin, path }, pointer] of pointers) {
@@ -102,7 +103,7 @@ export async function largeFilesOf(
   const { tree } = parseCommit(await origin.reader.readAs('commit', commit))
   const entries: PathEntry[] = []
   await walkTree({ origin, root: tree, prefix: '', entries, limits, submodule: async () => undefined })
-  const pointers = [...(await pointersIn(entries)).values()]
+  const pointers = [...(await pointersIn(entries, limits)).values()]
   checkAmount(pointers, limits)
   return { files: pointers.length, bytes: pointers.reduce((sum, { size }) => sum + size, 0) }
 }
@@ -113,21 +114,36 @@ function checkAmount(pointers: readonly Pointer[], limits: Limits): void {
     throw new WritError('tree_too_large', `more than ${limits.lfsObjects} contents of LFS`)
 }
 
-/** Every file is read for it: its size alone is known to nobody whom one would have to believe. */
-async function pointersIn(entries: readonly PathEntry[]): Promise<Map<PathEntry, Pointer>> {
+/**
+ * Every file is read for it: its size alone is known to nobody whom one would have to believe. Each once, and never more than may be in
+ * a commit: a tree of 1 KB can name a file of 100 MB in 50,000 places, and nobody need have signed it yet.
+ */
+async function pointersIn(entries: readonly PathEntry[], limits: Limits): Promise<Map<PathEntry, Pointer>> {
   const pointers = new Map<PathEntry, Pointer>()
+  const known = new Map<ObjectReader, Map<ObjectId, { bytes: number; pointer: Pointer | undefined }>>()
+  let total = 0
   for (const entry of entries) {
     if (entry.mode !== 'file' && entry.mode !== 'executable') continue
-    try {
-      const pointer = pointerIn((await entry.origin.reader.readAs('blob', entry.id)).bytes)
-      if (pointer) pointers.set(entry, pointer)
-    } catch (error) {
-      if (error instanceof WritError && error.code === 'lfs_pointer_invalid')
-        throw new WritError(error.code, printable(entry.path))
-      throw error
-    }
+    const { reader } = entry.origin
+    const read = known.get(reader) ?? new Map()
+    known.set(reader, read)
+    const file = read.get(entry.id) ?? (await look(entry))
+    read.set(entry.id, file)
+    total += file.bytes
+    if (total > limits.treeBytes) throw tooLarge(limits)
+    if (file.pointer) pointers.set(entry, file.pointer)
   }
   return pointers
+}
+
+async function look({ path, id, origin }: PathEntry): Promise<{ bytes: number; pointer: Pointer | undefined }> {
+  const { bytes } = await origin.reader.readAs('blob', id)
+  try {
+    return { bytes: bytes.length, pointer: pointerIn(bytes) }
+  } catch (error) {
+    if (error instanceof WritError) throw new WritError(error.code, printable(path))
+    throw error
+  }
 }
 
 /** What somebody has signed as a library is not to reach around itself: its links stay in its own folder. */

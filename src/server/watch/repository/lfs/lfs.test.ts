@@ -10,6 +10,8 @@ import { startHttpsServer } from '../../../../../test/git-servers/https-server.t
 import { type LfsOptions, LfsServer, pointerOf } from '../../../../../test/git-servers/lfs-server.ts'
 import { gitmodules, Modules } from '../../../../../test/repositories/modules.ts'
 import { Secret } from '../../../../vault/secret.ts'
+import { parseAddress } from '../address.ts'
+import { endpointOf } from './endpoint.ts'
 import { LfsHttp } from './http.ts'
 
 const ACCOUNT = 'bot:canary-of-the-password'
@@ -205,9 +207,13 @@ test('a submodule on another server: LFS of that server, without the credential'
   expect(own.requests.filter(request => request.url.includes('lfs'))).toEqual([])
 })
 
-test('a repository of a path has no server of LFS', async () => {
+test('a repository of a path, or one that is read by ssh, has no server of LFS', async () => {
   modules.commit('main', { 'x.bin': pointerOf('a'.repeat(64), 5) })
   const watch = { address: modules.repository('main').path, protocols: ['file'] as const }
   await expect(modules.unpacked(watch, both)).rejects.toMatchObject({ code: 'lfs_unsupported' })
   await expect(modules.unpacked(watch, {})).resolves.toBeDefined()
+  for (const address of ['git@host:main.git', 'ssh://git@host/main.git'])
+    expect(() => endpointOf(parseAddress(address), undefined)).toThrow(
+      expect.objectContaining({ code: 'lfs_unsupported' }),
+    )
 })

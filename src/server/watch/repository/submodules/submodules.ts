@@ -81,6 +81,8 @@ export class Submodules {
     const found: Submodule[] = []
     let declared: Declared | undefined
     const submodule = async ({ path, id }: PathEntry) => {
+      if (found.length === this.#limits.submodules)
+        throw new WritError('submodule_invalid', `more than ${this.#limits.submodules} of them`)
       declared ??= await declaredIn(reader, tree)
       found.push({ path, id, url: this.#addressOf(declared, path, path, this.#address).url })
     }
