@@ -9,7 +9,8 @@ import { digestOfShown, type PlanAnswer } from '../watch/plan-answer.ts'
 export interface AddOptions extends WatchOptions {
   readonly repo: string
   readonly branch?: string
-  readonly image: string
+  readonly image?: string
+  readonly kubernetesJob?: string
   readonly command: readonly string[]
   readonly signatures?: string
   readonly poll?: string
@@ -26,6 +27,9 @@ export interface AddOptions extends WatchOptions {
 
 /** Makes a watch and configures it: keys and options first, so that nothing runs before they are there. */
 export async function add(name: string, options: AddOptions): Promise<number> {
+  if ((options.image === undefined) === (options.kubernetesJob === undefined))
+    throw new UsageError('one of --image and --kubernetes-job is needed', 'writ watch add --help shows both.')
+  const template = options.kubernetesJob === undefined ? null : await readFile(options.kubernetesJob, 'utf8')
   return await WatchServer.with(options, async server => {
     if (!(await server.read(`sys/mounts/${name}`).catch(() => null)))
       await server.write(`sys/mounts/${name}`, { type: 'flant_gitops' })
@@ -43,15 +47,18 @@ export async function add(name: string, options: AddOptions): Promise<number> {
       ...(options.submodules ? { submodules: options.submodules } : {}),
       ...(options.submoduleHost.length > 0 ? { submodule_hosts: options.submoduleHost } : {}),
     })
-    await server.write(`${name}/configure`, {
+    const { image: docker_image, command: commands } = options
+    const repository = {
       git_repo_url: options.repo,
       git_branch_name: options.branch,
-      docker_image: options.image,
-      commands: options.command,
       required_number_of_verified_signatures_on_commit: options.signatures,
       git_poll_period: options.poll,
       initial_last_successful_commit: options.initial,
-    })
+    }
+    if (template !== null) {
+      await server.write(`${name}/configure/kubernetes_job`, { template })
+      await server.write(`${name}/configure/git_repository`, repository)
+    } else await server.write(`${name}/configure`, { ...repository, docker_image, commands })
     return await show(server, name, options)
   })
 }
