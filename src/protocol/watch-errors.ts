@@ -267,6 +267,11 @@ export const WATCH_ERRORS = {
     cause: 'No policy of yours allows watches to run jobs in this namespace of Kubernetes',
     remedy: 'Ask for a Vault policy with `update` on writ/namespaces/<namespace>.',
   },
+  namespace_unavailable: {
+    ...UNAVAILABLE,
+    cause: 'This server runs no jobs on Kubernetes, or none in the namespace of this watch',
+    remedy: 'An administrator names it in WRIT_KUBERNETES_NAMESPACES; the watch goes on by itself then.',
+  },
   kubernetes_refused: {
     ...DENIED,
     cause: 'Kubernetes does not let this server run the job',

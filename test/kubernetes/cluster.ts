@@ -11,8 +11,8 @@ import { type Any, Objects, Refused } from './objects.ts'
 const TOKEN = 'token-of-the-service-account'
 const PATH = /^\/(?:api\/v1|apis\/batch\/v1)\/namespaces\/([^/]+)\/(jobs|pods|secrets)(?:\/([^/]+?))?(\/log)?$/
 
-/** What a test wants to happen instead of an answer. */
-export type Trouble = 'hang' | 'cut' | number | null
+/** What a test wants to happen instead of an answer; `deaf`: it is done, and nobody hears of it. */
+export type Trouble = 'hang' | 'deaf' | 'cut' | number | null
 
 /**
  * A cluster of Kubernetes for tests: the API that a server of ours uses, by the rules of the real one (1.34, with which the runtime was
@@ -84,10 +84,10 @@ export class TestCluster {
 
   async #answer(response: ServerResponse, request: Seen): Promise<void> {
     const url = new URL(request.url, this.address)
-    const trouble = this.trouble(request.method, url.pathname)
+    const trouble = this.trouble(request.method, url.pathname + url.search)
     if (trouble === 'hang') return
     if (trouble === 'cut') return void response.destroy()
-    if (trouble !== null) return status(response, trouble, 'Trouble', 'as the test wants it')
+    if (typeof trouble === 'number') return status(response, trouble, 'Trouble', 'as the test wants it')
     try {
       if (request.headers.authorization !== `Bearer ${TOKEN}`) throw new Refused(401, 'Unauthorized', 'Unauthorized')
       const [, namespace = '', kind = '', name = '', log] = PATH.exec(url.pathname) ?? []
@@ -95,6 +95,7 @@ export class TestCluster {
       if (log) return await this.#log(response, namespace, name, url.searchParams)
       const body = request.body === '' ? {} : JSON.parse(request.body)
       const answer = this.#handle(request.method, { namespace, kind, name, query: url.searchParams, body })
+      if (trouble === 'deaf') return
       if (kind === 'jobs') this.seen.push(JSON.stringify(answer))
       json(response, request.method === 'POST' ? 201 : 200, answer)
     } catch (error) {

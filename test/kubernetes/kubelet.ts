@@ -18,6 +18,8 @@ export class Kubelet {
   readonly #logs = new Map<string, { readonly entries: Entry[]; ended: boolean }>()
   readonly #known = new Set<string>()
   readonly #containers = new Set<string>()
+  /** Names of the pods whose container was started, once for each start. */
+  readonly ran: string[] = []
   /** Does nothing, as a machine that is away. */
   paused = false
 
@@ -29,6 +31,12 @@ export class Kubelet {
   async close(): Promise<void> {
     for (const id of this.#containers) await this.#remove(id)
     await this.#engine.close()
+  }
+
+  /** Has its machine get an image. */
+  async pull(image: string): Promise<void> {
+    const { body } = await this.#engine.stream('POST', '/images/create', { query: { fromImage: image }, deadlineMs: 0 })
+    for await (const _ of body);
   }
 
   /** Forgets the older part of a log, as a kubelet does when it has become long. */
@@ -113,6 +121,7 @@ export class Kubelet {
     this.#containers.add(Id)
     await this.#files(pod, container, Id)
     await this.#engine.json('POST', `/containers/${Id}/start`)
+    if (list === 'containerStatuses') this.ran.push(pod.metadata.name)
     const log = { entries: [] as Entry[], ended: false }
     this.#logs.set(`${pod.metadata.name}/${container.name}`, log)
     pod.metadata.container = Id

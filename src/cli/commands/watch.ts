@@ -58,7 +58,11 @@ export async function add(name: string, options: AddOptions): Promise<number> {
     if (template !== null) {
       await server.write(`${name}/configure/kubernetes_job`, { template })
       await server.write(`${name}/configure/git_repository`, repository)
-    } else await server.write(`${name}/configure`, { ...repository, docker_image, commands })
+    } else {
+      // one of before would take the place of the image
+      await server.remove(`${name}/configure/kubernetes_job`)
+      await server.write(`${name}/configure`, { ...repository, docker_image, commands })
+    }
     return await show(server, name, options)
   })
 }

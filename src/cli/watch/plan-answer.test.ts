@@ -23,6 +23,9 @@ const PLAN: Plan = {
   requests: [{ name: 'pki', path: '/v1/pki/issue/a', method: 'POST', options: { ttl: '1h' }, wrap_ttl: 60 }],
   vault: VAULT,
 }
+const LOGIN = { name: 'team', url: 'https://team.example:8200', vault_cacert: selfSigned().cert }
+const JOB = 'kind: Job\nspec:\n  image: a\u202eb # x'
+const ON_KUBERNETES: Plan = { ...PLAN, commands: [], kubernetes: { namespace: 'ci', template: JOB, vaults: [LOGIN] } }
 const answerOf = (plan: unknown, digest = digestOf(plan as Plan)): PlanAnswer => {
   const standing = { required: 1, signers: [], missing: ['ann'], refused: [], unusable: [] }
   return { plan: plan as Plan, digest, object: PLAN.commit, base: '', changed: [], message: 'x', standing }
@@ -68,6 +71,32 @@ test('what is fetched besides is shown too, and why it will be refused', () => {
   expect(shown('')).toContain('lfs         3 files, 12345 bytes')
   expect(shown('')).not.toContain('will not run')
   expect(shown('submodule_invalid: x')).toContain('will not run submodule_invalid: x')
+})
+
+test.each<[string, unknown]>([
+  ['another template', { ...ON_KUBERNETES.kubernetes, template: 'kind: Job' }],
+  ['another namespace', { ...ON_KUBERNETES.kubernetes, namespace: 'prod' }],
+  ['another Vault', { ...ON_KUBERNETES.kubernetes, vaults: [{ ...LOGIN, url: 'https://evil' }] }],
+  ['a Vault less', { ...ON_KUBERNETES.kubernetes, vaults: [] }],
+  ['nothing of Kubernetes', undefined],
+  ['a field that nobody is shown', { ...ON_KUBERNETES.kubernetes, also: 'x' }],
+  ['null', null],
+])('a plan for Kubernetes with %s, beside the digest of this one, is not signed', (_, kubernetes) => {
+  expect(digestOfShown(answerOf(ON_KUBERNETES), 'prod')).toBe(digestOf(ON_KUBERNETES))
+  const other = answerOf({ ...ON_KUBERNETES, kubernetes }, digestOf(ON_KUBERNETES))
+  expect(() => digestOfShown(other, 'prod')).toThrow(expect.objectContaining({ code: 'plan_not_trusted' }))
+})
+
+test('a template is shown line by line, each as it is', () => {
+  const text = describePlan(answerOf(ON_KUBERNETES))
+  for (const part of [
+    'namespace ci',
+    '  kind: Job\n',
+    'image: a\\u{202e}b # x',
+    'Vault team at https://team.example:8200',
+  ])
+    expect(text).toContain(part)
+  expect(text).toMatch(/Vault team .*\n.*CA .*([0-9A-F]{2}:){31}[0-9A-F]{2}/)
 })
 
 test('all of it is shown, and as it is', () => {

@@ -260,3 +260,19 @@ test.each(['', RECIPIENT])(
     expect(JSON.parse(entry)).toMatchObject({ action: 'job.ended', detail: { output_gap: true } })
   },
 )
+
+test('what the engine says is a line of the system, as it is, and moves no position', async () => {
+  const { hold, job } = await t.claim()
+  async function* output(): AsyncGenerator<OutputFrame | SystemLine> {
+    yield { stream: 'stdout', data: Buffer.from('correct-') }
+    yield { stream: 'system', data: Buffer.from('Kubernetes: it waits\n') }
+    yield { stream: 'stdout', data: Buffer.from('horse-battery\n'), advance: bytes => bytes * 1_000 }
+  }
+  await storeOutput(t.engine, hold, job, output(), SECRETS, never)
+  const { rows, stdout, job: after } = await stored(hold)
+  expect(rows.filter(row => row.stream === 'system').map(row => row.data.toString())).toEqual([
+    'Kubernetes: it waits\n',
+  ])
+  expect(stdout).not.toContain('horse')
+  expect(after.stdout_raw).toBe('correct-'.length + 'horse-battery\n'.length * 1_000)
+})

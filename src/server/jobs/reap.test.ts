@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DockerFixture } from '../../../test/docker-fixture.ts'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
 import { newJobId } from '../../protocol/job-id.ts'
-import { containerName, ownLabels } from './container.ts'
+import type { KubernetesRuntime } from '../runtimes/kubernetes/kubernetes-runtime.ts'
+import { containerName, INSTALLATION_LABEL, ownLabels } from './container.ts'
 import { reapContainers } from './reap.ts'
 
 const docker = new DockerFixture()
@@ -53,4 +54,18 @@ test('containers that no job needs are removed, and none that one needs, or that
   })
   const rows = await t.engine.db.selectFrom('audit').select('entry').where('job_id', '=', released).execute()
   expect(rows.map(({ entry }) => entry).join()).toMatch(/"leftover": ?true/)
+})
+
+test('the same for Jobs of Kubernetes', async () => {
+  const [removed, waiting, unknown] = [[] as string[], await t.queue(), newJobId(new Date())]
+  const state = (id: string) => ({ name: containerName(id), id, labels: {}, phase: 'exited', exit: null }) as const
+  const there = [waiting, unknown].map(state)
+  const runtime = {
+    list: async (label: string, value: string) => (label === INSTALLATION_LABEL && value === installation ? there : []),
+    find: async (name: string) => there.find(each => each.name === name) ?? null,
+    remove: async (name: string) => void removed.push(name),
+  } as Partial<KubernetesRuntime> as KubernetesRuntime
+  const none = { list: async () => [], tidy: async () => {} }
+  await reapContainers({ ...t.node('n', none), installation, kubernetes: new Map([['ci', runtime]]) })
+  expect(removed).toEqual([containerName(unknown)])
 })

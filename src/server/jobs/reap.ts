@@ -10,8 +10,9 @@ const OF_A_JOB = /^writ-([0-9a-f]{24})$/
  * which a node leaves behind that was slow and not dead. Those of other installations on the same engine are theirs.
  */
 export async function reapContainers(engine: Engine): Promise<void> {
-  for (const runtime of [engine.runtime, ...(engine.kubernetes?.values() ?? [])]) await reapAt(engine, runtime)
+  await reapAt(engine, engine.runtime)
   await engine.runtime.tidy()
+  for (const runtime of engine.kubernetes?.values() ?? []) await reapAt(engine, runtime)
 }
 
 async function reapAt(engine: Engine, runtime: JobRuntime): Promise<void> {

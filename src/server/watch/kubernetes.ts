@@ -1,3 +1,4 @@
+import { WritError } from '../../protocol/errors.ts'
 import type { PlanKubernetes, PlanLogin } from '../../protocol/watch-plan.ts'
 import { isRecord } from '../../vault/response.ts'
 import { type JobTemplate, parseTemplate, TemplateRefused } from '../runtimes/kubernetes/template.ts'
@@ -27,10 +28,16 @@ export function readJobTemplate(
       '"template": an image without its digest (NAME@sha256:…); the option unpinned_image allows a bare name',
     )
   }
-  return { template, image: images[0] ?? '', namespace: namespaceOf(rest, namespaces) }
+  const namespace = namespaceOf(rest, namespaces)
+  if (namespace === null)
+    throw refused(`"template": its namespace is none of those that this server may use: ${namespaces.join(', ')}`)
+  return { template, image: images[0] ?? '', namespace }
 }
 
-/** What the plan of a watch says of Kubernetes; null: it has no template. Throws `watch_field_invalid`. */
+/**
+ * What the plan of a watch says of Kubernetes; null: it has no template. Throws `namespace_unavailable`, which another setting of the
+ * server may change, and `watch_field_invalid`.
+ */
 export function kubernetesPlan(
   { kubernetes_job, vaults }: Pick<Watch, 'kubernetes_job' | 'vaults'>,
   namespaces: readonly string[],
@@ -39,15 +46,14 @@ export function kubernetesPlan(
   // it was checked when it was written: by another version, perhaps, or for other namespaces
   const { image, ...rest } = parsed(kubernetes_job)
   const namespace = namespaceOf(rest, namespaces)
+  if (namespace === null) throw new WritError('namespace_unavailable', rest.namespace || undefined)
   return { image, kubernetes: { namespace, template: kubernetes_job, vaults: vaults ?? [] } }
 }
 
-function namespaceOf({ namespace }: Pick<JobTemplate, 'namespace'>, [first, ...more]: readonly string[]): string {
-  if (first === undefined)
-    throw refused('"template": this server runs nothing on Kubernetes (WRIT_KUBERNETES_NAMESPACES)')
-  if (namespace === '') return first
-  if (![first, ...more].includes(namespace)) throw refused(`"template": the namespace ${namespace} is not allowed`)
-  return namespace
+/** Null: it is none that this server may use. */
+function namespaceOf({ namespace }: Pick<JobTemplate, 'namespace'>, allowed: readonly string[]): string | null {
+  const wanted = namespace || allowed[0]
+  return wanted !== undefined && allowed.includes(wanted) ? wanted : null
 }
 
 function parsed(template: string): JobTemplate {

@@ -21,11 +21,7 @@ export async function requireNamespace(engine: Engine, caller: Caller, namespace
 }
 
 /** Has Kubernetes look at a Job of the template without making it. What it refuses throws; that it is away is answered as a warning. */
-export async function checkTemplate(
-  engine: Engine,
-  { template, namespace }: WatchTemplate,
-  signal = AbortSignal.timeout(10_000),
-): Promise<string | null> {
+export async function checkTemplate(engine: Engine, { template, namespace }: WatchTemplate): Promise<string | null> {
   const labels = { 'writ.job': '0'.repeat(24) }
   const name = `writ-${labels['writ.job']}`
   const example = {
@@ -39,7 +35,7 @@ export async function checkTemplate(
     deadlineSeconds: 1,
   }
   try {
-    await kubernetesOf(engine, namespace).check(example, signal)
+    await kubernetesOf(engine, namespace).check(example)
     return null
   } catch (error) {
     if (!(error instanceof WritError)) throw error
