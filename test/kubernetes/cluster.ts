@@ -12,7 +12,7 @@ const TOKEN = 'token-of-the-service-account'
 const PATH = /^\/(?:api\/v1|apis\/batch\/v1)\/namespaces\/([^/]+)\/(jobs|pods|secrets)(?:\/([^/]+?))?(\/log)?$/
 
 /** What a test wants to happen instead of an answer; `deaf`: it is done, and nobody hears of it. */
-export type Trouble = 'hang' | 'deaf' | 'cut' | number | null
+export type Trouble = 'hang' | 'deaf' | 'cut' | 'empty' | number | null
 
 /**
  * A cluster of Kubernetes for tests: the API that a server of ours uses, by the rules of the real one (1.34, with which the runtime was
@@ -87,6 +87,7 @@ export class TestCluster {
     const trouble = this.trouble(request.method, url.pathname + url.search)
     if (trouble === 'hang') return
     if (trouble === 'cut') return void response.destroy()
+    if (trouble === 'empty') return void response.writeHead(200).end()
     if (typeof trouble === 'number') return status(response, trouble, 'Trouble', 'as the test wants it')
     try {
       if (request.headers.authorization !== `Bearer ${TOKEN}`) throw new Refused(401, 'Unauthorized', 'Unauthorized')

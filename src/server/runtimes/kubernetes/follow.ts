@@ -90,8 +90,11 @@ class Following {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       const sight = await this.#patiently(() => this.#look())
       yield* this.#news(sight.pod)
+      const before = this.#output.position
       if (sight.pod && (yield* this.#read(sight.pod))) {
-        pauseMs = FIRST_PAUSE_MS
+        if (this.#output.position > before) pauseMs = FIRST_PAUSE_MS
+        // a log that ends again and again while its container runs must not be asked for without a pause
+        await this.#pause(pauseMs)
         continue
       }
       const end = endOf(sight.job)
@@ -105,7 +108,7 @@ class Following {
   }
 
   /** What there is of the output at this moment, or while it lasts; whether there was anything to read. */
-  async *#read(pod: Pod): AsyncGenerator<OutputFrame, boolean> {
+  async *#read(pod: Pod): AsyncGenerator<OutputFrame | SystemLine, boolean> {
     const reading = this.#output.read(pod)
     try {
       for (;;) {
@@ -179,7 +182,9 @@ class Following {
       return { code: 0, outOfMemory: false }
     }
     if (known && known.code !== 0) return { ...known, ...(late ? { late } : {}) }
-    if (this.#seen && everRan(this.#seen)) return { code: KILLED, outOfMemory: false, ...(late ? { late } : {}) }
+    // it failed, but perhaps only by being deleted, when its commands had done what they do
+    if (this.#seen && everRan(this.#seen))
+      return { code: KILLED, outOfMemory: false, ...(late ? { late } : { uncertain: true }) }
     if (late) return { code: KILLED, outOfMemory: false, late }
     // of a pod that nobody saw it cannot be said that it did nothing
     if (!this.#seen && !this.#gaveUp) throw new WritError('container_lost', `${reason}: ${message}`.slice(0, 300))

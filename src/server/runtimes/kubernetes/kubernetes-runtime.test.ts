@@ -143,6 +143,32 @@ describe('the output', () => {
     await k.runtime.remove(spec.name)
   })
 
+  test('whose beginning is forgotten before it was read has a gap, which is said, once', async () => {
+    const { spec, attachment } = await k.start(COUNT)
+    const run = await finished(attachment, text => text.includes('line 30\n'))
+    const [pod] = k.pods(spec.name)
+    await until(() => k.pods(spec.name)[0]?.status.phase === 'Succeeded')
+    k.cluster.kubelet.rotate(pod.metadata.name, 'main')
+    const rest = await finished(await k.server().attach(spec.name, run.cursor))
+    expect(rest.system).toMatch(/^Output may be missing here: .*\n$/)
+    const [first = ''] = rest.stdout.split('\n')
+    expect(first).not.toBe('line 31')
+    expect(rest.stdout).toBe(ALL.slice(ALL.indexOf(`${first}\n`)))
+    await k.runtime.remove(spec.name)
+  })
+
+  test('that ends at once, again and again, is not asked for without end', async () => {
+    k.cluster.trouble = (_, path) => (path.includes('/log') ? 'empty' : null)
+    const { spec, attachment } = await k.start('sleep 3; echo there')
+    const run = finished(attachment)
+    await k.running(spec.name)
+    await new Promise(resolve => setTimeout(resolve, 2_500))
+    expect(k.cluster.asked.filter(each => each.includes(spec.name) && each.includes('/log')).length).toBeLessThan(15)
+    k.cluster.trouble = () => null
+    expect(await run).toMatchObject({ stdout: 'there\n', system: '', exit: { code: 0 } })
+    await k.runtime.remove(spec.name)
+  })
+
   test('is whole although its line is cut, ended and hung up again and again', async () => {
     const { spec, attachment } = await k.start(COUNT)
     const timer = setInterval(() => (Math.random() < 0.5 ? k.cluster.cut() : k.cluster.endLogs()), 130)

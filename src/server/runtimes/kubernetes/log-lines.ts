@@ -26,11 +26,17 @@ export class LogLines {
   /** Of the next byte of the line that was begun; null at the start of one. */
   #inLine: number | null = null
   #end = 0
+  #known = false
 
   /** `base`: milliseconds since 1970, a whole second. */
   constructor(base: number, from: number) {
     this.#base = base
     this.#from = from
+  }
+
+  /** Whether anything came that was given out earlier: without it, what was between may be forgotten. */
+  get known(): boolean {
+    return this.#known
   }
 
   push(chunk: Buffer): LogPiece[] {
@@ -69,6 +75,7 @@ export class LogLines {
     this.#inLine = position + data.length
     this.#end = this.#inLine
     const known = Math.min(data.length, Math.max(0, this.#from - position))
+    this.#known ||= known > 0
     if (known < data.length) pieces.push({ data: data.subarray(known), position: position + known })
   }
 
