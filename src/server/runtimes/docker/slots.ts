@@ -10,6 +10,13 @@ export const PAUSE_LABEL = 'writ.pause'
 /** On the job's container: whose network it is in. */
 export const SLOT_LABEL = 'writ.slot'
 
+const SLOT_NAME = /^writ-slot-[0-9a-f]{12}-\d+$/
+
+/** Whether a name is one that only we give. Labels prove nothing: a container has those of its image, and anybody can put ours into one. */
+export function isSlotName(name: string): boolean {
+  return SLOT_NAME.test(name)
+}
+
 export interface SlotOptions {
   /** How many networks are kept at most. */
   readonly count: number
@@ -81,6 +88,8 @@ export class Slots {
 
   /** The slot does not work: no job gets it again. */
   discard(name: string): void {
+    // what a container says of itself is asked of the engine, and removed by force
+    if (!isSlotName(name)) return
     this.#slots.delete(name)
     void this.#remove(name)
   }

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { busyboxEntries, ensureBusyboxImage, importImage, tarOf } from '../../../../test/busybox-image.ts'
 import { DockerFixture } from '../../../../test/docker-fixture.ts'
 import { TinyRegistry } from '../../../../test/tiny-registry.ts'
 import { dockerRuntime } from './docker-runtime.ts'
 import { EngineError } from './engine-error.ts'
-import { PAUSE_LABEL, SLOT_LABEL } from './slots.ts'
+import { PAUSE_LABEL, SLOT_LABEL, Slots } from './slots.ts'
 import { tidy } from './tidy.ts'
+import { WARM_LABEL } from './warm.ts'
 
 const docker = new DockerFixture()
 const owner = ['writ.test-tidy', randomBytes(6).toString('hex')] as const
@@ -23,26 +25,32 @@ const exists = (path: string) =>
     },
   )
 
-async function container(labels: Record<string, string>, start = true): Promise<string> {
+async function container(labels: Record<string, string>, start = true, called?: string): Promise<string> {
   const body = {
     Image: await ensureBusyboxImage(),
     Cmd: ['sleep', '300'],
     Labels: { 'writ.test': docker.label, ...labels },
     HostConfig: { NetworkMode: 'none', Init: true },
   }
-  const { Id } = await docker.engine.json<{ Id: string }>('POST', '/containers/create', { body })
+  const query = called ? { name: called } : {}
+  const { Id } = await docker.engine.json<{ Id: string }>('POST', '/containers/create', { query, body })
   if (start) await docker.engine.json('POST', `/containers/${Id}/start`)
   return Id
 }
 
+const slotName = () => `writ-slot-${randomBytes(6).toString('hex')}-1`
+const mine = { [owner[0]]: owner[1] }
+const slot = (name: string, labels: Record<string, string> = mine) =>
+  container({ ...labels, [PAUSE_LABEL]: name }, true, name)
+
 test('slots of processes that are gone are removed, but for those in use, those that are new and those of others', async () => {
-  const mine = { [owner[0]]: owner[1] }
-  const left = await container({ ...mine, [PAUSE_LABEL]: 'left' })
-  const used = await container({ ...mine, [PAUSE_LABEL]: 'used' })
-  const user = await container({ [SLOT_LABEL]: 'used' })
-  const waiting = await container({ ...mine, [PAUSE_LABEL]: 'waiting' })
-  const created = await container({ [SLOT_LABEL]: 'waiting' }, false)
-  const others = await container({ [owner[0]]: 'another', [PAUSE_LABEL]: 'theirs' })
+  const [inUse, taken] = [slotName(), slotName()]
+  const left = await slot(slotName())
+  const used = await slot(inUse)
+  const user = await container({ [SLOT_LABEL]: inUse })
+  const waiting = await slot(taken)
+  const created = await container({ [SLOT_LABEL]: taken }, false)
+  const others = await slot(slotName(), { [owner[0]]: 'another' })
   const foreign = await container({})
   const job = await container(mine)
   await tidy(docker.engine, NONE, { ...options, orphanMs: HOUR })
@@ -56,6 +64,27 @@ test('slots of processes that are gone are removed, but for those in use, those 
   await docker.engine.json('POST', `/containers/${user}/wait`)
   await tidy(docker.engine, NONE, options)
   expect(await exists(`/containers/${used}/json`)).toBe(false)
+})
+
+test('a container has the labels of its image, whoever made that: one of a job is not taken for a slot or a gate of ours', async () => {
+  const name = `writ-${randomBytes(12).toString('hex')}`
+  const jobs = [
+    await container({ ...mine, [PAUSE_LABEL]: slotName() }, true, name),
+    await container({ ...mine, [PAUSE_LABEL]: '' }),
+    await container({ ...mine, [WARM_LABEL]: slotName() }, false),
+  ]
+  await tidy(docker.engine, NONE, options)
+  expect(await Promise.all(jobs.map(id => exists(`/containers/${id}/json`)))).toEqual([true, true, true])
+})
+
+test('a container that says that it is in a slot by some name has nothing else of that name removed', async () => {
+  const name = `writ-test-${randomBytes(6).toString('hex')}`
+  const victim = await container({}, true, name)
+  const slots = new Slots(docker.engine, () => null, { count: 1, network: 'none', labels: {} })
+  slots.discard(name)
+  await slots.close()
+  await sleep(500)
+  expect(await exists(`/containers/${victim}/json`)).toBe(true)
 })
 
 async function fresh(): Promise<{ ref: string; prepared: string }> {

@@ -3,7 +3,7 @@ import type { Engine } from './engine.ts'
 import { inspectImage, namedAt } from './image-inspection.ts'
 import { inspect } from './inspection.ts'
 import { FORMAT_LABEL, isPreparedName, pulledBase } from './prepared-image.ts'
-import { PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
+import { isSlotName, PAUSE_LABEL, SLOT_LABEL, type Slots } from './slots.ts'
 import { WARM_LABEL, type WarmGates } from './warm.ts'
 
 export interface TidyOptions {
@@ -32,7 +32,7 @@ export interface Ours {
   readonly warm: WarmGates | null
 }
 
-/** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours, and images by a name of ours too. */
+/** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours, and by a name of ours too. */
 export async function tidy(engine: Engine, { slots, warm }: Ours, options: TidyOptions): Promise<void> {
   await forgetUsers(engine, slots)
   await removeSlots(engine, slots, options)
@@ -49,8 +49,10 @@ async function forgetUsers(engine: Engine, slots: Slots | null): Promise<void> {
 async function removeSlots(engine: Engine, slots: Slots | null, { owner, orphanMs }: TidyOptions): Promise<void> {
   const [label, value] = owner
   const pauses = await list(engine, [PAUSE_LABEL, `${label}=${value}`])
-  for (const { Id, Labels, Created } of pauses) {
+  for (const { Id, Names, Labels, Created } of pauses) {
     const name = Labels[PAUSE_LABEL] ?? ''
+    // under another name it is the container of a job, with a label of its image
+    if (!isSlotName(name) || !Names.includes(`/${name}`)) continue
     if (slots?.has(name) || Created * 1000 + orphanMs > Date.now()) continue
     const users = await list(engine, [`${SLOT_LABEL}=${name}`])
     if (users.every(({ State }) => State === 'exited' || State === 'dead')) await removeContainer(engine, Id)
