@@ -77,6 +77,7 @@ test('sealed and unsealed again by an operator, it has another user', async () =
 test.each<[string, Record<string, string>, string]>([
   ['nothing to log in to Vault with', { WRIT_ROLE_ID: '', AUTH_APP_SECRET: '' }, 'logs in to Vault by itself'],
   ['a user in the address too', { DATABASE_URL: 'postgres://me@localhost/x' }, 'names a user or password'],
+  ['no address', { DATABASE_URL: '' }, 'says where the database is'],
   ['no path', { WRIT_DATABASE_CREDS: 'database/creds/*' }, 'is no path in Vault'],
   ['a path that Vault refuses', { WRIT_DATABASE_CREDS: 'database/creds/other' }, 'store_credentials_unavailable'],
 ])('%s: it ends, and says what is wrong', async (_, more, said) => {

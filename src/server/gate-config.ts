@@ -80,6 +80,8 @@ function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
     problems.push('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together')
   if (values.databaseCreds && namesUser(values.databaseUrl ?? ''))
     problems.push('WRIT_DATABASE_CREDS is set, and DATABASE_URL names a user or password: leave them out there')
+  if (values.databaseCreds && !values.databaseUrl)
+    problems.push('WRIT_DATABASE_CREDS is set, and DATABASE_URL is not: it says where the database is')
   const { listen, socket } = listeners(values, problems, warnings)
   if (values.legacyAdmin)
     warnings.push('WRIT_GATE_LEGACY_ADMIN: anybody who reaches this gate may seal it and reload its policies')

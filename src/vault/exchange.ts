@@ -62,7 +62,9 @@ export function exchange(
       },
       onResponseEnd() {
         over()
-        done({ status, headers, text: Buffer.concat(chunks).toString('utf8') })
+        const [first] = chunks
+        const whole = chunks.length === 1 && first ? first : Buffer.concat(chunks)
+        done({ status, headers, text: whole.toString('utf8') })
       },
       onResponseError(_, error) {
         over()

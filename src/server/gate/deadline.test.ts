@@ -23,6 +23,16 @@ test('the next step has its own time, longer or shorter', () => {
   expect(limit.signal.aborted).toBe(true)
 })
 
+test('a step that is given more time ends when that is over, and not before', () => {
+  const limit = deadline(100, new AbortController().signal)
+  vi.advanceTimersByTime(90)
+  limit.restart(500)
+  vi.advanceTimersByTime(499)
+  expect(limit.signal.aborted).toBe(false)
+  vi.advanceTimersByTime(2)
+  expect(limit.signal.aborted).toBe(true)
+})
+
 test('ends with what is around it, also when that has ended already', () => {
   const outer = new AbortController()
   const { signal } = deadline(100, outer.signal)

@@ -16,13 +16,27 @@ export function deadline(ms: number, outer: AbortSignal): Deadline {
   const give = () => controller.abort(outer.reason)
   if (outer.aborted) give()
   else outer.addEventListener('abort', give, { once: true })
-  const over = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'))
-  let timer = setTimeout(over, ms)
+  let end = performance.now() + ms
+  let due = end
+  const look = () => {
+    const left = end - performance.now()
+    if (left > 0) arm(left)
+    else controller.abort(new DOMException('no answer in time', 'TimeoutError'))
+  }
+  const arm = (wait: number) => {
+    due = performance.now() + wait
+    // never early: a timer counts in whole milliseconds
+    timer = setTimeout(look, Math.ceil(wait))
+  }
+  let timer = setTimeout(look, ms)
   return {
     signal: controller.signal,
     restart: again => {
+      end = performance.now() + again
+      // a later end needs no timer of its own: the one that there is looks again
+      if (end >= due) return
       clearTimeout(timer)
-      timer = setTimeout(over, again)
+      arm(again)
     },
     clear: () => {
       clearTimeout(timer)
