@@ -101,6 +101,15 @@ test.each([
   expect(refuse).toThrow(expect.not.objectContaining({ message: expect.stringContaining('canary') }))
 })
 
+test('of a path, only what is beside it', () => {
+  const beside = (url: string) => resolve(url, '/srv/git/main.git', ['file://'], ALL)
+  expect(beside('../lib.git')).toBe('file:///srv/git/lib.git')
+  expect(beside('/srv/git/deep/lib.git')).toBe('file:///srv/git/deep/lib.git')
+  for (const url of ['/srv/github/x', '/var/cache/x.git', '../../x.git', '/srv/git', 'file:///etc'])
+    expect(() => beside(url)).toThrow(expect.objectContaining({ code: 'submodule_host_refused' }))
+  expect(() => resolve('../x', '/main', [], ALL)).toThrow(expect.objectContaining({ code: 'submodule_host_refused' }))
+})
+
 test('origins', () => {
   const origin = (text: string) => originOf(parseAddress(text, ALL))
   expect(origin('https://Host:443/x')).toBe('https://host')

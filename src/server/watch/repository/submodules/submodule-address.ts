@@ -24,9 +24,20 @@ export function submoduleAddress(url: string, base: Address, { own, hosts, proto
     const why = error instanceof WritError ? error.detail : undefined
     throw new WritError('submodule_address_refused', why, { cause: error })
   }
+  if (address.protocol === 'file' && !isBeside(address, own))
+    throw new WritError('submodule_host_refused', 'another folder of this machine')
   const origin = originOf(address)
   if (origin !== originOf(own) && !hosts.includes(origin)) throw new WritError('submodule_host_refused', origin)
   return address
+}
+
+/**
+ * A path is on the server of every other path. The attack: a commit that names the copy which another watch has of a private repository,
+ * or whatever else on this machine is one.
+ */
+function isBeside({ url }: Address, own: Address): boolean {
+  const folder = own.url.replace(/\/+$/, '').replace(/[^/]+$/, '')
+  return own.protocol === 'file' && folder !== 'file:///' && url.startsWith(folder)
 }
 
 /** Whom a credential of the watch may be shown: protocol, user of ssh, host and port, all of them. */
