@@ -245,7 +245,7 @@ test('a server that is not for Kubernetes runs such a commit nowhere; with the s
   // as a server with another setting has kept it
   await w.stack.db
     .updateTable('watches')
-    .set({ kubernetes_job: template('echo ran') })
+    .set({ kubernetes_job: template('echo ran'), kubernetes_namespace: 'ci' })
     .where('name', '=', 'nowhere')
     .execute()
   await api.write('nowhere/configure', {

@@ -18,6 +18,7 @@ import * as watchFailures from './migrations/021-watch-failures.ts'
 import * as watchEffects from './migrations/022-watch-effects.ts'
 import * as watchNames from './migrations/023-watch-names.ts'
 import * as kubernetes from './migrations/030-kubernetes.ts'
+import * as watchNamespace from './migrations/031-watch-namespace.ts'
 import * as outputGap from './migrations/033-output-gap.ts'
 import * as stoppedForOutput from './migrations/034-stopped-for-output.ts'
 import * as accept from './migrations/035-accept.ts'
@@ -86,6 +87,7 @@ const MIGRATIONS = {
   '022-watch-effects': { up: watchEffects.up },
   '023-watch-names': { up: watchNames.up },
   '030-kubernetes': { up: kubernetes.up },
+  '031-watch-namespace': { up: watchNamespace.up },
   '033-output-gap': { up: outputGap.up },
   '034-stopped-for-output': { up: stoppedForOutput.up },
   '035-accept': { up: accept.up },

@@ -66,6 +66,8 @@ export interface WatchesTable {
   task_configuration: Json<WatchTaskConfiguration>
   vaults: Json<readonly { name: string; url: string; vault_cacert: string }[]>
   kubernetes_job: string | null
+  /** Of the template; null with one that is older than the check of who may use which. */
+  kubernetes_namespace: string | null
   sealed_git_credential: string | null
   sealed_ssh_key: string | null
   sealed_webhook_secret: string | null

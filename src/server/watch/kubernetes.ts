@@ -39,14 +39,15 @@ export function readJobTemplate(
  * server may change, and `watch_field_invalid`.
  */
 export function kubernetesPlan(
-  { kubernetes_job, vaults }: Pick<Watch, 'kubernetes_job' | 'vaults'>,
+  { kubernetes_job, kubernetes_namespace, vaults }: Pick<Watch, 'kubernetes_job' | 'kubernetes_namespace' | 'vaults'>,
   namespaces: readonly string[],
 ): { image: string; kubernetes: PlanKubernetes } | null {
   if (kubernetes_job === null) return null
   // it was checked when it was written: by another version, perhaps, or for other namespaces
   const { image, ...rest } = parsed(kubernetes_job)
-  const namespace = namespaceOf(rest, namespaces)
-  if (namespace === null) throw new WritError('namespace_unavailable', rest.namespace || undefined)
+  // not the one that is first now: nobody has said that whoever wrote the template may use that
+  const namespace = kubernetes_namespace ?? rest.namespace
+  if (!namespaces.includes(namespace)) throw new WritError('namespace_unavailable', namespace || undefined)
   return { image, kubernetes: { namespace, template: kubernetes_job, vaults: vaults ?? [] } }
 }
 

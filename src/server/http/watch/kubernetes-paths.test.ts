@@ -33,7 +33,7 @@ spec: {template: {spec: {containers: [{name: main, image: '${image}'}]${more}}}}
     expect((await write('flant_gitops/configure/vaults', { vaults })).body.warnings[0]).toContain('no template')
     const written = await write('flant_gitops/configure/kubernetes_job', { template: template() })
     expect(written).toMatchObject({ http: 200, body: { warnings: [expect.stringContaining('was not asked')] } })
-    expect(await read('flant_gitops/configure/kubernetes_job')).toEqual({ template: template() })
+    expect(await read('flant_gitops/configure/kubernetes_job')).toEqual({ template: template(), namespace: 'ci' })
     expect(await write('flant_gitops/configure/vaults', { vaults })).toMatchObject({ http: 204 })
     expect(await read('flant_gitops/configure/vault')).toEqual({ vaults })
     expect(await ask('DELETE', 'flant_gitops/configure/kubernetes_job')).toMatchObject({ http: 204 })
@@ -62,7 +62,7 @@ spec: {template: {spec: {containers: [{name: main, image: '${image}'}]${more}}}}
       ask('PUT', 'flant_gitops/configure/kubernetes_job', { template: into(namespace) }, token)
     expect(await asked('ci')).toMatchObject({ http: 200 })
     expect(await asked('prod')).toMatchObject({ http: 403, body: { code: 'namespace_not_permitted' } })
-    expect(await read('flant_gitops/configure/kubernetes_job')).toEqual({ template: into('ci') })
+    expect(await read('flant_gitops/configure/kubernetes_job')).toEqual({ template: into('ci'), namespace: 'ci' })
     await ask('DELETE', 'flant_gitops/configure/kubernetes_job')
   })
 

@@ -32,7 +32,8 @@ export const KUBERNETES: readonly Path[] = [
       'YAML of one batch/v1 Job with one container. {{GIT_COMMIT}} is replaced by the commit, and a variable whose value is ' +
       '{{VAULTS_B64_JSON}} by a reference to a Secret that goes with the Job.',
     fields: { template: 'The YAML. Required; template=@file reads a file.' },
-    read: async ({ watch }) => (watch.kubernetes_job === null ? null : { data: { template: watch.kubernetes_job } }),
+    read: async ({ watch: { kubernetes_job: template, kubernetes_namespace: namespace } }) =>
+      template === null ? null : { data: { template, namespace: namespace ?? '' } },
     write: async ({ engine, settings, caller, watch, fields }) => {
       const unpinnedImage = optionsOf(watch.options).unpinned_image
       const read = readJobTemplate(fields, { namespaces: settings.kubernetesNamespaces, unpinnedImage })
@@ -40,13 +41,17 @@ export const KUBERNETES: readonly Path[] = [
       await requireNamespace(engine, caller, namespace)
       const warning = await checkTemplate(engine, read)
       const detail = { namespace, image }
-      await changeWatch(engine, caller, watch, 'configure/kubernetes_job', detail, async () => ({ kubernetes_job }))
+      await changeWatch(engine, caller, watch, 'configure/kubernetes_job', detail, async () => ({
+        kubernetes_job,
+        kubernetes_namespace: namespace,
+      }))
       return warning ? { warnings: [warning] } : null
     },
     remove: async ({ engine, caller, watch }) => {
       const detail = { removed: true }
       await changeWatch(engine, caller, watch, 'configure/kubernetes_job', detail, async () => ({
         kubernetes_job: null,
+        kubernetes_namespace: null,
       }))
       return null
     },

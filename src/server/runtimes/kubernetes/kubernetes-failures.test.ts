@@ -1,3 +1,4 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { finished, GIVEN, KubernetesFixture, until } from '../../../../test/kubernetes/fixture.ts'
 
@@ -111,6 +112,22 @@ describe('an API that fails', () => {
     const run = async () => await k.runtime.start((await k.runtime.create(spec)) ?? '', GIVEN)
     await expect(run()).rejects.toEqual(refused)
     expect(k.pods(spec.name)).toEqual([])
+    await k.runtime.remove(spec.name)
+  })
+
+  test('with a token that it does not take: nothing is made; the file is read again for each request', async () => {
+    const good = readFileSync(k.cluster.tokenFile, 'utf8')
+    const { spec, attachment } = await k.start('sleep 1; echo there')
+    writeFileSync(k.cluster.tokenFile, 'expired')
+    try {
+      await expect(k.runtime.create(k.spec('true'))).rejects.toMatchObject({ code: 'kubernetes_refused' })
+      await expect(k.runtime.find(spec.name)).rejects.toMatchObject({ code: 'runtime_unavailable' })
+      rmSync(k.cluster.tokenFile)
+      await expect(k.runtime.create(k.spec('true'))).rejects.toMatchObject({ code: 'runtime_unavailable' })
+    } finally {
+      writeFileSync(k.cluster.tokenFile, good)
+    }
+    expect(await finished(attachment)).toMatchObject({ stdout: 'there\n', exit: { code: 0 } })
     await k.runtime.remove(spec.name)
   })
 
