@@ -120,9 +120,11 @@ export class TestCluster {
         )
       case 'PATCH':
         return this.objects.patch(kind, namespace, name, body)
-      case 'DELETE':
+      case 'DELETE': {
+        const object = this.objects.get(kind, namespace, name)
         this.objects.remove(kind, namespace, name, body)
-        return { kind: 'Status', status: 'Success' }
+        return kind === 'pods' ? object : { kind: 'Status', status: 'Success' }
+      }
       default: {
         if (name) return this.objects.get(kind, namespace, name)
         const items = this.objects.list(kind, namespace, query.get('labelSelector') ?? '')

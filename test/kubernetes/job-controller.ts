@@ -104,7 +104,9 @@ export class JobController {
   }
 
   #condition(job: Any, type: string, reason: string): void {
-    job.status = { ...job.status, conditions: [...(job.status?.conditions ?? []), condition(type, reason)] }
+    const failed = this.made.get(job.metadata.uid)
+    const counted = type === 'Failed' && failed ? { failed } : {}
+    job.status = { ...job.status, ...counted, conditions: [...(job.status?.conditions ?? []), condition(type, reason)] }
     this.#objects.put('jobs', job)
   }
 }

@@ -197,13 +197,15 @@ export class Kubelet {
 
   /** SIGTERM, SIGKILL after its grace, and then it is gone. */
   async #end(pod: Any): Promise<void> {
-    if (pod.metadata.ending) return
-    pod.metadata.ending = true
+    const grace = pod.metadata.deletionGracePeriodSeconds
+    // once, and again with less grace
+    if ((pod.metadata.ending ?? Number.POSITIVE_INFINITY) <= grace) return
+    pod.metadata.ending = grace
     const id = pod.metadata.container
     if (id)
       await this.#engine
         .json('POST', `/containers/${id}/stop`, {
-          query: { t: pod.metadata.deletionGracePeriodSeconds },
+          query: { t: grace },
           deadlineMs: 0,
         })
         .catch(() => {})

@@ -84,7 +84,10 @@ export class Objects {
     }
     object.metadata.finalizers = held
     object.metadata.deletionTimestamp ??= new Date().toISOString()
-    object.metadata.deletionGracePeriodSeconds ??= options?.gracePeriodSeconds ?? 30
+    // may be shortened, and never made longer
+    const grace = options?.gracePeriodSeconds ?? object.spec?.terminationGracePeriodSeconds ?? 30
+    const { deletionGracePeriodSeconds: before = grace } = object.metadata
+    object.metadata.deletionGracePeriodSeconds = Math.min(before, grace)
     this.put(kind, object)
   }
 

@@ -28,7 +28,13 @@ const Job = Type.Object({
     annotations: Type.Optional(texts),
   }),
   spec: Type.Object({ suspend: Type.Optional(Type.Boolean()) }),
-  status: Type.Optional(Type.Object({ conditions: Type.Optional(Type.Array(condition)) })),
+  status: Type.Optional(
+    Type.Object({
+      conditions: Type.Optional(Type.Array(condition)),
+      failed: Type.Optional(Type.Integer()),
+      succeeded: Type.Optional(Type.Integer()),
+    }),
+  ),
 })
 export type Job = Static<typeof Job>
 const job = Compile(Job)
@@ -75,6 +81,7 @@ const Pod = Type.Object({
   }),
 })
 export type Pod = Static<typeof Pod>
+const pod = Compile(Type.Intersect([Type.Object({ kind: Type.Literal('Pod') }), Pod]))
 const pods = Compile(Type.Object({ items: Type.Array(Pod) }))
 
 /** Throws `runtime_unavailable` for what is none: who answers is not Kubernetes, and may not be believed in anything. */
@@ -91,6 +98,11 @@ export function jobsOf(answer: unknown): { items: readonly Job[]; more: string }
 export function podsOf(answer: unknown): readonly Pod[] {
   if (!pods.Check(answer)) throw notThat('a list of pods')
   return answer.items
+}
+
+/** Null: the pod was gone at once, and the answer says only that. */
+export function podOf(answer: unknown): Pod | null {
+  return pod.Check(answer) ? answer : null
 }
 
 function notThat(what: string): WritError {

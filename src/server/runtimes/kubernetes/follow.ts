@@ -100,7 +100,7 @@ class Following {
       const end = endOf(sight.job)
       if (end && !this.#mayRead(sight.pod)) {
         if (this.#seen && !this.#output.complete(this.#seen)) yield OUTPUT_LOST
-        return this.#exit(end)
+        return this.#exit(end, sight)
       }
       if (!end) await this.#hurry(sight)
       await this.#pause(pauseMs)
@@ -165,7 +165,8 @@ class Following {
     const ran = this.#seen !== undefined && everRan(this.#seen)
     if (!ran && !this.#gaveUp && Date.now() - started > startMs) {
       this.#gaveUp = true
-      await this.#patiently(() => this.#api.stop(job, graceSeconds))
+      const [ended] = await this.#patiently(() => this.#api.stop(job, graceSeconds))
+      this.#seen = ended ?? this.#seen
     }
     const ending = this.#gaveUp || (pod ? isOver(pod) : this.#seen !== undefined) || isEnding(job)
     if (!ending) this.#endingSince = null
@@ -174,20 +175,21 @@ class Following {
       throw new WritError('runtime_unavailable', 'Kubernetes: the pod has ended, and the Job does not')
   }
 
-  #exit({ type, reason, message }: NonNullable<ReturnType<typeof endOf>>): Exit {
+  #exit({ type, reason }: NonNullable<ReturnType<typeof endOf>>, { job, pod }: Sight): Exit {
     const known = this.#seen && exitOf(this.#seen)
-    const late = type === 'Failed' && reason === 'DeadlineExceeded' && !this.#gaveUp
     if (type === 'Complete') {
       if (known && known.code !== 0) throw new WritError('container_lost', 'Kubernetes contradicts itself')
       return { code: 0, outOfMemory: false }
     }
+    const late = reason === 'DeadlineExceeded' && !this.#gaveUp
     if (known && known.code !== 0) return { ...known, ...(late ? { late } : {}) }
-    // it failed, but perhaps only by being deleted, when its commands had done what they do
-    if (this.#seen && everRan(this.#seen))
-      return { code: KILLED, outOfMemory: false, ...(late ? { late } : { uncertain: true }) }
     if (late) return { code: KILLED, outOfMemory: false, late }
-    // of a pod that nobody saw it cannot be said that it did nothing
-    if (!this.#seen && !this.#gaveUp) throw new WritError('container_lost', `${reason}: ${message}`.slice(0, 300))
+    // that nobody saw it run proves nothing: it may have begun and ended between two looks
+    const told = pod ?? (this.#seen?.metadata.deletionTimestamp ? this.#seen : undefined)
+    const none = !this.#seen && (job.status?.failed ?? 0) === 0
+    const ran = this.#seen !== undefined && everRan(this.#seen)
+    // it failed, but perhaps only by being deleted, when its commands had done what they do
+    if (ran || (!told && !none)) return { code: KILLED, outOfMemory: false, uncertain: true }
     throw new WritError('pod_not_started', [...this.#told].at(-1) ?? reason)
   }
 

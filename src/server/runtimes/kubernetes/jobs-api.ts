@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, WritError } from '../../../protocol/errors.ts'
-import { type Job, jobOf, jobsOf, type Pod, podsOf } from './answers.ts'
+import { type Job, jobOf, jobsOf, type Pod, podOf, podsOf } from './answers.ts'
 import { type Answer, type KubernetesApi, messageOf } from './api.ts'
 import { secretManifest, secretOf, startedAt, startPatch } from './manifest.ts'
 
@@ -109,19 +109,32 @@ export class JobsApi {
     throw new WritError('runtime_unavailable', 'Kubernetes: the Job keeps changing')
   }
 
-  /** The cluster itself ends it, and no pod comes after this; one that is there has `graceSeconds`. */
-  async stop(job: Job, graceSeconds: number): Promise<void> {
+  /**
+   * Ends its pod, which has `graceSeconds`, and has the cluster make none after that. Answers pods as they were when they were told to end:
+   * nothing more begins in one that was.
+   */
+  async stop(job: Job, graceSeconds: number): Promise<Pod[]> {
     const { name, uid } = job.metadata
+    // the pod first: the Job controller would give it the grace of its own
+    const before = await this.#endPods(job, graceSeconds)
     const body = { metadata: { uid }, spec: { activeDeadlineSeconds: 0 } }
     const answer = await this.#api.ask('PATCH', this.#jobs(name), { body })
-    if (answer.status === 404 || answer.status === 409) return
-    if (answer.status !== 200) throw unknown(answer)
+    if (![200, 404, 409].includes(answer.status)) throw unknown(answer)
+    return [...before, ...(await this.#endPods(job, graceSeconds))]
+  }
+
+  async #endPods(job: Job, graceSeconds: number): Promise<Pod[]> {
+    const ended: Pod[] = []
     for (const { metadata, status } of await this.pods(job)) {
-      if (metadata.deletionTimestamp || status.phase === 'Succeeded' || status.phase === 'Failed') continue
+      // one that is being deleted may have more grace: it can be made shorter, and never longer
+      if (status.phase === 'Succeeded' || status.phase === 'Failed') continue
       const options = { gracePeriodSeconds: graceSeconds, preconditions: { uid: metadata.uid } }
-      const deleted = await this.#api.ask('DELETE', this.#path('v1', 'pods', metadata.name), { body: options })
-      if (![200, 202, 404, 409].includes(deleted.status)) throw unknown(deleted)
+      const answer = await this.#api.ask('DELETE', this.#path('v1', 'pods', metadata.name), { body: options })
+      if (![200, 202, 404, 409].includes(answer.status)) throw unknown(answer)
+      const pod = answer.status === 200 || answer.status === 202 ? podOf(answer.body) : null
+      if (pod) ended.push(pod)
     }
+    return ended
   }
 
   /** Removes the Job with its pods and its Secret, and waits until they are gone. */

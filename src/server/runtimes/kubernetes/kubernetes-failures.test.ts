@@ -33,6 +33,17 @@ describe('what cannot be known is not said', () => {
     for (const pod of k.pods(spec.name)) k.cluster.objects.drop('pods', pod)
   })
 
+  test('a pod that ran and went between two looks is not one that never started', async () => {
+    const { spec, attachment } = await k.start('sleep 60')
+    k.cluster.trouble = (_, path) => (path.includes('/pods?') && k.pods(spec.name).length > 0 ? 503 : null)
+    const run = finished(attachment)
+    await k.running(spec.name)
+    const [pod] = k.pods(spec.name)
+    k.cluster.objects.remove('pods', 'ci', pod.metadata.name, { gracePeriodSeconds: 0 })
+    expect(await run).toMatchObject({ exit: { uncertain: true }, code: '' })
+    await k.runtime.remove(spec.name)
+  })
+
   test('a pod that somebody deletes has failed', async () => {
     const { spec, attachment } = await k.start('echo up; sleep 60')
     const run = finished(attachment)

@@ -83,6 +83,23 @@ describe('a Job that is stopped', () => {
     await k.runtime.remove(spec.name)
   })
 
+  test('gets no more grace than it is given, although the cluster stops it as well, with its own', async () => {
+    const { spec, attachment } = await k.start('trap "" TERM; echo up; while :; do sleep 0.1; done')
+    const run = finished(attachment)
+    await k.running(spec.name)
+    k.cluster.trouble = (method, path) => {
+      // the Job controller is there first
+      if (method !== 'GET' || !path.includes('/pods?')) return null
+      for (const { metadata } of k.pods(spec.name)) k.cluster.objects.remove('pods', 'ci', metadata.name)
+      return null
+    }
+    await k.runtime.stop(spec.name, 1)
+    k.cluster.trouble = () => null
+    expect(k.pods(spec.name)[0]?.metadata.deletionGracePeriodSeconds).toBe(1)
+    expect((await run).exit?.code).toBe(137)
+    await k.runtime.remove(spec.name)
+  })
+
   test('before it has a pod gets none', async () => {
     k.cluster.controller.paused = true
     const { spec, attachment } = await k.start('echo never')
