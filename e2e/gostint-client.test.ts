@@ -142,7 +142,7 @@ describe('the job', () => {
 
   test('the secrets of a job do not show in its output', async () => {
     const { stdout } = await user.run([
-      ...user.shell('grep APP /secrets.yml'),
+      ...user.shell('grep ^APP /secrets.yml'),
       '-secret-refs=["APP@secret/data/app.password"]',
     ])
     expect(stdout).toBe('APP: ***\n')

@@ -76,7 +76,7 @@ describe.each(['sealed', 'direct'] as const)('%s', form => {
   })
 
   test('secrets in the output are masked, and counted by name', async () => {
-    const script = 'cat /secrets.yml; grep PW /secrets.yml | cut -c5- | tr -d "\\n" | base64'
+    const script = 'cat /secrets.yml; grep ^PW /secrets.yml | cut -c5- | tr -d "\\n" | base64'
     const { _id } = await submit(shell(stack, script, { secret_refs: ['PW@secret/data/app.password'] }))
     const { stdout, job } = await untilEnded(stack, client, _id)
     expect(stdout).not.toContain('tr0ub4dor')

@@ -68,10 +68,14 @@ test('two nodes, one of them killed at any moment: no commit is lost, none runs 
   const push = await watchOf('crashed', { git_poll_period: '1s', commands: ['cat data', 'sleep 0.2'] })
   await api.write('crashed/configure/options', { mode: 'every', max_attempts: 5 })
   await api.write('crashed/task/configure', { task_history_limit: 100 })
+  // before the first that was run, there is no order: it would be the tip of whenever somebody looks
+  const before = commit('before\n')
+  push(before)
+  await until(async () => (await api.read('crashed/status'))?.last_successful_commit === before)
   const commits: string[] = []
   const rounds = 7
   for (let round = 0; round < rounds; round += 1) {
-    commits.push(commit(`commit ${round}\n`, ...commits.slice(-1)))
+    commits.push(commit(`commit ${round}\n`, commits.at(-1) ?? before))
     push(commits.at(-1) ?? '')
     await announce('crashed').catch(() => 0)
     await new Promise(resolve => setTimeout(resolve, 150 + round * 180))
@@ -88,7 +92,7 @@ test('two nodes, one of them killed at any moment: no commit is lost, none runs 
     where t.watch = 'crashed' and t.job_id is not null group by t.seq, t.commit, t.state order by t.seq`.execute(
     w.stack.db,
   )
-  expect(rows.filter(row => row.state === 'done').map(row => row.commit)).toEqual(commits)
+  expect(rows.filter(row => row.state === 'done').map(row => row.commit)).toEqual([before, ...commits])
   for (const [index, id] of commits.entries()) {
     const ran = rows.filter(row => row.commit === id && row.output.includes(`commit ${index}`))
     expect(ran, `runs of commit ${index}`).toHaveLength(1)
