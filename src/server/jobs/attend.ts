@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Attachment, Exit, OutputFrame, SystemLine } from '../runtimes/runtime.ts'
+import type { Attachment, Exit } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, HoldLost, type Outcome, updateRun } from '../store/runs.ts'
 import type { StopCode } from '../store/schema.ts'
@@ -8,6 +8,7 @@ import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
 import { outcomeOf } from './outcome.ts'
 import { storeOutput } from './output.ts'
+import { upTo, writtenBefore } from './output-bound.ts'
 import { runtimeOf } from './runtime-of.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -60,7 +61,7 @@ export async function attend(
       const graceMs = engine.settings.killGraceSeconds * 1000 + BEYOND_GRACE_MS
       await Promise.race([attachment.exit.catch(() => {}), sleep(graceMs, undefined, { signal: control.lost })])
     }
-    const output = most > 0 ? upTo(most - job.stdout_raw - job.stderr_raw, attachment.output, full) : attachment.output
+    const output = most > 0 ? upTo(most - writtenBefore(job), attachment.output, full) : attachment.output
     const stored = storeOutput(engine, hold, job, output, masks, control.lost)
     const [exit] = await Promise.all([unlessLost(attachment.exit, stored), stored])
     return outcomeOf(exit, stopped || (control.killed.aborted ? 'job_killed' : ''))
@@ -68,21 +69,6 @@ export async function attend(
     over.abort()
     clearTimeout(timer)
     control.killed.removeEventListener('abort', kill)
-  }
-}
-
-/** All of the output; waits for `full` once, when there was more than so many bytes. */
-async function* upTo(
-  bytes: number,
-  output: Attachment['output'],
-  full: () => Promise<void>,
-): AsyncGenerator<OutputFrame | SystemLine> {
-  let left = bytes
-  for await (const frame of output) {
-    yield frame
-    if (frame.stream === 'system' || left < 0) continue
-    left -= frame.data.byteLength
-    if (left < 0) await full()
   }
 }
 

@@ -1,0 +1,30 @@
+import type { Attachment, OutputFrame, SystemLine } from '../runtimes/runtime.ts'
+import type { Job } from '../store/jobs.ts'
+
+/** Bytes that earlier attempts read. On Kubernetes positions are times and no bytes, so what is stored counts. */
+export function writtenBefore(
+  job: Pick<Job, 'kubernetes_namespace' | 'stdout_raw' | 'stderr_raw' | 'output_bytes'>,
+): number {
+  return job.kubernetes_namespace === null ? job.stdout_raw + job.stderr_raw : job.output_bytes
+}
+
+/**
+ * All of the output; waits for `full` once, when there was more than so many bytes. Less than none are left to a job whose node died behind the
+ * limit, before it could say so: that is told with the next piece.
+ */
+export async function* upTo(
+  bytes: number,
+  output: Attachment['output'],
+  full: () => Promise<void>,
+): AsyncGenerator<OutputFrame | SystemLine> {
+  let left = bytes
+  let told = false
+  for await (const frame of output) {
+    yield frame
+    if (frame.stream === 'system' || told) continue
+    left -= frame.data.byteLength
+    if (left >= 0) continue
+    told = true
+    await full()
+  }
+}
