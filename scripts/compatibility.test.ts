@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 
 /** The tables of what GoStint, vault-gatekeeper and the engines do wrong, and of GoStint's own tests: each line names tests that are there. */
 const TEXT = readFileSync('docs/compatibility.md', 'utf8')
-const rows = (heading: string) =>
-  (TEXT.split(`### ${heading}\n`)[1]?.split('\n#')[0] ?? '')
+const rows = (heading: string, text = TEXT) =>
+  (text.split(`### ${heading}\n`)[1]?.split('\n#')[0] ?? '')
     .split('\n')
     .filter(line => line.startsWith('| '))
     .slice(1)
@@ -37,6 +37,30 @@ test('every file of its tests has a line', () => {
   expect(files).toEqual(numbers.map(number => String(number).padStart(4, '0')))
 })
 
+/** vault-gatekeeper, fact by fact: the tables of each version, and how many lines each has. */
+const FACTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  'Version 1': {
+    '2 Routes': 2,
+  },
+  'Version 2': {},
+}
+const FACT_PAGE = readFileSync('docs/gatekeeper-facts.md', 'utf8')
+const factTables = (version: string) => {
+  const text = FACT_PAGE.split(`## ${version}\n`)[1]?.split('\n## ')[0] ?? ''
+  const headings = [...text.matchAll(/^### (.*)$/gm)].map(([, heading = '']) => heading)
+  return headings.map(heading => ({ heading, lines: rows(heading, text) }))
+}
+
+test.each(Object.entries(FACTS))('%s of vault-gatekeeper: every table has all its lines', (version, wanted) => {
+  // a table's numbers are those of its heading: 2.1-1, 2.1-2, ...
+  const all = Object.entries(wanted).map(([heading, count]) => {
+    const [section] = heading.split(' ')
+    return [heading, Array.from({ length: count }, (_, i) => `${section}-${i + 1}`)]
+  })
+  const found = factTables(version).map(({ heading, lines }) => [heading, lines.map(({ name }) => name)])
+  expect(found).toEqual(all)
+})
+
 const TABLES = [
   'Its defects, one by one',
   'Its shell tests, told anew',
@@ -48,7 +72,8 @@ const TABLES = [
   'What people asked flant_gitops for',
   'What switching from flant_gitops asks for',
 ]
-const lines = TABLES.flatMap(rows)
+const facts = Object.keys(FACTS).flatMap(version => factTables(version).flatMap(({ lines }) => lines))
+const lines = [...TABLES.flatMap(heading => rows(heading)), ...facts]
 test.each(lines.map(({ name, shown }) => [name, shown] as const))('%s is shown by tests that there are', (_, shown) => {
   if (shown === '*no such part*') return
   const tests = named(shown)
