@@ -1,6 +1,10 @@
+import fastify from 'fastify'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestHttp, type TestHttp } from '../../../test/http.ts'
+import type { KubernetesRuntime } from '../runtimes/kubernetes/kubernetes-runtime.ts'
+import type { Runtime } from '../runtimes/runtime.ts'
+import { readinessRoutes } from './ready.ts'
 
 let t: TestHttp
 beforeAll(async () => {
@@ -26,6 +30,21 @@ test('the connection that wakes this node breaks: not ready until it is back', a
   await become(503)
   expect((await ready()).body).toMatchObject({ ready: false, checks: { ...good, notifications: 'away' } })
   await become(200)
+})
+
+test.each<[string, string, (() => Promise<void>)[]]>([
+  ['answers for each namespace', 'ok', [async () => {}, async () => {}]],
+  ['refuses one of them', 'away', [async () => {}, () => Promise.reject(new Error('refused'))]],
+  ['does not answer', 'away', [() => new Promise<never>(() => {})]],
+])('Kubernetes %s: said, and no part of the verdict', async (_, kubernetes, all) => {
+  await become(200)
+  const namespaces = all.map((answers, n) => [`n${n}`, { answers } as unknown as KubernetesRuntime] as const)
+  const runtime = { info: async () => ({}) } as unknown as Runtime
+  const app = fastify()
+  readinessRoutes(app, { ...t.engine, runtime, kubernetes: new Map(namespaces) }, t.state)
+  const answer = await app.inject('/v1/api/ready')
+  expect(answer.json()).toMatchObject({ ready: true, checks: { ...good, kubernetes } })
+  expect(answer.statusCode).toBe(200)
 })
 
 test('no engine, and one that does not answer: not ready, and the answer comes in time', async () => {

@@ -19,6 +19,9 @@ const Readiness = Type.Object({
     notifications: check('The connection on which the database wakes this node is there.'),
     vault: check('The server has a Vault identity.'),
     engine: check('The container engine answers.'),
+    kubernetes: Type.Optional(
+      check('Kubernetes answers for each namespace; there where a server may use some. No part of the verdict.'),
+    ),
   }),
 })
 
@@ -45,9 +48,12 @@ export function readinessRoutes(app: FastifyInstance, engine: Engine, node: Node
 }
 
 async function readiness(engine: Engine, node: NodeState): Promise<Static<typeof Readiness>> {
-  const [database, containers] = await Promise.all([
+  const { kubernetes: namespaces } = engine
+  const signal = AbortSignal.timeout(CHECK_MS)
+  const [database, containers, kubernetes] = await Promise.all([
     inTime(checkStore(engine.db)),
-    inTime(engine.runtime.info(AbortSignal.timeout(CHECK_MS))),
+    inTime(engine.runtime.info(signal)),
+    namespaces && inTime(Promise.all([...namespaces.values()].map(namespace => namespace.answers(signal)))),
   ])
   const checks = {
     database,
@@ -56,7 +62,12 @@ async function readiness(engine: Engine, node: NodeState): Promise<Static<typeof
     engine: containers,
   }
   const ready = Object.values(checks).every(state => state === 'ok')
-  return { ready, state: node.draining ? 'draining' : 'active', checks }
+  // a node whose cluster is away runs all other jobs: no probe is to take it out of service
+  return {
+    ready,
+    state: node.draining ? 'draining' : 'active',
+    checks: { ...checks, ...(kubernetes && { kubernetes }) },
+  }
 }
 
 /** An unanswered query goes on in the background until its own limit; the probe does not wait for it. */

@@ -51,6 +51,14 @@ export class JobsApi {
     return job
   }
 
+  /** Throws `runtime_unavailable`: nobody answers, or we may not ask; the reason of `signal`. */
+  async answers(signal: AbortSignal): Promise<void> {
+    const query = { labelSelector: this.#owner.join('='), limit: '1' }
+    const answer = await this.#api.ask('GET', this.#jobs(), { query, signal })
+    if (answer.status !== 200) throw unknown(answer)
+    jobsOf(answer.body)
+  }
+
   async list(selector: string): Promise<Job[]> {
     const found: Job[] = []
     for (let more = ''; ; ) {

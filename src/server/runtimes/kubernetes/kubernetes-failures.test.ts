@@ -189,3 +189,15 @@ describe('an API that fails', () => {
     await k.runtime.remove(spec.name)
   })
 })
+
+test('whether it answers: there, forbidden, broken, away', async () => {
+  const answers = async () => await k.runtime.answers(AbortSignal.timeout(10_000))
+  await answers()
+  k.cluster.forbidden.add('list jobs')
+  await expect(answers()).rejects.toMatchObject({ code: 'runtime_unavailable' })
+  k.cluster.forbidden.clear()
+  for (const trouble of [500, 'hang', 'cut', 'empty'] as const) {
+    k.cluster.trouble = () => trouble
+    await expect(answers()).rejects.toMatchObject({ code: 'runtime_unavailable' })
+  }
+})

@@ -31,6 +31,8 @@ export interface KubernetesRuntime extends JobRuntime {
   create(spec: KubernetesSpec, signal?: AbortSignal): Promise<string | null>
   /** Asks Kubernetes whether it would take it. */
   check(spec: KubernetesSpec, signal?: AbortSignal): Promise<void>
+  /** Throws unless the namespace can be asked for our Jobs. */
+  answers(signal: AbortSignal): Promise<void>
 }
 
 export interface Kubernetes {
@@ -68,6 +70,7 @@ function kubernetesRuntime(
       return job && idOf(job)
     },
     check: async (spec, signal) => await api.check(manifest(spec), signal),
+    answers: async signal => await api.answers(signal),
     async start(id, files, signal) {
       const [, name = '', uid = ''] = id.split('/')
       const job = await api.start(name, uid, secretData(files), signal)
