@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { Secret } from '../src/vault/secret.ts'
+import { lookupSelf } from '../src/vault/token.ts'
+import { unwrap } from '../src/vault/wrapping.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { startTestVault, type TestVault } from '../test/dev-vault.ts'
 import { FakeServer } from '../test/fake-server.ts'
@@ -86,6 +89,16 @@ test('two hundred requests at once for each of many tasks, on three nodes: one t
   expect(made - before).toBe(TASKS)
   for (const pool of pools) await pool.destroy()
 }, 600_000)
+
+test('any node serves any task, with a token that opens, and knows what the others have served', async () => {
+  const nodes = await Promise.all([start(), start(), start()])
+  for (const [n, { address }] of nodes.entries()) {
+    const { token } = (await ask(address, `any-${n}`)) as Answer & { token: string }
+    const { auth } = await unwrap(stack.vault, new Secret(token))
+    expect((await lookupSelf(stack.vault, auth?.token ?? expect.fail('nothing inside'))).policies).toEqual(['default'])
+    for (const other of nodes) expect(await ask(other.address, `any-${n}`)).toMatchObject({ code: 'task_served' })
+  }
+})
 
 test('killed between taking and answering: the task is not burnt, and is served once', async () => {
   const [first, second] = await Promise.all([start(), start()])

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isVaultError, VaultError, type VaultErrorKind } from './error.ts'
+import { isVaultError, refusedHere, shortReason, VaultError, type VaultErrorKind } from './error.ts'
 
 test.each<[number, string[], VaultErrorKind]>([
   [0, ['ECONNREFUSED'], 'unavailable'],
@@ -35,4 +35,13 @@ test('the message says status, path and what Vault said', () => {
   expect(new VaultError({ status: 0, path: 'kv/a', errors: [] }).message).toBe(
     'Vault did not answer on kv/a: no reason given',
   )
+})
+
+test('in short: the status and what Vault said, or what was found out here', () => {
+  const vault = (status: number, ...errors: string[]) => new VaultError({ status, path: 'kv/a', errors })
+  expect(shortReason(vault(403, 'permission denied'))).toBe('403: permission denied')
+  expect(shortReason(vault(400, 'one', '1 error occurred:\n\t* two\n\n'))).toBe('400: one, two')
+  expect(shortReason(vault(404))).toBe('404: ')
+  const ours = refusedHere('kv/a', 'Not so.')
+  expect([shortReason(ours), ours.message, ours.kind]).toEqual(['Not so.', 'kv/a: Not so.', 'invalid'])
 })

@@ -17,10 +17,14 @@ export class VaultError extends Error {
   readonly status: number
   readonly path: string
   readonly errors: readonly string[]
+  /** Found out here, and not said by Vault. */
+  readonly ours: boolean
 
-  constructor(fields: { status: number; path: string; errors: readonly string[]; cause?: unknown }) {
+  constructor(fields: { status: number; path: string; errors: readonly string[]; ours?: boolean; cause?: unknown }) {
     const text = fields.errors.join('; ') || 'no reason given'
-    super(`Vault ${fields.status || 'did not answer'} on ${fields.path}: ${text}`, { cause: fields.cause })
+    const who = fields.ours ? '' : `Vault ${fields.status || 'did not answer'} on `
+    super(`${who}${fields.path}: ${text}`, { cause: fields.cause })
+    this.ours = fields.ours ?? false
     this.kind = kindOf(fields.status, fields.errors)
     this.status = fields.status
     this.path = fields.path
@@ -53,8 +57,17 @@ export function understood<T>(path: string, read: () => T): T {
   }
 }
 
-/** `403: permission denied`: status and Vault's own texts in one line, as vault-gatekeeper says them (gatekeeper.md §6.4). */
-export function shortReason({ status, errors }: VaultError): string {
+/** What is refused without Vault's saying so, as it would refuse a mistake in a request. */
+export function refusedHere(path: string, reason: string): VaultError {
+  return new VaultError({ status: 400, path, errors: [reason], ours: true })
+}
+
+/**
+ * `403: permission denied`: status and Vault's own texts in one line, as vault-gatekeeper says them (gatekeeper.md §6.4); what Vault did
+ * not say is without a status there.
+ */
+export function shortReason({ status, errors, ours }: VaultError): string {
+  if (ours) return errors.join(', ')
   const lines = errors.map(text =>
     text
       .replace(/^\d+ errors? occurred:\s*\* */, '')

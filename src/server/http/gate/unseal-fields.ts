@@ -158,7 +158,7 @@ function credentialsOf(method: string, texts: UnsealTexts, allowed: UserIdSource
 function allowedUserId(texts: UnsealTexts, allowed: UserIdSource | null): UserIdSource {
   const { user_id_method: method, user_id_path: path } = texts
   if (method !== 'mac' && method !== 'file') {
-    throw new WritError('login_method_unknown', 'Unknown method specified for user id.')
+    throw new WritError('login_refused', 'Unknown method specified for user id.')
   }
   if (method === 'file' && (!allowed?.path || allowed.path !== path)) {
     throw new WritError('login_refused', 'only the file that this gate was started with may be read (USER_ID_PATH)')

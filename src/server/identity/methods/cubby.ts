@@ -1,5 +1,5 @@
 import type { Vault } from '../../../vault/client.ts'
-import { VaultError } from '../../../vault/error.ts'
+import { refusedHere } from '../../../vault/error.ts'
 import { Secret } from '../../../vault/secret.ts'
 import { revokeSelf } from '../../../vault/token.ts'
 import type { MethodLogin } from './login.ts'
@@ -19,12 +19,12 @@ export async function byCubby(
   signal?: AbortSignal,
 ): Promise<MethodLogin<CubbyCredentials>> {
   const path = `cubbyhole/${credentials.path.replace(/^\/+/, '')}`
-  const refuse = (reason: string) => new VaultError({ status: 400, path: 'cubbyhole', errors: [reason] })
   // the path is the caller's word, and the token his own: he must not choose what else is read with it
-  if (!/^cubbyhole(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$/.test(path)) throw refuse('Invalid path of a cubby.')
+  if (!/^cubbyhole(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$/.test(path))
+    throw refusedHere('cubbyhole', 'Invalid path of a cubby.')
   const answer = await vault.send({ method: 'GET', path, token: credentials.cubbyToken, signal })
   const text = answer?.data?.token
-  if (typeof text !== 'string' || text === '') throw refuse('Invalid token in cubby.')
+  if (typeof text !== 'string' || text === '') throw refusedHere('cubbyhole', 'Invalid token in cubby.')
   const token = new Secret(text)
   const { seconds, renewable } = await life(vault, token, signal)
   // whoever finds the cubby token later finds an empty hole

@@ -1,12 +1,12 @@
 import type { Vault } from '../../../vault/client.ts'
-import { isVaultError, VaultError } from '../../../vault/error.ts'
+import { isVaultError, refusedHere, VaultError } from '../../../vault/error.ts'
 import { loginAt } from '../../../vault/login.ts'
 import type { VaultAuth } from '../../../vault/response.ts'
 
 /** A name that a caller sends and that becomes one segment of a path: with a slash in it, it would be several. */
 function oneSegment(name: string): string {
   if (/^[^/\p{C}]{1,256}$/u.test(name) && !/^\.+$/.test(name)) return name
-  throw new VaultError({ status: 400, path: 'auth', errors: ['not a name'] })
+  throw refusedHere('auth', 'not a name')
 }
 
 /**
@@ -25,6 +25,6 @@ export async function loginAs(
     return await loginAt(vault, `${path}/${oneSegment(name)}`, body, signal)
   } catch (error) {
     if (!isVaultError(error)) throw error
-    throw new VaultError({ status: error.status, path, errors: error.errors })
+    throw new VaultError({ status: error.status, path, errors: error.errors, ours: error.ours })
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { VaultError } from '../../../vault/error.ts'
+import { refusedHere } from '../../../vault/error.ts'
 
 /** Where the user id of app-id comes from, and what is made of it (gatekeeper.md §5). */
 export interface UserIdSource {
@@ -56,6 +56,6 @@ async function contentOf(path: string): Promise<string> {
   throw refused('the file of the user id is too long')
 }
 
-function refused(reason: string): VaultError {
-  return new VaultError({ status: 400, path: 'auth/app-id/login', errors: [reason] })
+function refused(reason: string): Error {
+  return refusedHere('auth/app-id/login', reason)
 }

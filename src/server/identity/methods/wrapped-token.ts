@@ -1,5 +1,5 @@
 import type { Vault } from '../../../vault/client.ts'
-import { isVaultError, VaultError } from '../../../vault/error.ts'
+import { isVaultError, refusedHere } from '../../../vault/error.ts'
 import type { Secret } from '../../../vault/secret.ts'
 import { lookupSelf } from '../../../vault/token.ts'
 import { unwrap } from '../../../vault/wrapping.ts'
@@ -17,7 +17,7 @@ export async function byWrappedToken(
   signal?: AbortSignal,
 ): Promise<MethodLogin<WrappedTokenCredentials>> {
   const { auth } = await unwrap(vault, credentials.wrap, signal)
-  if (!auth) throw new VaultError({ status: 400, path: 'sys/wrapping/unwrap', errors: ['Invalid wrapped token.'] })
+  if (!auth) throw refusedHere('sys/wrapping/unwrap', 'Invalid wrapped token.')
   const { seconds, renewable } = await life(vault, auth.token, signal)
   return { token: auth.token, leaseSeconds: seconds, renewable, ours: true, again: null }
 }

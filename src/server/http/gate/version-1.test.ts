@@ -1,0 +1,318 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { startGateApp } from '../../../../test/gate-app.ts'
+import { WritError } from '../../../protocol/errors.ts'
+import { lookupSelf } from '../../../vault/token.ts'
+
+/** Facts of version 1 that its golden exchanges do not show (gatekeeper.md §2 and §3). */
+let stack: Awaited<ReturnType<typeof startGateApp>>
+afterEach(async () => {
+  await stack.close()
+})
+
+async function start(...[settings, options]: Parameters<typeof startGateApp>) {
+  stack = await startGateApp({ legacyAdmin: true, ...settings }, options)
+}
+const post = async (url: string, body?: unknown, headers: Record<string, string> = {}) =>
+  await stack.app.inject({
+    method: 'POST',
+    url,
+    headers: { 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+const get = async (url: string, accept = '*/*') => await stack.app.inject({ method: 'GET', url, headers: { accept } })
+/** What version 1's clients look at. */
+const told = async (answer: ReturnType<typeof post>) => {
+  const { statusCode, json } = await answer
+  const { status, ok, error } = json() as Record<string, unknown>
+  return { code: statusCode, status, ok, error }
+}
+const refused = (code: number, error: unknown, status = 'Unsealed') => ({ code, status, ok: false, error })
+const root = () => stack.bench.stack.root.reveal()
+
+describe('routes', () => {
+  test.each(['/seal', '/unseal', '/token', '/policies/reload'])(
+    '%s/ is the same path without the slash, to be asked again with its body',
+    async path => {
+      await start({})
+      const { statusCode, headers } = await post(`${path}/`, '{}')
+      expect([statusCode, headers.location]).toEqual([307, path])
+      expect(stack.bench.identity.state.sealed).toBe(false)
+    },
+  )
+
+  test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD', 'GET'] as const)(
+    '%s of a path that is posted to: 404',
+    async method => {
+      await start({})
+      for (const url of ['/seal', '/unseal', '/token', '/policies/reload']) {
+        const { statusCode, body, headers } = await stack.app.inject({ method, url })
+        expect([statusCode, body]).toEqual([404, method === 'HEAD' ? body : '404 page not found'])
+        expect(headers).not.toHaveProperty('access-control-allow-origin')
+      }
+    },
+  )
+
+  test('/seal and /policies/reload read no body', async () => {
+    await start({})
+    for (const path of ['/policies/reload', '/seal']) expect((await post(path, '{bad')).statusCode).toBe(200)
+  })
+
+  test('JSON at / has the status of a sealed one, and the page has not', async () => {
+    await start({ sealedStatus: 429 }, { sealed: true })
+    expect((await get('/', 'application/json')).statusCode).toBe(429)
+    expect((await get('/')).statusCode).toBe(200)
+  })
+
+  test('a fault is a 500 that tells nothing of itself', async () => {
+    await start({})
+    stack.bench.gate.issue = async () => Promise.reject(new Error('canary'))
+    const { statusCode, json, body } = await post('/token', { task_id: 't' })
+    expect([statusCode, json().code]).toEqual([500, 'internal'])
+    expect(body).not.toContain('canary')
+  })
+})
+
+describe('/unseal', () => {
+  const mounted = async (type: string) => await stack.bench.stack.write(`sys/auth/${type}`, { type })
+  const wrap = async () => {
+    const { vault, root: token } = stack.bench.stack
+    const body = { no: 'token' }
+    const answer = await vault.send({ method: 'POST', path: 'sys/wrapping/wrap', token, body, wrapTtl: '60s' })
+    return answer?.wrap?.token.reveal() ?? expect.fail('not wrapped')
+  }
+  const appId = { type: 'app-id', app_id: 'a', user_id_method: 'mac', user_id_interface: 'lo' }
+
+  const REFUSALS: [string, () => Promise<object>, string][] = [
+    ['a wrap without a token', async () => ({ type: 'wrapped-token', token: await wrap() }), 'Invalid wrapped token.'],
+    [
+      'a cubby without a token',
+      async () => {
+        const cubby = await stack.bench.stack.token({ policies: ['default'], ttl: '1h' })
+        const path = 'cubbyhole/vault-token'
+        await stack.bench.stack.vault.send({ method: 'POST', path, token: cubby, body: { other: 'x' } })
+        return { type: 'cubby', token: cubby.reveal() }
+      },
+      'Invalid token in cubby.',
+    ],
+    ['a cubby that is empty', async () => ({ type: 'cubby', token: root(), cubby_path: 'none' }), '404: '],
+    [
+      'an unknown way to a user id',
+      async () => ({ ...appId, user_id_method: 'zz' }),
+      'Unknown method specified for user id.',
+    ],
+    ['an unknown hash', async () => ({ ...appId, user_id_hash: 'crc' }), 'Unknown hash method specified for user id.'],
+    [
+      'a wrong password',
+      async () => {
+        await mounted('userpass')
+        return { type: 'userpass', username: 'ann', password: 'x' }
+      },
+      '400: invalid username or password',
+    ],
+    ['a token that is none', async () => ({ type: 'token', token: 'x' }), '403: permission denied'],
+  ]
+  test.each(REFUSALS)('%s: 403, and why', async (_, make, error) => {
+    await start({}, { sealed: true })
+    expect(await told(post('/unseal', await make()))).toEqual(refused(403, error, 'Sealed'))
+  })
+
+  test('unsealed already: what is offered is not tried', async () => {
+    await start({})
+    const before = stack.bench.stack.calls.length
+    for (const offered of [
+      { type: 'token', token: 'bad' },
+      { type: 'wrapped-token', token: 'bad' },
+    ]) {
+      expect(await told(post('/unseal', offered))).toEqual({
+        code: 200,
+        status: 'Unsealed',
+        ok: true,
+        error: 'Already unsealed.',
+      })
+    }
+    expect(stack.bench.stack.calls).toHaveLength(before)
+  })
+
+  test.each([
+    ['v1', { type: 'token' }],
+    ['v2', { method: 'token' }],
+  ] as const)('while Vault is away it is an outage, and no wrong credential: %s', async (wire, method) => {
+    await start({ wire }, { sealed: true })
+    const { dev } = stack.bench.stack
+    const ask = async (token: string) => {
+      const { statusCode, json } = await post('/unseal', { ...method, token })
+      return [statusCode, json().ok, json().code]
+    }
+    dev.seal()
+    expect(await ask(root())).toEqual([503, false, 'vault_unavailable'])
+    dev.unseal()
+    expect(await ask('bad')).toEqual([wire === 'v1' ? 403 : 401, false, 'login_refused'])
+    expect(await ask(root())).toEqual([200, true, undefined])
+    await post('/seal')
+    await dev.close()
+    expect(await ask(root())).toEqual([503, false, 'vault_unavailable'])
+    expect(stack.bench.identity.state.sealed).toBe(true)
+  })
+
+  test('while Vault does not answer: the state is told, tokens are refused and a seal is done, at once', async () => {
+    await start({}, { sealed: true })
+    const { vault } = stack.bench.stack
+    const held = Promise.withResolvers<void>()
+    const reached = Promise.withResolvers<void>()
+    const send = vault.send.bind(vault)
+    vault.send = async call => {
+      reached.resolve()
+      await held.promise
+      return await send(call)
+    }
+    const unseal = post('/unseal', { type: 'token', token: root() })
+    await reached.promise
+    expect((await get('/status.json')).json()).toMatchObject({ status: 'Sealed' })
+    expect(await told(post('/token', { task_id: 't' }))).toEqual(refused(503, 'Gatekeeper is sealed.', 'Sealed'))
+    expect((await post('/seal')).statusCode).toBe(200)
+    held.resolve()
+    // and what was sealed meanwhile stays so
+    expect((await unseal).json()).toMatchObject({ ok: false, status: 'Sealed' })
+  })
+})
+
+test('a seal keeps the policies and what was given, and leaves a token alone that somebody gave', async () => {
+  await start({}, { sealed: true })
+  const { stack: vault, scheduler } = stack.bench
+  await vault.write('sys/policies/acl/gate', {
+    policy:
+      'path "secret/*" { capabilities = ["read"] }\npath "auth/token/create" { capabilities = ["update", "sudo"] }',
+  })
+  const token = await vault.token({ policies: ['gate', 'default'], ttl: '1h' })
+  const unseal = { type: 'token', token: token.reveal() }
+  expect((await post('/unseal', unseal)).statusCode).toBe(200)
+  scheduler.tasks.set('t', {})
+  expect((await post('/token', { task_id: 't' })).statusCode).toBe(200)
+  expect((await post('/seal')).statusCode).toBe(200)
+  expect((await get('/status.json')).json()).toMatchObject({ status: 'Sealed', policies: 1 })
+  expect((await lookupSelf(vault.vault, token)).ttl).toBeGreaterThan(0)
+  expect((await post('/unseal', unseal)).statusCode).toBe(200)
+  const again = refused(403, 'This task has already been given a token.')
+  expect(await told(post('/token', { task_id: 't' }))).toEqual(again)
+})
+
+test('policies that are no good any more: 500, why, and the old ones stay', async () => {
+  await start({}, { policies: { a: { policies: ['a'] } } })
+  const { write } = stack.bench.stack
+  await write('secret/data/gatekeeper', { data: { a: { policies: ['b'], ttl: '1h' } } })
+  expect(await told(post('/policies/reload'))).toEqual(refused(500, expect.stringContaining('"a"."ttl"')))
+  stack.bench.scheduler.tasks.set('t', { name: 'a' })
+  expect((await post('/token', { task_id: 't' })).statusCode).toBe(200)
+  const { policies } = await stack.bench.open({ token: await tokenOf('t2'), ttlSeconds: 0 })
+  expect(policies).toContain('a')
+})
+
+async function tokenOf(id: string) {
+  stack.bench.scheduler.tasks.set(id, { name: 'a' })
+  return (await stack.bench.ask(id)).token
+}
+
+describe('/token', () => {
+  test.each([
+    ['null', '{"task_id":null}'],
+    ['nothing', '{}'],
+    ['null as a whole', 'null'],
+    ['an empty text', '{"task_id":""}'],
+  ])('%s is an id like any other: nobody is called so', async (_, body) => {
+    await start({})
+    expect(await told(post('/token', body))).toEqual(refused(403, 'No such task.'))
+  })
+
+  test.each([
+    ['scheduler_unavailable', 500, expect.any(String)],
+    ['scheduler_lied', 500, expect.any(String)],
+    ['task_not_found', 403, 'No such task.'],
+    ['task_not_started', 403, 'This task does not have any statuses.'],
+  ] as const)('what the scheduler says: %s', async (code, status, text) => {
+    await start({})
+    stack.bench.scheduler.instead = async () => Promise.reject(new WritError(code))
+    expect(await told(post('/token', { task_id: 't' }))).toEqual(refused(status, text))
+  })
+
+  test.each<[string, number, string[], unknown]>([
+    ['refuses', 403, ['permission denied'], '403: permission denied'],
+    ['does not like the request', 400, ['one', 'two'], '400: one, two'],
+    ['knows no such path', 404, [], '404: '],
+    ['is broken', 500, ['internal error'], expect.not.stringContaining('internal error')],
+  ])('Vault %s: 500', async (_, status, errors, text) => {
+    await start({})
+    const { vault } = stack.bench.stack
+    const { VaultError } = await import('../../../vault/error.ts')
+    const send = vault.send.bind(vault)
+    vault.send = async call => {
+      if (call.path === 'auth/token/create') throw new VaultError({ status, path: call.path, errors })
+      return await send(call)
+    }
+    stack.bench.scheduler.tasks.set('t', {})
+    expect(await told(post('/token', { task_id: 't' }))).toEqual(refused(500, text))
+  })
+
+  test('each request is counted, and each that brought no token as denied, whatever the reason', async () => {
+    await start({}, { sealed: true })
+    const ask = async (body: unknown) => (await post('/token', body)).statusCode
+    expect(await ask({ task_id: 't' })).toBe(503)
+    await post('/unseal', { type: 'token', token: root() })
+    expect(await ask('')).toBe(400)
+    expect(await ask({ task_id: 't' })).toBe(403)
+    stack.bench.scheduler.instead = async () => Promise.reject(new WritError('scheduler_unavailable'))
+    expect(await ask({ task_id: 't' })).toBe(500)
+    stack.bench.scheduler.instead = null
+    stack.bench.scheduler.tasks.set('t', {})
+    expect(await ask({ task_id: 't' })).toBe(200)
+    expect((await get('/status.json')).json().stats).toMatchObject({ requests: 5, successful: 1, denied: 4 })
+  })
+})
+
+describe('the page', () => {
+  const names = (html: string) => [...html.matchAll(/ name="([^"]+)"/g)].map(([, name]) => name)
+  const methods = (html: string) => [...html.matchAll(/name="auth_type" value="([^"]+)"/g)].map(([, value]) => value)
+
+  test('sealed: every method of version 1, by its names of fields', async () => {
+    await start({}, { sealed: true })
+    const { statusCode, headers, body } = await get('/', 'text/html')
+    expect([statusCode, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
+    expect(methods(body)).toEqual(
+      expect.arrayContaining(['app-id', 'github', 'userpass', 'cubby', 'wrapped-token', 'token', 'aws']),
+    )
+    const fields =
+      'app-id_appid app-id_userid_method app-id_userid_data app-id_userid_hash app-id_userid_salt userpass_username userpass_password github_token token_token cubby_token cubby_path wrapped_token aws_role aws_nonce'
+    expect(names(body)).toEqual(expect.arrayContaining(fields.split(' ')))
+    expect(body).not.toContain('<script')
+    expect(body).not.toMatch(/(?:src|href)=/)
+  })
+
+  test('unsealed: one form that seals, and what is counted', async () => {
+    await start({})
+    stack.bench.scheduler.tasks.set('t', {})
+    await post('/token', { task_id: 't' })
+    await post('/token', { task_id: 't' })
+    const { body } = await get('/', 'text/html')
+    expect(body.match(/action="\/seal"/g)).toHaveLength(1)
+    expect(methods(body)).toEqual([])
+    const text = body.replace(/<style>.*?<\/style>/s, '').replace(/<[^>]+>/g, ' ')
+    for (const line of [
+      /Unsealed/,
+      /Token requests\s+2/,
+      /Successful\s+1/,
+      /Denied\s+1/,
+      /Uptime\s+\d+s/,
+      /mesos/,
+      /Version\s+dev/,
+    ])
+      expect(text).toMatch(line)
+  })
+
+  test('a browser that sends a form comes back to the page, and others get JSON', async () => {
+    await start({}, { sealed: true })
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    const sent = `auth_type=token&token_token=${root()}`
+    const { statusCode, headers } = await post('/unseal', sent, { ...form, accept: 'text/html,*/*' })
+    expect([statusCode, headers.location]).toEqual([303, '/?said=unsealed'])
+    expect((await post('/unseal', sent, form)).json()).toMatchObject({ ok: true, error: 'Already unsealed.' })
+  })
+})
