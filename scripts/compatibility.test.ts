@@ -37,27 +37,45 @@ test('every file of its tests has a line', () => {
   expect(files).toEqual(numbers.map(number => String(number).padStart(4, '0')))
 })
 
-/** vault-gatekeeper, fact by fact: the tables of each version, and how many lines each has. */
-const FACTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+/** How many lines each table of each chapter of a page of facts has. */
+type Facts = Readonly<Record<string, Readonly<Record<string, number>>>>
+const GATEKEEPER: Facts = {
   'Version 1': {
     '2 Routes': 2,
   },
   'Version 2': {},
 }
-const FACT_PAGE = readFileSync('docs/gatekeeper-facts.md', 'utf8')
-const factTables = (version: string) => {
-  const text = FACT_PAGE.split(`## ${version}\n`)[1]?.split('\n## ')[0] ?? ''
+const GOSTINT: Facts = {
+  'The wire': {},
+}
+const PAGES = Object.entries({ 'docs/gatekeeper-facts.md': GATEKEEPER, 'docs/gostint-facts.md': GOSTINT })
+const chapters = PAGES.flatMap(([page, facts]) => {
+  const text = readFileSync(page, 'utf8')
+  return Object.entries(facts).map(([chapter, wanted]) => ({
+    page,
+    chapter,
+    wanted,
+    tables: factTables(text, chapter),
+  }))
+})
+function factTables(page: string, chapter: string) {
+  const text = page.split(`## ${chapter}\n`)[1]?.split('\n## ')[0] ?? ''
   const headings = [...text.matchAll(/^### (.*)$/gm)].map(([, heading = '']) => heading)
   return headings.map(heading => ({ heading, lines: rows(heading, text) }))
 }
 
-test.each(Object.entries(FACTS))('%s of vault-gatekeeper: every table has all its lines', (version, wanted) => {
+test.each(PAGES)('%s has the chapters whose lines are counted, and no other', (page, facts) => {
+  const found = [...readFileSync(page, 'utf8').matchAll(/^## (.*)$/gm)].map(([, chapter]) => chapter)
+  expect(found).toEqual(Object.keys(facts))
+})
+
+test.each(chapters)('$page, $chapter: every table has all its lines', ({ wanted, tables }) => {
   // a table's numbers are those of its heading: 2.1-1, 2.1-2, ...
   const all = Object.entries(wanted).map(([heading, count]) => {
     const [section] = heading.split(' ')
     return [heading, Array.from({ length: count }, (_, i) => `${section}-${i + 1}`)]
   })
-  const found = factTables(version).map(({ heading, lines }) => [heading, lines.map(({ name }) => name)])
+  const found = tables.map(({ heading, lines }) => [heading, lines.map(({ name }) => name)])
   expect(found).toEqual(all)
 })
 
@@ -72,7 +90,7 @@ const TABLES = [
   'What people asked flant_gitops for',
   'What switching from flant_gitops asks for',
 ]
-const facts = Object.keys(FACTS).flatMap(version => factTables(version).flatMap(({ lines }) => lines))
+const facts = chapters.flatMap(({ tables }) => tables.flatMap(({ lines }) => lines))
 const lines = [...TABLES.flatMap(heading => rows(heading)), ...facts]
 test.each(lines.map(({ name, shown }) => [name, shown] as const))('%s is shown by tests that there are', (_, shown) => {
   if (shown === '*no such part*') return
