@@ -8,7 +8,7 @@ import { ENGINE_SOCKET } from './engine-socket.ts'
 interface Trap {
   readonly pattern: RegExp
   readonly where: 'request' | 'answer'
-  sprung(): void
+  sprung(passOn: () => void): void
 }
 
 /** The engine behind a socket of our own, to lose it from sight in every way without touching the engine. */
@@ -76,16 +76,21 @@ export class EngineProxy {
   }
 
   /** Resolves when a request has come whose first line matches; it is not passed on. */
-  holdRequest(pattern: RegExp): Promise<void> {
-    return this.#hold(pattern, 'request')
+  async holdRequest(pattern: RegExp): Promise<void> {
+    await this.#hold(pattern, 'request')
   }
 
   /** Resolves when the engine has answered a request whose first line matches; the answer is not passed on. */
-  holdAnswer(pattern: RegExp): Promise<void> {
+  async holdAnswer(pattern: RegExp): Promise<void> {
+    await this.#hold(pattern, 'answer')
+  }
+
+  /** The same, but it is passed on when what this resolves with is called. */
+  delayAnswer(pattern: RegExp): Promise<() => void> {
     return this.#hold(pattern, 'answer')
   }
 
-  #hold(pattern: RegExp, where: Trap['where']): Promise<void> {
+  #hold(pattern: RegExp, where: Trap['where']): Promise<() => void> {
     return new Promise(sprung => {
       this.#trap = { pattern, where, sprung }
     })
@@ -104,10 +109,18 @@ export class EngineProxy {
     this.#trap = undefined
     engine.unpipe(client)
     if (where === 'answer') {
-      engine.once('data', sprung).resume()
+      const passOn = (answer: Buffer) => () => {
+        client.write(answer)
+        engine.pipe(client)
+      }
+      engine.once('data', (answer: Buffer) => {
+        engine.pause()
+        sprung(passOn(answer))
+      })
+      engine.resume()
       return false
     }
-    sprung()
+    sprung(() => {})
     return true
   }
 

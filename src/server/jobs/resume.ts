@@ -1,10 +1,9 @@
 import { WritError } from '../../protocol/errors.ts'
 import { record } from '../audit/audit.ts'
-import { GATE_REFUSED } from '../runtimes/runtime.ts'
+import { type ContainerState, GATE_REFUSED } from '../runtimes/runtime.ts'
 import type { Job } from '../store/jobs.ts'
 import { type Hold, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
-import { containerName } from './container.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
 import { failure } from './outcome.ts'
@@ -19,16 +18,16 @@ export async function resume(
   engine: Engine,
   hold: Hold,
   job: Job,
-  phase: 'running' | 'exited',
+  { id, phase }: ContainerState,
   control: Control,
 ): Promise<Outcome | null> {
   const masks = await openMasks(engine, job, control.lost)
   const detail = { attempt: hold.attempt }
   await record(engine.db, { action: 'job.taken_over', job: hold.id, actor: hold.node, detail })
-  const began = job.stage === 'running' || (await begun(engine, hold, job, control))
+  const began = job.stage === 'running' || (await begun(engine, hold, job, id, control))
   if (began === false) return null
   const cursor = { stdout: job.stdout_raw, stderr: job.stderr_raw }
-  const attachment = await runtimeOf(engine, job).attach(containerName(hold.id), cursor, {
+  const attachment = await runtimeOf(engine, job).attach(id, cursor, {
     given: job.stage === 'running',
     signal: control.lost,
   })
@@ -44,9 +43,15 @@ export async function resume(
  * Whether the job began (`Runtime.began`), or the node that started its container died before it handed over the secrets. Then the job is put
  * back to where it was before that start: a container that is gone is the sign of a lost job only behind it.
  */
-async function begun(engine: Engine, hold: Hold, job: Job, control: Control): Promise<boolean | null> {
+async function begun(
+  engine: Engine,
+  hold: Hold,
+  job: Job,
+  container: string,
+  control: Control,
+): Promise<boolean | null> {
   const patience = AbortSignal.any([control.lost, control.killed, AbortSignal.timeout(GATE_MS)])
-  const began = await runtimeOf(engine, job).began(containerName(hold.id), patience)
+  const began = await runtimeOf(engine, job).began(container, patience)
   if (began !== false) return began
   const detail = { attempt: hold.attempt }
   await engine.db.transaction().execute(async tx => {

@@ -1,8 +1,9 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { isFinal } from '../../protocol/job.ts'
+import type { ContainerState } from '../runtimes/runtime.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { type Hold, HoldLost, type Outcome } from '../store/runs.ts'
+import { type Hold, HoldLost, type Outcome, updateRun } from '../store/runs.ts'
 import { containerName } from './container.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
@@ -97,26 +98,44 @@ async function carryOut(engine: Engine, hold: Hold, control: Control): Promise<O
   if (job.stage !== 'preparing') {
     // it was to be started and is not here: whether it ran cannot be known, and running it again could be the second time
     if (!container) throw new WritError('container_lost')
-    if (container.phase !== 'created') return await goOn(engine, hold, job, container.phase, control)
+    if (container.phase !== 'created') return await goOn(engine, hold, job, container, control)
   }
+  // by their ids: should this node have stood still since the look, another one's container has the name by now
   if (container?.phase === 'created') {
     // of an attempt that went no further: its content may be half there, so make a new one; a started one is not removed
-    if (!(await runtime.removeUnstarted(container.name))) {
-      return await goOn(engine, hold, job, 'running', control)
+    if (!(await runtime.removeUnstarted(container.id))) {
+      return await goOn(engine, hold, job, { ...container, phase: 'running' }, control)
     }
+    if (job.stage !== 'preparing') await putBack(engine, hold, control.lost)
   } else if (container) {
     // started in advance, for a node that went away then: nobody gives it its job before `starting` is on record
-    await runtime.remove(container.name)
+    await runtime.remove(container.id)
   }
   return (await start(engine, hold, job, control, { untouched: false })) ?? (await carryOut(engine, hold, control))
+}
+
+/**
+ * The container of a start that did not happen is gone: a look that finds none must not take the job for lost any more. Tried until it is on
+ * record. Not before it is gone, when a slow node may still start it.
+ */
+async function putBack(engine: Engine, hold: Hold, lost: AbortSignal): Promise<void> {
+  for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    try {
+      return await updateRun(engine.db, hold, { stage: 'preparing' })
+    } catch (error) {
+      if (error instanceof HoldLost || lost.aborted) throw error
+      engine.log.warn({ job: hold.id, err: error }, 'a start that did not happen was not noted; trying again')
+      await sleep(pauseMs, undefined, { signal: lost })
+    }
+  }
 }
 
 async function goOn(
   engine: Engine,
   hold: Hold,
   job: Job,
-  phase: 'running' | 'exited',
+  container: ContainerState,
   control: Control,
 ): Promise<Outcome> {
-  return (await resume(engine, hold, job, phase, control)) ?? (await carryOut(engine, hold, control))
+  return (await resume(engine, hold, job, container, control)) ?? (await carryOut(engine, hold, control))
 }

@@ -6,7 +6,7 @@ import { type Hold, HoldLost, type Outcome, runMsLeft, updateRun } from '../stor
 import { attend } from './attend.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
-import { type Opened, type Prepared, prepareJob } from './prepare.ts'
+import { type Given, type Opened, type Prepared, prepareJob } from './prepare.ts'
 import { prepareSourced } from './prepare-sourced.ts'
 import { runtimeOf } from './runtime-of.ts'
 import { sourceOf } from './sourced.ts'
@@ -38,9 +38,7 @@ export async function start(
   // not given up for a kill: the engine would go on with it, and make the container behind the release of the job
   const containerId = await create(engine, hold, prepared, control.lost)
   if (containerId === null) return null
-  giveUp.throwIfAborted()
-  const { files, masks, sealedMasks } = await prepared.secrets()
-  await announceStart(engine, { hold, containerId, imageDigest: prepared.imageDigest, sealedMasks })
+  const { files, masks } = await announced(engine, hold, job, containerId, prepared, { giveUp, lost: control.lost })
   const attachment = await runtimeOf(engine, job).start(containerId, files, control.lost)
   const noted = noteRunning(engine, hold, control.lost)
   const now = prepared.spoke ? ((await findJob(engine.db, hold.id)) ?? job) : job
@@ -61,6 +59,43 @@ async function create(
   } catch (error) {
     // it is recorded with the start, and there will be none; which image it was may be why
     await updateRun(engine.db, hold, { image_digest: imageDigest }).catch(() => {})
+    throw error
+  }
+}
+
+/**
+ * Asks for the secrets and puts the start on record. The container of a job that is another node's by then is of no use to anybody: that one looked
+ * before it was there, and may have ended the job.
+ */
+async function announced(
+  engine: Engine,
+  hold: Hold,
+  job: Job,
+  containerId: string,
+  prepared: Prepared,
+  { giveUp, lost }: { giveUp: AbortSignal; lost: AbortSignal },
+): Promise<Given> {
+  let announcing = false
+  try {
+    giveUp.throwIfAborted()
+    const given = await prepared.secrets()
+    announcing = true
+    await announceStart(engine, {
+      hold,
+      containerId,
+      imageDigest: prepared.imageDigest,
+      sealedMasks: given.sealedMasks,
+    })
+    return given
+  } catch (error) {
+    // a start that is perhaps on record needs its container: one that is gone then is the sign of a lost job
+    if (error instanceof HoldLost || (lost.aborted && !announcing)) {
+      await runtimeOf(engine, job)
+        .removeUnstarted(containerId)
+        .catch(reason =>
+          engine.log.warn({ job: hold.id, err: reason }, 'a container that no job needs was not removed'),
+        )
+    }
     throw error
   }
 }

@@ -3,7 +3,8 @@ import type { Secret } from '../../vault/secret.ts'
 /**
  * What carries a job out once its container is created, which each kind of engine has described in its own words
  * (`Runtime.create`, `KubernetesRuntime.create`). Errors are `WritError`s of the registry (`container_refused`,
- * `runtime_unavailable` …); the engine's own text is their detail.
+ * `runtime_unavailable` …); the engine's own text is their detail. `container` is a name or an id (`ContainerState.id`): who looked at one and acts
+ * on it later names the id, because another node may have put its own in the place of that by then.
  */
 export interface JobRuntime {
   /**
@@ -19,7 +20,7 @@ export interface JobRuntime {
    * more comes, and waits for what it decides. False: it has not begun and never will in this container. Null: it cannot be told, or `signal`
    * ended the wait.
    */
-  began(name: string, signal: AbortSignal): Promise<boolean | null>
+  began(container: string, signal: AbortSignal): Promise<boolean | null>
 
   /**
    * The output of a container that was started before, from `cursor` on, live while it runs. Reads again from the
@@ -27,7 +28,7 @@ export interface JobRuntime {
    * sent, by whoever started it.
    */
   attach(
-    name: string,
+    container: string,
     cursor: Cursor,
     options?: { readonly given?: boolean; readonly signal?: AbortSignal },
   ): Promise<Attachment>
@@ -39,13 +40,13 @@ export interface JobRuntime {
    * SIGTERM, then SIGKILL after `graceSeconds`. Resolves once asked for, not once ended; stopping what has ended is no
    * error.
    */
-  stop(name: string, graceSeconds: number): Promise<void>
+  stop(container: string, graceSeconds: number): Promise<void>
 
   /** Removes the container with its anonymous volumes, running or not. No error when there is none. */
-  remove(name: string): Promise<void>
+  remove(container: string): Promise<void>
 
-  /** Removes it only if it never was started. Says whether there is no container of that name now. */
-  removeUnstarted(name: string): Promise<boolean>
+  /** Removes it only if it never was started, or is one that this process has in advance and gave no job. Says whether it is not there now. */
+  removeUnstarted(container: string): Promise<boolean>
 
   /** All containers that carry this label, whatever their state. */
   list(label: string, value: string): Promise<ContainerState[]>
@@ -65,7 +66,7 @@ export interface Runtime extends JobRuntime {
   /**
    * Creates, does not start. Returns the engine's id of the container. The name is the guard against a second one: null
    * when it is taken, and then nothing was changed. On any other failure no container is left behind, unless the engine
-   * went away.
+   * went away; behind the end of `signal`, the engine may be still at it, and what it makes is removed at once.
    */
   create(spec: ContainerSpec, signal?: AbortSignal): Promise<string | null>
 

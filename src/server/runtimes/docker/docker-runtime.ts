@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
-import type { Runtime } from '../runtime.ts'
+import type { ContainerSpec, Runtime } from '../runtime.ts'
 import { began } from './began.ts'
 import { createContainer, listContainers, removeContainer, removeUnstarted } from './container.ts'
 import { describeEngine } from './description.ts'
@@ -79,26 +79,51 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       throw new WritError('runtime_unavailable', 'the network of the job was gone', { cause: error })
     }
   }
+  const make = async (spec: ContainerSpec, signal: AbortSignal | undefined): Promise<string | null> => {
+    const gate = await warm?.take(spec)
+    if (gate !== undefined) return gate
+    const slot = (spec.tenant && slots?.take(spec.name, spec.tenant, spec.limits.network)) || null
+    let id: string | null = null
+    try {
+      id = await inSlots(() => createContainer(engine, spec, slot, signal))
+      if (id === null) return null
+      if (slot) slots?.settle(slot, id)
+      made.add(id, spec, slot, connected(id, spec.tty, signal))
+      return id
+    } catch (error) {
+      const gone = error instanceof WritError && error.code === 'image_not_found' && prepared.forget(spec.image.id)
+      throw gone ? new WritError('runtime_unavailable', 'the prepared image was gone', { cause: error }) : error
+    } finally {
+      // a container of another attempt has the name: it is not in this slot
+      if (slot && id === null) slots?.free(slot)
+    }
+  }
+  const removeIfUnstarted = async (container: string): Promise<boolean> => {
+    const gate = warm?.claim(container)
+    gate?.socket.destroy()
+    if (gate) await removeContainer(engine, container)
+    else if (!(await removeUnstarted(engine, container))) return false
+    made.forget(container)
+    slots?.release(container)
+    return true
+  }
   return {
     async info(signal) {
       return await describeEngine(engine, signal)
     },
     image: (ref, policy, wanted) => resolveImage(images, ref, policy, wanted),
     async create(spec, signal) {
-      const gate = await warm?.take(spec)
-      if (gate !== undefined) return gate
-      const slot = (spec.tenant && slots?.take(spec.name, spec.tenant, spec.limits.network)) || null
-      let id: string | null = null
+      signal?.throwIfAborted()
+      // whoever gives up does not wait for the engine, which goes on with it: what it makes would be there when the job has long been released
+      const making = make(spec, signal)
       try {
-        id = await inSlots(() => createContainer(engine, spec, slot, signal))
-        if (id !== null) made.add(id, spec, slot, connected(id, spec.tty, signal))
-        return id
+        return await unlessAborted(making, signal)
       } catch (error) {
-        const gone = error instanceof WritError && error.code === 'image_not_found' && prepared.forget(spec.image.id)
-        throw gone ? new WritError('runtime_unavailable', 'the prepared image was gone', { cause: error }) : error
-      } finally {
-        // a container of another attempt has the name: it is not in this slot
-        if (slot && id === null) slots?.release(spec.name)
+        if (signal?.aborted) {
+          const left = making.then(id => id === null || removeIfUnstarted(id))
+          left.catch(reason => log?.warn({ err: reason, container: spec.name }, 'what was given up was not removed'))
+        }
+        throw error
       }
     },
     async start(id, files, signal) {
@@ -106,26 +131,20 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       if (!gate) return await inSlots(() => startContainer(engine, id, files, { fresh: made.take(id), signal }))
       return await releaseGate(engine, id, gate.socket, await secretTar(files, gate.spec), signal)
     },
-    began: (name, signal) => began(engine, name, signal),
-    attach: (name, cursor, rest) => attachAgain(engine, name, cursor, rest),
+    began: (container, signal) => began(engine, container, signal),
+    attach: (container, cursor, rest) => attachAgain(engine, container, cursor, rest),
     async find(name, signal) {
       const state = await inspect(engine, name, signal)
       return state && stateOf(state)
     },
-    stop: (name, graceSeconds) => stopContainer(engine, name, graceSeconds, log),
-    async remove(name) {
-      warm?.forget(name)
-      made.forget(name)
-      await removeContainer(engine, name)
-      slots?.release(name)
+    stop: (container, graceSeconds) => stopContainer(engine, container, graceSeconds, log),
+    async remove(container) {
+      warm?.forget(container)
+      made.forget(container)
+      await removeContainer(engine, container)
+      slots?.release(container)
     },
-    async removeUnstarted(name) {
-      const removed = await removeUnstarted(engine, name)
-      if (!removed) return false
-      made.forget(name)
-      slots?.release(name)
-      return true
-    },
+    removeUnstarted: removeIfUnstarted,
     list: (label, value) => listContainers(engine, label, value),
     async tidy() {
       await warm?.refresh()
@@ -135,5 +154,18 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
       await Promise.all([slots?.close(), warm?.close()])
       await engine.close()
     },
+  }
+}
+
+/** What was promised, or the end of the wait for it. */
+async function unlessAborted<T>(promised: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promised
+  const given = Promise.withResolvers<never>()
+  const giveUp = () => given.reject(signal.reason)
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    return await Promise.race([promised, given.promise])
+  } finally {
+    signal.removeEventListener('abort', giveUp)
   }
 }

@@ -39,8 +39,8 @@ export class MadeContainers {
   }
 
   /** It is gone, or will be. */
-  forget(name: string): void {
-    for (const [id, made] of this.#made) if (made.name === name) this.#drop(id, made)
+  forget(container: string): void {
+    for (const [id, made] of this.#made) if (id === container || made.name === container) this.#drop(id, made)
   }
 
   #drop(id: string, { socket }: Fresh): void {

@@ -39,8 +39,10 @@ interface Slot {
   readonly name: string
   /** Whose jobs it has seen. Null: none yet. */
   tenant: string | null
-  /** Name of the container in it. */
+  /** Name of the container in it, or that is to be. */
   user: string | null
+  /** The engine's, once it is there. */
+  userId: string | null
 }
 
 /**
@@ -81,9 +83,25 @@ export class Slots {
     return slot.name
   }
 
-  /** The container is gone, so nothing of it is in the network any more. */
+  /** The container for which it was taken is there. */
+  settle(name: string, id: string): void {
+    const slot = this.#slots.get(name)
+    if (slot) slot.userId = id
+  }
+
+  /** The container (its name or its id) is gone, so nothing of it is in the network any more. */
   release(container: string): void {
-    for (const slot of this.#slots.values()) if (slot.user === container) slot.user = null
+    for (const { name, user, userId } of this.#slots.values()) {
+      if (user === container || userId === container) this.free(name)
+    }
+  }
+
+  /** Nothing is in it. */
+  free(name: string): void {
+    const slot = this.#slots.get(name)
+    if (!slot) return
+    slot.user = null
+    slot.userId = null
   }
 
   /** The slot does not work: no job gets it again. */
@@ -99,9 +117,9 @@ export class Slots {
     return name.startsWith(this.#prefix)
   }
 
-  /** Containers that hold slots, by their names. */
+  /** Containers that hold slots, by their ids: what has the name by now may be another node's. One that is just being made is not among them. */
   get users(): string[] {
-    return [...this.#slots.values()].flatMap(({ user }) => user ?? [])
+    return [...this.#slots.values()].flatMap(({ userId }) => userId ?? [])
   }
 
   /** Slots with a job in them stay: the job runs on, and whoever comes next clears them away. */
@@ -156,7 +174,7 @@ export class Slots {
       throw refusal(error, 'container_refused')
     }
     if (this.#closed) await this.#remove(name)
-    else this.#slots.set(name, { name, tenant: null, user: null })
+    else this.#slots.set(name, { name, tenant: null, user: null, userId: null })
   }
 
   async #remove(name: string): Promise<void> {

@@ -42,7 +42,7 @@ export async function tidy(engine: Engine, { slots, warm }: Ours, options: TidyO
 
 /** A container that another node has removed holds no slot. */
 async function forgetUsers(engine: Engine, slots: Slots | null): Promise<void> {
-  for (const name of slots?.users ?? []) if (!(await inspect(engine, name))) slots?.release(name)
+  for (const id of slots?.users ?? []) if (!(await inspect(engine, id))) slots?.release(id)
 }
 
 /** Of processes that ended without clearing up. A job in one of them needs it for as long as it runs. */

@@ -97,9 +97,9 @@ export class WarmGates {
   }
 
   /** What was taken and never claimed goes with its container. */
-  forget(name: string): void {
+  forget(container: string): void {
     for (const [id, { spec, gate }] of this.#taken) {
-      if (spec.name !== name) continue
+      if (id !== container && spec.name !== container) continue
       this.#taken.delete(id)
       gate.socket.destroy()
     }

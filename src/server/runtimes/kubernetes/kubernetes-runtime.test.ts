@@ -13,6 +13,12 @@ test('a Job from its creation to its removal: nothing runs before its start, and
   expect(id).toMatch(/^ci\/writ-[0-9a-f]{24}\/[0-9a-f-]{36}$/)
   expect(await k.runtime.create(spec)).toBeNull()
   expect(await k.runtime.find(spec.name)).toMatchObject({ phase: 'created', id, labels: spec.labels })
+  // of an earlier one of that name, which is gone
+  const earlier = `${id?.slice(0, -4)}0000`
+  expect(await k.runtime.find(earlier)).toBeNull()
+  await k.runtime.remove(earlier)
+  expect(await k.runtime.removeUnstarted(earlier)).toBe(true)
+  expect(await k.runtime.find(id ?? '')).toMatchObject({ phase: 'created', id })
   const attachment = await k.runtime.start(id ?? '', GIVEN)
   await expect(k.runtime.start(id ?? '', GIVEN)).rejects.toMatchObject({ code: 'container_refused' })
   expect(await k.runtime.removeUnstarted(spec.name)).toBe(false)

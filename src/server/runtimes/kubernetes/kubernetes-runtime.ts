@@ -64,6 +64,12 @@ function kubernetesRuntime(
       throw new WritError('kubernetes_job_refused', error.message)
     }
   }
+  /** By its name, or by an id as `idOf` makes it. */
+  const find = async (container: string, signal?: AbortSignal): Promise<Job | null> => {
+    const [name = '', uid] = container.includes('/') ? container.split('/').slice(1) : [container]
+    const job = await api.find(name, signal)
+    return uid === undefined || job?.metadata.uid === uid ? job : null
+  }
   return {
     async create(spec, signal) {
       const job = await api.create(manifest(spec), signal)
@@ -78,26 +84,26 @@ function kubernetesRuntime(
     },
     // its Secret was there before it was started
     began: async () => true,
-    async attach(name, cursor, { signal } = {}) {
-      const job = await api.find(name, signal)
+    async attach(container, cursor, { signal } = {}) {
+      const job = await find(container, signal)
       if (!job) throw new WritError('container_lost')
       return follow(api, job, cursor.stdout, following, signal)
     },
     async find(name, signal) {
-      const job = await api.find(name, signal)
+      const job = await find(name, signal)
       return job && stateOf(job)
     },
-    async stop(name, grace) {
-      const job = await api.find(name)
+    async stop(container, grace) {
+      const job = await find(container)
       if (job && startedAt(job) && !endOf(job)) await api.stop(job, grace)
     },
-    async remove(name) {
-      const job = await api.find(name)
+    async remove(container) {
+      const job = await find(container)
       if (job) await api.remove(job)
     },
-    async removeUnstarted(name) {
+    async removeUnstarted(container) {
       for (;;) {
-        const job = await api.find(name)
+        const job = await find(container)
         if (!job) return true
         if (stateOf(job).phase !== 'created') return false
         if (await api.removeUnstarted(job)) return true
