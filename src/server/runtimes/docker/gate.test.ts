@@ -1,9 +1,14 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { extract } from 'tar-stream'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { secretTar, shellExports } from './gate.ts'
 
+const SECRETS = { files: { 'secrets.yml': Buffer.from('s') }, env: { A: 'b' } }
 const SHELLS = [['/bin/sh'], ['/bin/busybox', 'sh'], ['/bin/bash', '--norc', '--posix']]
 
 test.each(SHELLS)('every value comes through %s unchanged', (shell, ...args) => {
@@ -32,13 +37,37 @@ test('refuses a NUL, which no environment can hold', () => {
 
 test('the proof of completeness is the last file', async () => {
   const tar = extract()
-  tar.end(await secretTar({ files: { 'secrets.yml': Buffer.from('s') }, env: { A: 'b' } }))
+  tar.end(await secretTar(SECRETS))
   const names: string[] = []
-  for await (const entry of tar) {
-    names.push(entry.header.name)
-    entry.resume()
+  const read = async () => {
+    for await (const entry of tar) {
+      names.push(entry.header.name)
+      entry.resume()
+    }
   }
+  // what comes behind it is none
+  await expect(read()).rejects.toThrow('Invalid tar header')
   expect(names).toEqual(['secrets.yml', '.environment', '.complete'])
+})
+
+describe.each([
+  { tar: ['/bin/busybox', 'tar'], waits: false },
+  { tar: ['/bin/tar'], waits: true },
+])('$tar', ({ tar: [program = '', ...args], waits }) => {
+  test(`unpacks it, and ${waits ? 'waits' : 'does not wait'} for the end of its input`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'writ-gate-'))
+    try {
+      const tar = spawn(program, [...args, '-x', '-f', '-', '-C', folder], { stdio: ['pipe', 'ignore', 'ignore'] })
+      const ended = once(tar, 'exit')
+      tar.stdin.write(await secretTar(SECRETS))
+      if (waits) tar.stdin.end()
+      await ended
+      expect((await readdir(folder)).sort()).toEqual(['.complete', '.environment', 'secrets.yml'])
+      expect(await readFile(join(folder, 'secrets.yml'), 'utf8')).toBe('s')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
 })
 
 test('refuses more than fits into the memory that is set aside', async () => {

@@ -27,6 +27,14 @@ export const BEGUN = 'begun'
 
 const ENVIRONMENT = '.environment'
 const COMPLETE = '.complete'
+/** What tar-stream puts behind the last file, as POSIX says. */
+const END_OF_ARCHIVE = 1024
+/**
+ * What we put there instead: no header. At the proper end busybox reads on until the input ends, of which it hears by way of the engine, its containerd
+ * and its shim, 2.5 ms after the last byte; from this it goes at once. (GNU tar does not: it looks for another header until the input ends.) How `tar` ends
+ * is not asked, the last file is the proof.
+ */
+const NO_HEADER = Buffer.alloc(512, 'end ')
 export const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 const BEFORE = `
@@ -121,7 +129,7 @@ export interface LateOrder {
   readonly env: readonly string[]
 }
 
-/** `secrets` as the gate wants them. The order matters: the proof of completeness comes last. */
+/** `secrets` as the gate wants them. The order matters: the proof of completeness comes last, and behind it what sends `tar` away. */
 export async function secretTar({ files, env }: SecretFiles, late?: LateOrder): Promise<Buffer> {
   const owned = { uid: JOB_USER, gid: JOB_USER, mode: 0o444 }
   const tar = await smallTar([
@@ -130,7 +138,7 @@ export async function secretTar({ files, env }: SecretFiles, late?: LateOrder): 
     { ...owned, name: COMPLETE },
   ])
   if (tar.length > SECRETS_BYTES) throw new WritError('container_refused', 'the secrets are larger than 4 MiB together')
-  return tar
+  return Buffer.concat([tar.subarray(0, -END_OF_ARCHIVE), NO_HEADER])
 }
 
 /** The variables of the job first: as in a container that was made for it, the secrets' come after them. */
