@@ -70,6 +70,8 @@ describe('what the scheduler says', () => {
   test.each<[string, Partial<Task>, string]>([
     ['started a minute ago', { startedAt: minutes(1) }, 'token'],
     ['started three minutes ago', { startedAt: minutes(3) }, 'task_too_old'],
+    ['exactly as old as it may be', { startedAt: new Date(0), now: new Date(120_000) }, 'token'],
+    ['older by a millisecond', { startedAt: new Date(0), now: new Date(120_001) }, 'task_too_old'],
     ['started in a few seconds, by a clock that is ahead', { startedAt: minutes(-0.2) }, 'token'],
     ['started in an hour', { startedAt: minutes(-60) }, 'scheduler_lied'],
     ['started at no time', { startedAt: new Date(Number.NaN) }, 'scheduler_lied'],

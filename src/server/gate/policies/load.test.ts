@@ -64,6 +64,23 @@ test.each(['kv1/tree', 'secret/tree', 'secret/data/tree'])('nested below %s, joi
   expect([...(await load(path)).entries.keys()]).toEqual(['*', 'x'])
 })
 
+test('nested: folder by folder, the nearer first; what lies deeper does not take its place', async () => {
+  await stack.write('kv1/wide/one/deep', { x: { policies: ['deep'] }, y: { policies: ['deep'] } })
+  await stack.write('kv1/wide/two', { x: { policies: ['near'] } })
+  const set = await load('kv1/wide', { nested: true })
+  expect(set.entries.get('x')).toMatchObject({ policies: ['near'] })
+  expect(set.entries.get('y')).toMatchObject({ policies: ['deep'] })
+})
+
+test('nested: one document that is no good spoils all', async () => {
+  await stack.write('kv1/spoilt/good', { a: { policies: ['a'] } })
+  await stack.write('kv1/spoilt/bad', { b: { policies: ['b'], ttl: '1h' } })
+  await expect(load('kv1/spoilt', { nested: true })).rejects.toMatchObject({
+    code: 'policies_invalid',
+    message: expect.stringContaining('"b"."ttl"'),
+  })
+})
+
 test('with no more than the right to read the very path', async () => {
   const policy = 'path "kv1/gatekeeper" { capabilities = ["read"] }'
   await stack.write('sys/policies/acl/reader', { policy })

@@ -36,6 +36,24 @@ test('all keys of version 1, and what they are without being set', () => {
   expect(readPolicies({ bare: {} }, { renewable: false }).set?.entries.get('bare')).toMatchObject({ renewable: false })
 })
 
+test('keys in any case, as Go reads them; null is as nothing', () => {
+  const { set } = read({
+    a: { Policies: ['app'], TTL: 60, Meta: { Foo: 'Bar' }, MULTI_FETCH: true, Multi_Fetch_Limit: 2 },
+  })
+  expect(set?.entries.get('a')).toMatchObject({ policies: ['app'], ttl: 60, meta: { Foo: 'Bar' }, fetches: 2 })
+  const nothing = { policies: null, meta: null, ttl: null, num_uses: null, multi_fetch: null, renewable: null }
+  expect(read({ a: nothing }).set?.entries.get('a')).toEqual(read({ a: {} }).set?.entries.get('a'))
+  expect(read({ 'mesos:*': { Roles: ['r'], Num_Uses: 2 } }).set?.entries.get('mesos:*')).toMatchObject({ fetches: 2 })
+  // the one that comes later counts
+  expect(read({ a: { Ttl: 1, ttl: 2 } }).set?.entries.get('a')).toMatchObject({ ttl: 2 })
+  expect(read({ a: { ttl: 2, Ttl: 1 } }).set?.entries.get('a')).toMatchObject({ ttl: 1 })
+})
+
+test('a pattern of version 1 may end with a colon, and be empty', () => {
+  const { set } = read({ 'ct:': { policies: ['a'] }, '': { policies: ['b'] } })
+  expect([...(set?.entries.keys() ?? [])]).toEqual(['ct:', ''])
+})
+
 test('all keys of version 2', () => {
   const { set } = read({ 'mesos:*': { roles: ['a', '{{name}}'], num_uses: 3, regexp: 'x+' }, '*': { roles: ['b'] } })
   expect(set?.entries.get('mesos:*')).toEqual({

@@ -23,7 +23,7 @@ export function readPolicies(
     const at = new Reader(pattern, problems)
     checkPattern(pattern, at)
     if (!isObject(entry)) at.wrong([], 'is not an object')
-    else entries.set(pattern, 'roles' in entry ? rolePolicy(entry, at) : tokenPolicy(entry, at, defaults))
+    else entries.set(pattern, policyOf(withKeys(entry), at, defaults))
   }
   const kinds = new Set([...entries.values()].map(policy => policy.kind))
   const [first] = entries.keys()
@@ -60,16 +60,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Reads the fields of one policy, and notes what is wrong. */
 class Reader {
-  readonly #pattern: string
+  readonly pattern: string
   readonly #problems: Problem[]
 
   constructor(pattern: string, problems: Problem[]) {
-    this.#pattern = pattern
+    this.pattern = pattern
     this.#problems = problems
   }
 
   wrong(path: (string | number)[], text: string): void {
-    this.#problems.push({ path: [this.#pattern, ...path], text })
+    this.#problems.push({ path: [this.pattern, ...path], text })
   }
 
   integer(entry: Record<string, unknown>, key: string, least: number, fallback: number): number {
@@ -113,7 +113,24 @@ class Reader {
 
 function checkPattern(pattern: string, at: Reader): void {
   if (pattern.length > LONGEST_PATTERN) at.wrong([], `is a pattern longer than ${LONGEST_PATTERN} characters`)
-  if (pattern.endsWith(':')) at.wrong([], 'is a pattern that ends with ":", which no task does')
+}
+
+const KEYS = ['policies', 'meta', 'ttl', 'num_uses', 'multi_fetch', 'multi_fetch_limit', 'renewable', 'roles', 'regexp']
+
+/**
+ * Keys are the same in any case, as in Go. The attack: a document whose `Policies` were never looked at before gives every task the
+ * default policy, or takes a limit away.
+ */
+function withKeys(entry: Record<string, unknown>): Record<string, unknown> {
+  const named = Object.entries(entry).map(([name, value]) => {
+    const known = KEYS.find(key => key === name.toLowerCase())
+    return [known ?? name, value] as const
+  })
+  return Object.fromEntries(named)
+}
+
+function policyOf(entry: Record<string, unknown>, at: Reader, defaults: { readonly renewable: boolean }): Policy {
+  return 'roles' in entry ? rolePolicy(entry, at) : tokenPolicy(entry, at, defaults)
 }
 
 function tokenPolicy(
@@ -147,6 +164,7 @@ function rolePolicy(entry: Record<string, unknown>, at: Reader): RolePolicy {
   for (const key of ['policies', 'multi_fetch', 'multi_fetch_limit', 'ttl', 'meta']) {
     if (key in entry) at.wrong([key], 'has no meaning beside "roles"')
   }
+  if (at.pattern.endsWith(':')) at.wrong([], 'is a pattern that ends with ":", which no task does')
   const roles = at.names(entry, 'roles')
   if (roles.length === 0) at.wrong(['roles'], 'names no role')
   for (const [index, role] of roles.entries()) {
