@@ -43,8 +43,12 @@ async function identityDocument(metadata: string, signal?: AbortSignal): Promise
     return status === 200 ? text : null
   }
   try {
-    // a session, as version 2 of the service wants it; version 1 has none and needs none
-    const session = await get('PUT', 'api/token', { 'x-aws-ec2-metadata-token-ttl-seconds': '60' })
+    // a session, as version 2 of the service wants it; version 1 has none and needs none. In a container the answer may not arrive
+    const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }
+    const session = await get('PUT', 'api/token', ttl).catch(error => {
+      if (signal?.aborted) throw error
+      return null
+    })
     const headers = session ? { 'x-aws-ec2-metadata-token': session } : undefined
     const document = await get('GET', 'dynamic/instance-identity/pkcs7', headers ?? {})
     if (document) return document

@@ -221,6 +221,22 @@ describe('a gate that is told of no cluster', () => {
     await metadata.close()
   })
 
+  test.each<[string, (response: ServerResponse) => unknown]>([
+    ['is an old one', response => json(response, 405, {})],
+    ['is a hop too far', () => {}],
+  ])('whose metadata service %s: without a session', async (_, refuse) => {
+    const metadata = await FakeServer.listen((response, { url, method, headers }) => {
+      if (method === 'PUT') return refuse(response)
+      if (url === '/v1/metadata') return json(response, 200, { Cluster: 'main' })
+      if (headers['x-aws-ec2-metadata-token'] !== undefined) return json(response, 401, {})
+      return response.end(url.endsWith('region') ? 'eu-west-1' : '127.0.0.1')
+    })
+    const env = { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.address }
+    const agentPort = Number(new URL(metadata.address).port)
+    expect(await lookup(ID, of({ clusters: [], region: undefined, env, agentPort }))).toMatchObject({ id: arn('main') })
+    await metadata.close()
+  })
+
   test.each<[string, (response: ServerResponse, seen: Seen) => unknown, string]>([
     ['hangs', () => {}, 'scheduler_unavailable'],
     ['is none', response => json(response, 404, {}), 'scheduler_lied'],

@@ -28,11 +28,16 @@ export async function findSurroundings(
   }
   const origin = env.AWS_EC2_METADATA_SERVICE_ENDPOINT?.replace(/\/+$/, '') || INSTANCE
   const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }
-  const session = await http.ask(origin, '/latest/api/token', { method: 'PUT', headers: ttl, signal })
-  if (session.status !== 200) throw wrongStatus(session.status)
-  const headers = { 'x-aws-ec2-metadata-token': printable(session.text()) }
+  const asked = { method: 'PUT', headers: ttl, signal } as const
+  const session = await http.ask(origin, '/latest/api/token', asked).catch(error => {
+    if (signal.aborted) throw error
+    return null
+  })
+  // in a container the answer to this may not arrive (it lives for one hop); without a session the service may still answer, as it did
+  // to vault-gatekeeper
+  const headers = session?.status === 200 ? { 'x-aws-ec2-metadata-token': printable(session.text()) } : undefined
   const word = async (path: string) => {
-    const answer = await http.ask(origin, `/latest/meta-data/${path}`, { headers, signal })
+    const answer = await http.ask(origin, `/latest/meta-data/${path}`, { ...(headers ? { headers } : {}), signal })
     if (answer.status !== 200) throw wrongStatus(answer.status)
     return printable(answer.text())
   }

@@ -3,7 +3,11 @@ import { masterHost, parseMesosAddress } from './address.ts'
 
 test.each([
   ['http://m1:5050,m2:5051', { kind: 'masters', secure: false, hosts: ['m1:5050', 'm2:5051'] }],
-  ['https://m1', { kind: 'masters', secure: true, hosts: ['m1:5050'] }],
+  ['https://m1', { kind: 'masters', secure: true, hosts: ['m1:443'] }],
+  ['http://m1,m2:5050', { kind: 'masters', secure: false, hosts: ['m1:80', 'm2:5050'] }],
+  ['10.0.0.1,10.0.0.2', { kind: 'masters', secure: false, hosts: ['10.0.0.1:5050', '10.0.0.2:5050'] }],
+  ['HTTPS://m1:5050', { kind: 'masters', secure: true, hosts: ['m1:5050'] }],
+  ['ZK://h1/mesos', { kind: 'zookeeper', secure: false, path: '/mesos' }],
   ['http://m1:5050/ignored/path', { kind: 'masters', hosts: ['m1:5050'] }],
   ['10.0.0.1:5050,10.0.0.2:5050', { kind: 'masters', secure: false, hosts: ['10.0.0.1:5050', '10.0.0.2:5050'] }],
   ['leader.mesos:5050', { kind: 'masters', hosts: ['leader.mesos:5050'] }],

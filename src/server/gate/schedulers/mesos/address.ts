@@ -23,8 +23,9 @@ export interface ZooKeeperAddress {
 }
 
 const MASTER_PORT = 5050
-const ZOOKEEPER_PORT = 2181
-const FORM = /^(?:([a-z]+):\/\/)?(?:([^@/]*)@)?([^/@]+)(\/.*)?$/
+/** As in any URL: vault-gatekeeper's masters may be behind a proxy that it named without a port. */
+const PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, zk: 2181, zks: 2181 }
+const FORM = /^(?:([A-Za-z]+):\/\/)?(?:([^@/]*)@)?([^/@]+)(\/.*)?$/
 const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?)$/
 
 /**
@@ -32,12 +33,14 @@ const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\
  * over TLS), or a bare list of hosts. Throws an Error whose message goes on from the setting's name, without a value.
  */
 export function parseMesosAddress(text: string): MesosAddress {
-  const [, scheme = 'http', login, list = '', path = '/'] = FORM.exec(text.trim()) ?? []
+  const [, written, login, list = '', path = '/'] = FORM.exec(text.trim()) ?? []
+  const scheme = written?.toLowerCase() ?? 'http'
   if (!list || !['http', 'https', 'zk', 'zks'].includes(scheme)) {
     throw new Error('is not http://host:port,…, https://…, zk://host:port,…/path or zks://…')
   }
   const keeper = scheme.startsWith('zk')
-  const hosts = list.split(',').map(part => hostAndPort(part.trim(), keeper ? ZOOKEEPER_PORT : MASTER_PORT))
+  const port = (written && PORTS[scheme]) || MASTER_PORT
+  const hosts = list.split(',').map(part => hostAndPort(part.trim(), port))
   const secret = login ? new Secret(decodeURIComponent(login)) : undefined
   if (!keeper) {
     return { kind: 'masters', secure: scheme === 'https', hosts: hosts.map(joined), login: secret }
