@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -6,7 +6,9 @@ import { Secret } from '../vault/secret.ts'
 import { type GateConfig, readGateConfig } from './gate-config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-gate-config-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => {
+  for (const one of [folder, `${folder}.other`]) rmSync(one, { recursive: true })
+})
 const file = (name: string, text: string) => {
   const path = join(folder, name)
   writeFileSync(path, text)
@@ -14,6 +16,9 @@ const file = (name: string, text: string) => {
 }
 const PEM = '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n'
 const pem = file('one.pem', PEM)
+mkdirSync(`${folder}.other`)
+const notPem = `${folder}.other/none.txt`
+writeFileSync(notPem, 'not PEM')
 
 type Row = [env: string, flag: string, value: string, see: (config: GateConfig) => unknown, expected: unknown]
 const credentials = ({ credentials: found }: GateConfig) => found
@@ -41,6 +46,8 @@ const VERSION_1: Row[] = [
   ['SEAL_HTTP_STATUS', 'seal-http-status', '429', c => c.values.sealStatus, 429],
   ['GATE_POLICIES_NESTED', 'policies-nested', '1', c => c.gate.policies.nested, true],
   ['DEFAULT_RENEWABLE', 'default-renewable-tokens', 'false', c => c.gate.policies.renewable, false],
+  ['SEAL_HTTP_STATUS', 'seal-http-status', '503', c => c.values.sealStatus, 503],
+  ['RECREATE_TOKEN', 'self-recreate-token', 'f', c => c.values.recreate, false],
   ['VAULT_TOKEN', 'vault-token', 't', credentials, { kind: 'token', token: secret('t') }],
   ['CUBBY_TOKEN', 'cubby-token', 't', credentials, { kind: 'cubby', cubbyToken: secret('t'), path: '/vault-token' }],
   ['WRAPPED_TOKEN_AUTH', 'wrapped-token-auth', 't', credentials, { kind: 'wrapped-token', wrap: secret('t') }],
@@ -110,6 +117,87 @@ test('several that belong together', () => {
   expect(of({ CUBBY_TOKEN: 't', CUBBY_PATH: '/x' })).toMatchObject({ path: '/x' })
 })
 
+test('flags of version 1 that belong together', () => {
+  const of = (flags: Record<string, string>) => readGateConfig({}, new Map(Object.entries(flags)))
+  const id = { 'auth-appid': 'a', 'auth-userid-method': 'file', 'auth-userid-path': '/p', 'auth-userid-hash': 'sha256' }
+  expect(shown(credentials(of({ ...id, 'auth-userid-salt': 's', 'auth-userid-interface': 'eth0' })))).toEqual({
+    kind: 'app-id',
+    appId: 'a',
+    userId: { method: 'file', interface: 'eth0', path: '/p', hash: 'sha256', salt: 's' },
+  })
+  const aws = { 'auth-aws-ec2': 'true', 'auth-aws-ec2-role': 'r', 'auth-aws-ec2-nonce': 'n' }
+  expect(shown(credentials(of(aws)))).toEqual({ kind: 'aws-ec2', role: 'r', nonce: 'secret n' })
+  expect(credentials(of({ 'cubby-token': 't', 'cubby-path': '/x' }))).toMatchObject({ kind: 'cubby', path: '/x' })
+  const { values } = of({ 'tls-cert': pem, 'tls-key': pem })
+  expect([values.tlsCert, values.tlsKey]).toEqual([PEM, PEM])
+})
+
+test('what nothing is set to', () => {
+  const { values, listen, gate, credentials: none, userId, vaultCa, wire } = readGateConfig({}, new Map())
+  expect(listen).toEqual({ host: '127.0.0.1', port: 9201 })
+  expect(values).toMatchObject({
+    tlsCert: null,
+    tlsKey: null,
+    schedulers: ['mesos'],
+    mesos: 'http://localhost:5050',
+    vaultAddr: 'http://localhost:8200',
+    skipVerify: false,
+    sealStatus: 200,
+    recreate: false,
+    cubbyPath: '/vault-token',
+  })
+  expect(gate).toMatchObject({
+    policies: { path: 'secret//gatekeeper', nested: false, lastWins: false, renewable: true },
+    taskLifeMs: 120_000,
+  })
+  expect([none, userId, vaultCa, wire]).toEqual([null, null, undefined, 'v1'])
+})
+
+test('with TLS, on every address', () => {
+  const { listen } = readGateConfig({ TLS_CERT: pem, TLS_KEY: pem }, new Map())
+  expect(listen).toEqual({ host: '', port: 9201 })
+})
+
+test('an empty text in the environment is as none, and GIN_MODE is nobody’s', () => {
+  const env = { LISTEN_ADDR: '', TASK_LIFE: '', SEAL_HTTP_STATUS: '', VAULT_TOKEN: '', GIN_MODE: 'release' }
+  expect(shown(readGateConfig(env, new Map()))).toEqual(shown(readGateConfig({}, new Map())))
+})
+
+test.each(['1', 't', 'T', 'TRUE', 'true', 'True'])('%s is yes', text => {
+  expect(readGateConfig({ VAULT_SKIP_VERIFY: text }, new Map()).values.skipVerify).toBe(true)
+})
+test.each(['0', 'f', 'F', 'FALSE', 'false', 'False', ''])('%j is no', text => {
+  expect(readGateConfig({ VAULT_SKIP_VERIFY: text }, new Map()).values.skipVerify).toBe(false)
+})
+
+test('authorities: the folder before the file, folders in it, and links, as Kubernetes mounts them', () => {
+  const base = mkdtempSync(join(tmpdir(), 'writ-gate-authorities-'))
+  try {
+    mkdirSync(join(base, '..data/deep'), { recursive: true })
+    writeFileSync(join(base, '..data/a.pem'), PEM)
+    writeFileSync(join(base, '..data/deep/b.pem'), PEM.replace('x', 'y'))
+    mkdirSync(join(base, 'folder'))
+    for (const name of ['a.pem', 'deep/b.pem']) {
+      symlinkSync(join('../..data', name), join(base, 'folder', name.replace('/', '-')))
+    }
+    const of = (path: string) => readGateConfig({ VAULT_CAPATH: path, VAULT_CACERT: pem }, new Map()).vaultCa
+    expect(of(join(base, 'folder'))?.split('BEGIN')).toHaveLength(3)
+    expect(of(join(base, '..data'))).toContain('y')
+    writeFileSync(join(base, 'folder/readme'), 'not PEM')
+    expect(() => of(join(base, 'folder'))).toThrow('VAULT_CAPATH')
+  } finally {
+    rmSync(base, { recursive: true })
+  }
+})
+
+test('a proxy in the environment is not used, and a warning says so', () => {
+  expect(readGateConfig({ HTTPS_PROXY: 'http://user:canary@p:1' }, new Map()).warnings.join()).toMatch(
+    /^HTTPS_PROXY: not used/,
+  )
+  expect(readGateConfig({ HTTPS_PROXY: 'http://user:canary@p:1' }, new Map()).warnings.join()).not.toContain('canary')
+  expect(readGateConfig({}, new Map()).warnings).toEqual([])
+})
+
 test('the first that is there logs in, in the order of both versions', () => {
   const all = { VAULT_TOKEN: 't', CUBBY_TOKEN: 't', WRAPPED_TOKEN_AUTH: 't', APP_ID: 'a', USER_ID_METHOD: 'mac' }
   const order = Object.entries({ ...all, AWS_EC2_LOGIN: '1' })
@@ -146,6 +234,15 @@ test.each<[Record<string, string>, string]>([
   [{ VAULT_CAPATH: '/nowhere' }, 'VAULT_CAPATH'],
   [{ WRIT_GATE_WRAP_TTL: '1h' }, 'WRIT_GATE_WRAP_TTL'],
   [{ LISTEN_ADDR: 'nowhere' }, 'LISTEN_ADDR'],
+  [{ TLS_CERT: pem }, 'TLS_CERT and TLS_KEY belong together'],
+  [{ TLS_KEY: pem }, 'TLS_CERT and TLS_KEY belong together'],
+  [{ TLS_CERT: '/nowhere', TLS_KEY: pem }, 'TLS_CERT'],
+  [{ VAULT_CACERT: notPem }, 'VAULT_CACERT'],
+  [{ VAULT_CACERT: '/nowhere' }, 'VAULT_CACERT'],
+  [{ VAULT_SKIP_VERIFY: 'yes' }, 'VAULT_SKIP_VERIFY'],
+  [{ TASK_LIFE: '120' }, 'TASK_LIFE'],
+  [{ VAULT_ADDR: 'vault:8200' }, 'VAULT_ADDR'],
+  [{ VAULT_ADDR: 'http://vault:8200/?x=1' }, 'VAULT_ADDR'],
 ])('%j is refused, by name', (env, name) => {
   expect(() => readGateConfig(env, new Map())).toThrow(name)
 })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Secret } from '../vault/secret.ts'
 import { ConfigError, isLoopback } from './config.ts'
@@ -70,8 +70,12 @@ export function readGateConfig(env: NodeJS.ProcessEnv, flags: ReadonlyMap<string
   const v2 = [...OF_V2].some(name => env[name]) || OF_V2_FLAGS.some(flag => flags.has(flag))
   const config = problems.length === 0 ? complete(values, v2, problems) : null
   if (problems.length > 0 || !config) throw new ConfigError(problems)
-  return config
+  const proxy = PROXIES.find(name => env[name])
+  const unused = `${proxy}: not used; Vault and the schedulers are asked directly`
+  return proxy ? { ...config, warnings: [...config.warnings, unused] } : config
 }
+
+const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy']
 
 function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
   const warnings: string[] = []
@@ -82,6 +86,7 @@ function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
     problems.push('WRIT_DATABASE_CREDS is set, and DATABASE_URL names a user or password: leave them out there')
   if (values.databaseCreds && !values.databaseUrl)
     problems.push('WRIT_DATABASE_CREDS is set, and DATABASE_URL is not: it says where the database is')
+  if (values.vaultCa && !values.vaultCa.includes(CERTIFICATE)) problems.push('VAULT_CACERT holds no certificate')
   const { listen, socket } = listeners(values, problems, warnings)
   if (values.legacyAdmin)
     warnings.push('WRIT_GATE_LEGACY_ADMIN: anybody who reaches this gate may seal it and reload its policies')
@@ -168,12 +173,14 @@ function credentialsOf(values: Values, userId: UserIdSource | null, problems: st
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
-/** All PEM files of a folder and those below it; one that is none is a mistake, as in vault-gatekeeper. */
+const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
+
+/** All PEM files of a folder and those below it; one that is none is a mistake, as in vault-gatekeeper. Links to files are followed. */
 function authorities(folder: string, problems: string[]): string {
   try {
-    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
-    const texts = files.map(entry => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
-    if (texts.length > 0 && texts.every(text => text.includes('-----BEGIN CERTIFICATE-----'))) return texts.join('\n')
+    const entries = readdirSync(folder, { recursive: true }).map(entry => join(folder, String(entry)))
+    const texts = entries.filter(path => statSync(path).isFile()).map(path => readFileSync(path, 'utf8'))
+    if (texts.length > 0 && texts.every(text => text.includes(CERTIFICATE))) return texts.join('\n')
     problems.push('VAULT_CAPATH holds a file that is no certificate, or none at all')
   } catch (error) {
     problems.push(`VAULT_CAPATH cannot be read: ${(error as NodeJS.ErrnoException).code}`)

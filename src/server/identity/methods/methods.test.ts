@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -11,6 +11,7 @@ import { Vault } from '../../../vault/client.ts'
 import { Secret } from '../../../vault/secret.ts'
 import { lookupSelf } from '../../../vault/token.ts'
 import { type Credentials, login } from '../credentials.ts'
+import { type UserIdSource, userId } from './user-id.ts'
 
 let stack: TestVault
 let github: FakeServer
@@ -167,6 +168,32 @@ test.each(Object.entries(METHODS))('%s', async (_, [make, again]) => {
   // what it says can be used again can be
   const second = await login(stack.vault, found.again)
   expect((await lookupSelf(stack.vault, second.token)).policies).toContain('gate')
+})
+
+/** One that the system lists with no address of IP: a part of a bridge, or one that is down. */
+const bare = readdirSync('/sys/class/net').find(name => {
+  return !networkInterfaces()[name] && existsSync(`/sys/class/net/${name}/address`)
+})
+test.skipIf(!bare)('app-id by an interface without an address of IP, as Go knows it', async () => {
+  const address = readFileSync(`/sys/class/net/${bare}/address`, 'utf8').trim()
+  expect(await userId({ method: 'mac', interface: bare ?? '' })).toBe(address)
+  for (const name of ['.', '..', '../net/lo', `./${bare}`, 'lo/..', '', 'nowhere']) {
+    await expect(userId({ method: 'mac', interface: name })).rejects.toMatchObject({ name: 'VaultError' })
+  }
+})
+
+test.each<[Partial<UserIdSource>, string]>([
+  [{}, 'machine\n'],
+  [{ salt: 'salt' }, 'machine\n'],
+  [{ hash: 'md5' }, createHash('md5').update('machine\n').digest('hex')],
+  [{ hash: 'sha1' }, createHash('sha1').update('machine\n').digest('hex')],
+  [{ hash: 'sha256', salt: 'salt' }, createHash('sha256').update('salt$machine\n').digest('hex')],
+])('the user id of a file, with %j', async (source, expected) => {
+  expect(await userId({ method: 'file', path: file('machine\n'), ...source })).toBe(expected)
+})
+
+test('loopback has no address', async () => {
+  expect(await userId({ method: 'mac', interface: 'lo' })).toBe('')
 })
 
 test('a TLS certificate', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { refusedHere } from '../../../vault/error.ts'
 
@@ -28,7 +28,7 @@ export async function userId(source: UserIdSource): Promise<string> {
 async function rawId(source: UserIdSource): Promise<string> {
   switch (source.method) {
     case 'mac':
-      return hardwareAddress(source.interface ?? '')
+      return await hardwareAddress(source.interface ?? '')
     case 'file':
       return await contentOf(source.path ?? '')
     default:
@@ -37,10 +37,14 @@ async function rawId(source: UserIdSource): Promise<string> {
 }
 
 /** Lower-case colon hex; empty for loopback. */
-function hardwareAddress(name: string): string {
+async function hardwareAddress(name: string): Promise<string> {
   const [address] = networkInterfaces()[name] ?? []
-  if (!address) throw refused('no such network interface')
-  return address.internal ? '' : address.mac.toLowerCase()
+  if (address) return address.internal ? '' : address.mac.toLowerCase()
+  // one without an address of IP is not listed: it may be a part of a bridge, or of a bond
+  if (!/^\w[\w.:-]{0,14}$/.test(name)) throw refused('no such network interface')
+  const found = await readFile(`/sys/class/net/${name}/address`, 'utf8').catch(() => '')
+  if (!/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\n$/.test(found)) throw refused('no such network interface')
+  return found.trim()
 }
 
 /** The whole content, a line end at its end included: ids that were registered with vault-gatekeeper have it. */
