@@ -91,6 +91,21 @@ test('every mistake at once, without any value', async () => {
   expect(await refused([...dcos, '--mesos-master', 'https://leader.mesos:5050'])).toContain('needs an RSA key')
 })
 
+test('an address that is taken: it ends', async () => {
+  const first = await start(['-listen', '127.0.0.1:0', '-provider', 'test'])
+  const child = spawnGate(['-listen', new URL(first.address).host, '-provider', 'test'], {})
+  const output = text(child.stderr ?? expect.fail())
+  expect(await new Promise(done => child.once('exit', done))).toBeGreaterThan(0)
+  expect(await output).toContain('EADDRINUSE')
+})
+
+test('SIGHUP without TLS ends nothing', async () => {
+  const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'])
+  gate.child.kill('SIGHUP')
+  await expect.poll(gate.lines).toContain('there is no certificate to read again')
+  expect((await fetch(`${gate.address}/status.json`)).status).toBe(200)
+})
+
 test('help shows every flag and no credential of the environment', async () => {
   const child = spawnGate(['--help'], { VAULT_TOKEN: 'canary', MESOS_MASTER: 'x' })
   const output = await text(child.stdout ?? expect.fail())

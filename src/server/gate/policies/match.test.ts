@@ -68,6 +68,18 @@ describe('policies of version 1', () => {
     expect(match(set, named(name))).toMatchObject({ pattern, policy: { policies: [policy], fetches } })
   })
 
+  test('the longest is that of the most bytes; of two as long it is always the same', () => {
+    const one = setOf({ 'é****': { policies: ['letters'] }, 'ééé*': { policies: ['bytes'] } })
+    expect(match(one, named('ééé'))).toMatchObject({ pattern: 'ééé*' })
+    for (const order of [
+      ['*a', 'a*'],
+      ['a*', '*a'],
+    ]) {
+      const two = setOf(Object.fromEntries(order.map(pattern => [pattern, { policies: ['x'] }])))
+      expect(match(two, named('aa'))).toMatchObject({ pattern: '*a' })
+    }
+  })
+
   test('where nothing is for it: the default policy for six hours', () => {
     const grant = match(setOf({ a: { policies: ['a'] } }), named('b'))
     expect(grant).toMatchObject({ pattern: '', policy: { policies: ['default'], ttl: 21_600, fetches: 1 } })

@@ -49,6 +49,9 @@ test.each([
   ['{"task_id":{}}', 'json: cannot unmarshal object into Go struct field .task_id of type string'],
 ])('%j is refused: %s', (body, error) => expect(words(body)).toBe(error))
 
-test.each(['[]', '"a"', '{"a":-}', '{"a":"\\q"}', '['.repeat(100)])('%j is refused, in other words than Go has', body => {
-  expect(words(body)).toEqual(expect.any(String))
-})
+test.each(['[]', '"a"', '{"a":-}', '{"a":"\\q"}', '['.repeat(100)])(
+  '%j is refused, in other words than Go has',
+  body => {
+    expect(words(body)).toEqual(expect.any(String))
+  },
+)

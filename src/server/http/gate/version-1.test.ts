@@ -252,6 +252,51 @@ describe('/token', () => {
     expect(await told(post('/token', { task_id: 't' }))).toEqual(refused(500, text))
   })
 
+  test.each<[object, string]>([
+    [{}, '{"ttl":"0s","policies":["default"],"num_uses":0,"no_parent":true,"renewable":true}'],
+    [
+      { ttl: 60, renewable: false },
+      '{"ttl":"1m0s","policies":["default"],"num_uses":0,"no_parent":true,"renewable":false}',
+    ],
+    [
+      { ttl: 1500, meta: {}, num_uses: 3 },
+      '{"ttl":"25m0s","policies":["default"],"num_uses":3,"no_parent":true,"renewable":true}',
+    ],
+    [
+      { ttl: 21600, policies: ['a', 'b'], meta: { k: 'v' } },
+      '{"ttl":"6h0m0s","policies":["a","b"],"meta":{"k":"v"},"num_uses":0,"no_parent":true,"renewable":true}',
+    ],
+    [
+      { ttl: 2592000, multi_fetch: true, multi_fetch_limit: 2 },
+      '{"ttl":"720h0m0s","policies":["default"],"num_uses":0,"no_parent":true,"renewable":true}',
+    ],
+  ])('what %j asks Vault for', async (policy, body) => {
+    await start({}, { policies: { '*': policy } })
+    const { vault } = stack.bench.stack
+    const bodies: string[] = []
+    const send = vault.send.bind(vault)
+    vault.send = async call => {
+      if (call.path === 'auth/token/create') bodies.push(JSON.stringify(call.body))
+      return await send(call)
+    }
+    stack.bench.scheduler.tasks.set('t', {})
+    expect((await post('/token', { task_id: 't' })).statusCode).toBe(200)
+    expect(bodies).toEqual([body])
+  })
+
+  test('an answer of Vault that is not wrapped is none, and burns nothing', async () => {
+    await start({})
+    const { vault } = stack.bench.stack
+    const send = vault.send.bind(vault)
+    vault.send = async call => await send(call.path === 'auth/token/create' ? { ...call, wrapTtl: undefined } : call)
+    stack.bench.scheduler.tasks.set('t', {})
+    const { statusCode, body } = await post('/token', { task_id: 't' })
+    expect(statusCode).toBe(500)
+    expect(body).not.toMatch(/hvs\.|"token"/)
+    vault.send = send
+    expect((await post('/token', { task_id: 't' })).statusCode).toBe(200)
+  })
+
   test('each request is counted, and each that brought no token as denied, whatever the reason', async () => {
     await start({}, { sealed: true })
     const ask = async (body: unknown) => (await post('/token', body)).statusCode

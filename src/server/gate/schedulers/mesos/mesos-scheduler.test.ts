@@ -135,6 +135,25 @@ test('a task that has not started is waited for, a little', async () => {
   expect(Date.now() - start).toBeLessThan(6_000)
 })
 
+test('who is not known is asked for once, and who has not started four times', async () => {
+  const asked = async () => (await master.tell({})).filter(path => path.startsWith('/tasks')).length
+  await expect(lookup(one(), 'nobody')).rejects.toEqual(code('task_not_found'))
+  expect(await asked()).toBe(1)
+  await master.tell({ tasks: [{ id: 'a', statuses: [] }] })
+  await expect(lookup(one(), 'a')).rejects.toEqual(code('task_not_started'))
+  expect(await asked()).toBe(4)
+  await master.tell({ fault: 500 })
+  await expect(lookup(one(), 'a')).rejects.toEqual(code('scheduler_unavailable'))
+  expect(await asked()).toBe(1)
+})
+
+test('tasks that a master only remembers have ended', async () => {
+  await master.tell({ dialect: 'old', tasks: [{ id: 'z' }] })
+  await expect(lookup(one(), 'a')).rejects.toEqual(code('task_not_found'))
+  await master.tell({ dialect: 'old', tasks: [{ id: 'a', state: 'TASK_FINISHED' }] })
+  await expect(lookup(one(), 'a')).rejects.toEqual(code('task_ended'))
+})
+
 describe('masters that fail or lie', () => {
   test.each<[MasterState['fault'], string]>([
     ['stall', 'scheduler_unavailable'],
