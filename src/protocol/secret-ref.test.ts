@@ -20,13 +20,15 @@ test.each([
   ['mysecret@secret/my-secret.my-value', 'mysecret', 'secret/my-secret', 'my-value'],
   ['mysecret@kv/data/my-secret.my-value', 'mysecret', 'kv/data/my-secret', 'my-value'],
   ['1@x.2', '1', 'x', '2'],
+  ['a@/secret/b.c', 'a', 'secret/b', 'c'],
+  ['a@secret//b/.c', 'a', 'secret/b', 'c'],
 ])('%s', (ref, name, path, key) => {
   expect(parseSecretRef(ref)).toEqual({ name, path, key })
 })
 
 test.each([
   ...['', '@', '.', 'a@b', 'a.b', '@b.c', 'a@.c', 'a@b.', 'a@b.c.d', 'a@b@c.d', 'a-b@c.d', 'a b@c.d', 'a@b c.d'],
-  ...['a@b.c ', ' a@b.c', 'a@b.c\n', '\na@b.c', 'a@../b.c', 'a@b/../c.d', 'a@/b.c', 'a@b/.c', 'a@b//c.d', 'a@b?x=1.c'],
+  ...['a@b.c ', ' a@b.c', 'a@b.c\n', '\na@b.c', 'a@../b.c', 'a@b/../c.d', 'a@/.c', 'a@//.c', 'a@b?x=1.c'],
   ...['a@b%2e.c', 'ä@b.c', 'a@b.ö', 'a@b.c/d', 'a\0@b.c', `a@b.c\u2028`],
 ])('%j is none', ref => {
   expect(() => parseSecretRef(ref)).toThrow(expect.objectContaining({ code: 'secret_ref_invalid' }))

@@ -88,8 +88,7 @@ export async function makeOrder(spec: JobSpec, bounds: TimeBounds = UNBOUNDED): 
 
 /** As strict as the path of a reference: it becomes part of an address in Vault. */
 function registryPath(path: string): string {
-  if (path !== '') parseSecretRef(`registry@${path}.password`)
-  return path
+  return path === '' ? '' : parseSecretRef(`registry@${path}.password`).path
 }
 
 export interface Metadata {

@@ -66,6 +66,11 @@ test('a version 1 secret whose field "data" is an object is none of version 2', 
   expect(await resolve(['A@kv/odd.user'])).toMatchObject({ A: 'outer' })
 })
 
+test('what only such a field holds is found in it, as in GoStint', async () => {
+  await t.stack.write('kv/nested', { data: { user: 'inner' }, other: 'outer' })
+  expect(await resolve(['A@kv/nested.user', 'B@kv/nested.other'])).toMatchObject({ A: 'inner', B: 'outer' })
+})
+
 test('numbers and booleans are texts; objects, lists and null are refused', async () => {
   answers({ n: 5432, zero: 0, f: 0.5, yes: true, no: false, empty: '', list: ['x'], object: { x: 1 }, null: null })
   const names = ['n', 'zero', 'f', 'yes', 'no', 'empty']

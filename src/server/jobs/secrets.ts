@@ -65,9 +65,13 @@ async function keepReading(
   })
 }
 
-/** KV version 2 puts data and metadata side by side; a version 1 secret may have a field called `data` and is none of that. */
+/**
+ * KV version 2 puts data and metadata side by side; a version 1 secret may have a field called `data` and is none of that. GoStint took what is
+ * in such a field for the secret (gostint.md §8.1): references that only work by that go on working.
+ */
 function unpack(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return isRecord(data.data) && isRecord(data.metadata) ? data.data : data
+  if (!isRecord(data.data)) return data
+  return isRecord(data.metadata) ? data.data : { ...data.data, ...data }
 }
 
 function pickValue(data: Record<string, unknown>, path: string, key: string): Secret {
