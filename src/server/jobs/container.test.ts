@@ -26,6 +26,8 @@ test.each([
   [{ run: ['a', 'b'] }, ['/entry', 'a', 'b']],
   [{ entrypoint: ['sh', '-c'] }, ['sh', '-c']],
   [{ entrypoint: ['sh'], run: ['x'] }, ['sh', 'x']],
+  [{ entrypoint: [''], run: ['x'] }, ['x']],
+  [{ entrypoint: [''] }, []],
 ])('the command of %j', async (job, argv) => {
   expect((await specOf(job)).argv).toEqual(argv)
 })

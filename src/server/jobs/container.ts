@@ -55,7 +55,7 @@ export function containerSpec(
     workingDirectory: order.workingDirectory || undefined,
     tty: order.tty,
     ...(tenant ? { tenant } : {}),
-    content: gz ? () => repackContent(gz) : undefined,
+    content: gz ? () => repackContent(gz, `secrets.${order.secretFileType === 'json' ? 'json' : 'yml'}`) : undefined,
     limits: resolveLimits(settings, order.limits),
   }
 }
@@ -84,8 +84,9 @@ export function secretFiles(engine: Engine, order: Order, secrets: Secrets, toke
   return { files, env: token ? { VAULT_TOKEN: token.reveal() } : {} }
 }
 
-/** As an engine would do it: an entry point of one's own drops the image's command (gostint.md §9.2). */
+/** As an engine would do it: an entry point of one's own drops the image's command (gostint.md §9.2), and an empty one the entry point too. */
 function commandOf(order: Order, image: Image): string[] {
+  if (order.entrypoint.length === 1 && order.entrypoint[0] === '') return [...order.run]
   if (order.entrypoint.length > 0) return [...order.entrypoint, ...order.run]
   return [...image.entrypoint, ...(order.run.length > 0 ? order.run : image.command)]
 }

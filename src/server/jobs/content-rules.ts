@@ -15,7 +15,9 @@ const JOB_USER = 2001
 const LATEST_SECONDS = 2 ** 31 - 1
 
 /** Mounted or made by the engine and by writ; over some of them a container does not even start. */
-const TAKEN = ['proc', 'sys', 'dev', '.dockerenv', 'run/writ', '.writ', 'secrets.yml', 'secrets.json']
+const TAKEN = ['proc', 'sys', 'dev', '.dockerenv', 'run/writ', '.writ']
+/** Of a folder that somebody also tries out by himself; GoStint laid its own file over that of the content. */
+const SECRETS = ['secrets.yml', 'secrets.json']
 /** A file or link of such a name in place of the image's folder destroys the container. */
 const FOLDERS = new Set(
   'bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var'.split(' '),
@@ -59,12 +61,15 @@ export class ContentRules {
       this.#place(name, kind)
     }
     const linkname = this.#target(name, kind, header.linkname)
-    this.#made.set(name, kind === 'link' ? 'file' : kind)
+    // not there to be linked to: the file of secrets takes its place
+    if (!SECRETS.includes(name)) this.#made.set(name, kind === 'link' ? 'file' : kind)
     return clean(header, { name, type: kind, linkname })
   }
 
   #place(name: string, kind: Kind): void {
     if (TAKEN.some(taken => name === taken || name.startsWith(`${taken}/`))) throw new Refused('the name is taken')
+    if (SECRETS.some(taken => (name === taken && kind !== 'file') || name.startsWith(`${taken}/`)))
+      throw new Refused('in place of the file of secrets')
     if (kind !== 'directory' && FOLDERS.has(name)) throw new Refused('in place of a system folder')
     for (let slash = name.indexOf('/'); slash > 0; slash = name.indexOf('/', slash + 1)) {
       this.#folder(name.slice(0, slash))

@@ -27,13 +27,13 @@ async function forged(change: (header: Buffer) => void): Promise<Buffer> {
   return gzipSync(tar)
 }
 
-async function unpacked(gz: Buffer): Promise<(Header & { data: string })[]> {
+async function unpacked(gz: Buffer, secretsName?: string): Promise<(Header & { data: string })[]> {
   const tar = extract()
-  tar.end(await buffer(repackContent(gz)))
+  tar.end(await buffer(repackContent(gz, secretsName)))
   const found: (Header & { data: string })[] = []
   for await (const entry of tar) {
     let data = ''
-    for await (const chunk of entry) data += String(chunk)
+    for await (const chunk of entry) data += (chunk as Buffer).toString('latin1')
     found.push({ ...entry.header, data })
   }
   return found
@@ -190,6 +190,16 @@ describe('checkContent', () => {
     ],
     ['a file in place of a system folder', [{ name: 'bin', data: 'x' }], 'content_unsafe'],
     ['a link in place of a system folder', [{ name: './etc/', type: 'symlink', linkname: 'tmp' }], 'content_unsafe'],
+    ['a folder in place of the secrets', [{ name: 'secrets.json', type: 'directory' }], 'content_unsafe'],
+    ['a link in place of the secrets', [{ name: 'secrets.yml', type: 'symlink', linkname: 'x' }], 'content_unsafe'],
+    [
+      'a hard link to what the secrets take the place of',
+      [
+        { name: 'secrets.yml', data: 'x' },
+        { name: 'x', type: 'link', linkname: 'secrets.yml' },
+      ],
+      'content_unsafe',
+    ],
     ['a file in place of the root', [{ name: './', type: 'symlink', linkname: 'tmp' }], 'content_unsafe'],
     ['a gostint.yml of 1 MB', [{ name: 'gostint.yml', data: Buffer.alloc(1 << 20) }], 'content_too_large'],
     ...[
@@ -200,8 +210,7 @@ describe('checkContent', () => {
       '.dockerenv',
       'run/writ',
       'run//writ/x',
-      'secrets.yml',
-      './secrets.json',
+      'secrets.yml/x',
       '.writ',
       '.writ/busybox',
     ].map((name): [string, Entry[], ErrorCode] => [`the name ${name}`, [{ name, data: 'x' }], 'content_unsafe']),
@@ -331,6 +340,24 @@ describe('repackContent', () => {
     const [entry] = await unpacked(gz)
     expect(entry).toMatchObject({ mode: 0o755, uid: 2001, mtime: new Date(0), pax: null })
     expect((await buffer(repackContent(gz))).includes('SCHILY')).toBe(false)
+  })
+
+  test('leaves out what the file of secrets takes the place of, and nothing else', async () => {
+    const gz = await targz({ name: './secrets.yml', data: 'own' }, { name: 'secrets.json', data: '{}' }, { name: 'a' })
+    expect((await unpacked(gz)).map(({ name }) => name)).toEqual(['secrets.json', 'a'])
+    const json = await unpacked(gz, 'secrets.json')
+    expect(json.map(({ name, data }) => [name, data])).toEqual([
+      ['secrets.yml', 'own'],
+      ['a', ''],
+    ])
+  })
+
+  test('adds the user of the job to an /etc/passwd, whatever its bytes are', async () => {
+    const own = Buffer.from('root:x:0:0:r\xf6\xf6t:/:/bin/sh', 'latin1')
+    const [entry] = await unpacked(await targz({ name: './etc/passwd', mode: 0o644, uid: 7, data: own }))
+    const user = '\ngostint:x:2001:2001:gostint:/tmp:/bin/sh\n'
+    expect(entry).toMatchObject({ name: 'etc/passwd', mode: 0o444, uid: 0 })
+    expect(entry?.data).toBe(`${own.toString('latin1')}${user}`)
   })
 
   test('can be left in the middle', async () => {

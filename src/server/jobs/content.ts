@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { type Pack, pack } from 'tar-stream'
+import { type Header, type Pack, pack } from 'tar-stream'
 import { WritError } from '../../protocol/errors.ts'
+import { withJobUser } from '../runtimes/docker/passwd.ts'
 import { asContentError, contentEntries } from './content-entries.ts'
 import { METADATA_FILE } from './content-rules.ts'
 
@@ -51,14 +52,17 @@ export async function checkContent(gz: Uint8Array): Promise<CheckedContent> {
   return { metadata, entries, bytes }
 }
 
+/** Larger ones are no `/etc/passwd` that anybody wrote; they stay as they are. */
+const PASSWD_BYTES = 1024 * 1024
+
 /**
  * The same content as a plain tar that holds nothing but checked entries, in their simplest form: the engine sees
  * neither compression nor extended attributes nor setuid bits. Checks as it goes, so nothing unchecked can come out of
- * it either.
+ * it either. Without the file that the secrets take the place of, and with the job's user in an `/etc/passwd` of its own (gostint.md §6, §9.3).
  */
-export async function* repackContent(gz: Uint8Array): AsyncGenerator<Uint8Array> {
+export async function* repackContent(gz: Uint8Array, secretsName = 'secrets.yml'): AsyncGenerator<Uint8Array> {
   const tar = pack()
-  const packing = packInto(tar, gz)
+  const packing = packInto(tar, gz, secretsName)
   packing.catch(error => tar.destroy(error))
   try {
     // Whoever stops reading destroys the tar by it, and that ends the packing.
@@ -69,8 +73,18 @@ export async function* repackContent(gz: Uint8Array): AsyncGenerator<Uint8Array>
   }
 }
 
-async function packInto(tar: Pack, gz: Uint8Array): Promise<void> {
-  for await (const { header, body } of contentEntries(gz))
-    await pipeline(body, tar.entry(header) as unknown as Writable)
+async function packInto(tar: Pack, gz: Uint8Array, secretsName: string): Promise<void> {
+  for await (const { header, body } of contentEntries(gz)) {
+    if (header.name === secretsName) body.resume()
+    else if (isPasswd(header)) {
+      // its bytes, whatever they mean
+      const passwd = Buffer.from(withJobUser((await buffer(body)).toString('latin1')), 'latin1')
+      tar.entry({ ...header, size: passwd.length, mode: 0o444, uid: 0, gid: 0 }, passwd)
+    } else await pipeline(body, tar.entry(header) as unknown as Writable)
+  }
   tar.finalize()
+}
+
+function isPasswd({ name, type, size = 0 }: Header): boolean {
+  return name === 'etc/passwd' && type === 'file' && size <= PASSWD_BYTES
 }
