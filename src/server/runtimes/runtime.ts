@@ -117,6 +117,8 @@ export interface Image {
   readonly digest: string
   readonly entrypoint: readonly string[]
   readonly command: readonly string[]
+  /** `HOME` of its environment; absent: it sets none. */
+  readonly home?: string | undefined
   /** `/gostint_image.yml` of the image (gostint.md §8.2), if it has one. */
   readonly metadata: string | null
 }

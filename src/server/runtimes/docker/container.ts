@@ -60,7 +60,7 @@ export function createBody(spec: ContainerSpec, slot: string | null, secrets: Re
     Image: spec.image.id,
     Entrypoint: gateEntrypoint(spec.image.shell ?? IMAGE_SHELL, tty),
     Cmd: spec.argv,
-    Env: spec.env.some(item => item.startsWith('HOME=')) ? spec.env : ['HOME=/tmp', ...spec.env],
+    Env: hasHome(spec) ? spec.env : ['HOME=/tmp', ...spec.env],
     ...(spec.workingDirectory ? { WorkingDir: spec.workingDirectory } : {}),
     User: `${JOB_USER}:${JOB_USER}`,
     Labels: slot ? { ...spec.labels, [SLOT_LABEL]: slot } : spec.labels,
@@ -89,6 +89,11 @@ export function createBody(spec: ContainerSpec, slot: string | null, secrets: Re
       LogConfig: { Type: 'json-file', Config: {} },
     },
   }
+}
+
+/** Its own or its image's; else it is that of the job's user, also where the content brings users of its own (gostint.md §9.3). */
+function hasHome({ env, image }: ContainerSpec): boolean {
+  return image.home !== undefined || env.some(item => item.startsWith('HOME='))
 }
 
 /** What is in it counts as the job's memory: with all of that, a full `/tmp` would end the job instead of saying so. */

@@ -40,6 +40,7 @@ export async function resolveImage(
     digest: base.RepoDigests?.find(digest => digest.startsWith(`${repository}@`)) ?? base.RepoDigests?.[0] ?? base.Id,
     entrypoint: base.Config?.Entrypoint ?? [],
     command: base.Config?.Cmd ?? [],
+    home: base.Config?.Env?.find(item => item.startsWith('HOME='))?.slice('HOME='.length),
     metadata,
   }
 }

@@ -55,6 +55,16 @@ test('keeps what the image says, and adds the user and the links', async () => {
   })
 })
 
+test.each([
+  ['the image', ['ENV HOME=/srv'], [], '/srv'],
+  ['nobody', [], [], '/tmp'],
+  ['the job, whatever the image says', ['ENV HOME=/srv'], ['HOME=/own'], '/own'],
+])('HOME is what is set by %s', async (_, config, env, home) => {
+  const found = await prepared(await image(and(), config))
+  const { stdout } = await docker.run('echo $HOME', NO_SECRETS, { image: found, env })
+  expect(stdout.toString()).toBe(`${home}\n`)
+})
+
 test('is made once, by whoever comes first', async () => {
   const ref = await image(and({ name: 'gostint_image.yml', data: 'x: "quotes $HOME \\"" #\n' }))
   const others = [dockerRuntime(), dockerRuntime()]
