@@ -93,12 +93,25 @@ test.each([
   ['WRIT_PORT', 'GOSTINT_PORT', '3300', 'listenPort', 3300],
   ['WRIT_JOB_ROLE', 'GOSTINT_ROLENAME', 'gostint-role', 'jobRole', 'gostint-role'],
   ['WRIT_JOB_ROLE_ID', 'GOSTINT_ROLEID', 'id', 'jobRoleId', 'id'],
-] as const)('%s has the alias %s of GoStint; its own name wins', (name, alias, text, key, value) => {
-  const { [name]: _own, ...env } = base()
+  ['WRIT_TLS_CERT', 'GOSTINT_SSL_CERT', () => file('cert.pem'), 'tlsCert', 'CERT'],
+  ['WRIT_TLS_KEY', 'GOSTINT_SSL_KEY', () => file('key.pem'), 'tlsKey', 'KEY'],
+] as const)('%s has the alias %s of GoStint; its own name wins', (name, alias, of, key, value) => {
+  const text = typeof of === 'string' ? of : of()
+  const other = name === 'WRIT_TLS_CERT' ? 'WRIT_TLS_KEY' : 'WRIT_TLS_CERT'
+  const pair = name.includes('TLS') ? { [other]: file(other === 'WRIT_TLS_KEY' ? 'key.pem' : 'cert.pem') } : {}
+  const { [name]: _own, ...env }: NodeJS.ProcessEnv = { ...base(), ...pair }
   expect(readConfig({ ...env, [alias]: text })[key]).toBe(value)
   expect(readConfig({ ...env, [alias]: 'wrong value', [name]: text })[key]).toBe(value)
   // a name that is set to nothing is not set
   expect(readConfig({ ...env, [alias]: text, [name]: '' })[key]).toBe(value)
+})
+
+test('GOSTINT_DEBUG with anything in it logs more; WRIT_LOG_LEVEL wins', () => {
+  const level = (env: NodeJS.ProcessEnv) => readConfig({ ...base(), ...env }).logLevel
+  expect(['', '1', '0', 'no'].map(GOSTINT_DEBUG => level({ GOSTINT_DEBUG }))).toEqual([
+    ...['info', 'debug', 'debug', 'debug'],
+  ])
+  expect(level({ GOSTINT_DEBUG: '1', WRIT_LOG_LEVEL: 'warn' })).toBe('warn')
 })
 
 test("GoStint's own credentials: the SecretID is taken out of the environment, also when something else is wrong", () => {

@@ -308,11 +308,17 @@ export const SETTINGS = {
     'How much is logged.',
     'info',
   ),
+  debug: setting(
+    ['GOSTINT_DEBUG'],
+    text => text !== '',
+    'Anything at all: as WRIT_LOG_LEVEL=debug, where that is not set. No body of a request is logged by it.',
+    '',
+  ),
 } as const satisfies Record<string, Setting<unknown>>
 
 type Values = { [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
 
-export interface Config extends Omit<Values, 'roleId' | 'secretIdFile' | 'secretId' | 'tokenFile'> {
+export interface Config extends Omit<Values, 'roleId' | 'secretIdFile' | 'secretId' | 'tokenFile' | 'debug'> {
   /** Null: sealed until somebody unseals it over the gate's listener. */
   readonly credentials: Credentials | null
 }
@@ -349,7 +355,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   // a process's environment is open to its children and to whoever may read /proc: nothing secret stays in it
   for (const name of [...SETTINGS.secretId.names, ...SETTINGS.databaseUrl.names]) delete env[name]
 
-  const { roleId, secretIdFile, secretId, tokenFile, ...rest } = values as unknown as Values
+  const { roleId, secretIdFile, secretId, tokenFile, debug, ...rest } = values as unknown as Values
   const secret = secretIdFile ?? secretId
   let credentials: Credentials | null = null
   const unsealable = Boolean(env.WRIT_GATE_LISTEN || env.WRIT_GATE_SOCKET) && !roleId && !secret
@@ -372,7 +378,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     )
   }
   if (problems.length > 0) throw new ConfigError(problems)
-  return { ...rest, credentials }
+  return { ...rest, credentials, ...(debug && !env.WRIT_LOG_LEVEL ? { logLevel: 'debug' } : {}) }
 }
 
 export function isLoopback(host: string | undefined): boolean {
