@@ -108,7 +108,7 @@ describe('configure/vault_request', () => {
   })
 
   test('is stored with its options, read, listed and removed', async () => {
-    const options = { ttl: '1h', deep: { n: 1, yes: true, none: [] } }
+    const options = { ttl: '1h30m0s', deep: { n: 1, yes: true, none: [] } }
     const first = { path: '/v1/kv/bucket1', method: 'POST', options, wrap_ttl: '5m', name: 'another' }
     expect(await write(`${path}/get_bucket-1`, first)).toMatchObject({ http: 204 })
     await write(`${path}/b`, { path: '/v1/kv/b' })
@@ -123,7 +123,7 @@ describe('configure/vault_request', () => {
       expect(list.body.data.key_info['get_bucket-1']).toEqual(stored)
     }
     const rows = await t.engine.db.selectFrom('watch_requests').selectAll().execute()
-    expect(JSON.stringify(rows)).not.toContain('1h')
+    expect(JSON.stringify(rows)).not.toContain('1h30m0s')
     // the attack: a second name for the same variable would silently take its place
     const clash = await write(`${path}/GET.bucket_1`, { path: '/v1/x' })
     expect(clash).toMatchObject({ http: 400, body: { errors: [expect.stringContaining('get_bucket-1 already')] } })
