@@ -44,7 +44,7 @@ async function direct(spec: Record<string, unknown>) {
 }
 
 test.each([
-  ['nothing', '', 'body_not_json'],
+  ['nothing', '', 'body_empty'],
   ['text', 'hello', 'body_not_json'],
   ['half of it', '{"qname": "a', 'body_not_json'],
   ['invalid UTF-8', Buffer.from('{"qname":"\xff"}', 'latin1'), 'body_not_json'],
@@ -89,7 +89,7 @@ test.each([
   [{ container_image: 'a\nb' }, 'body_invalid'],
   [{ secret_refs: ['nonsense'] }, 'secret_ref_invalid'],
   [{ secret_refs: ['A@../../sys/raw.x'] }, 'secret_ref_invalid'],
-  [{ secret_refs: ['A@secret//x.y'] }, 'secret_ref_invalid'],
+  [{ secret_refs: ['A@//.y'] }, 'secret_ref_invalid'],
   [{ secret_refs: ['A@secret/x'] }, 'secret_ref_invalid'],
   [{ env_vars: ['NO_VALUE'] }, 'env_var_invalid'],
   [{ env_vars: ['A=\u0000'] }, 'env_var_invalid'],

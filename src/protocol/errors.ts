@@ -47,7 +47,9 @@ export const ERRORS = {
   },
 
   // requests
-  body_not_json: { ...INVALID_REQUEST, cause: 'The body is not JSON', remedy: 'Send one JSON object.' },
+  body_not_json: { ...INVALID_JOB, cause: 'The body is not JSON', remedy: 'Send one JSON object.' },
+  // GoStint answers an empty body with this very word (gostint.md §2.1)
+  body_empty: { ...INVALID_JOB, cause: 'EOF', remedy: 'The body is empty: send one JSON object.' },
   body_too_large: {
     http: 413,
     status: 'Invalid request.',

@@ -71,6 +71,11 @@ export async function buildApp(
   app.addHook('onRequest', async (_, reply) => {
     reply.header('x-content-type-options', 'nosniff')
   })
+  // as of GoStint and of Vault: a shell that reads line by line would pass over a last line without its end (gostint.md §2.1)
+  app.addHook('onSend', (_, reply, payload, done) => {
+    const isJson = typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('application/json')
+    done(null, isJson && !payload.endsWith('\n') ? `${payload}\n` : payload)
+  })
   app.addHook('onRequest', withoutTrailingSlash)
   refuseUnknown(app)
   await collectDescriptions(app)

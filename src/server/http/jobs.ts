@@ -42,8 +42,7 @@ export function jobRoutes(app: FastifyInstance, engine: Engine, intake?: Intake)
     errors: SUBMIT_ERRORS,
   })
   app.post('', { schema: submit }, async request => {
-    // GoStint answers an empty body with this very word (gostint.md §2.1)
-    if (request.body === undefined) throw new WritError('body_not_json', 'EOF')
+    if (request.body === undefined) throw new WritError('body_empty')
     const key = request.headers['idempotency-key'] as string | undefined
     const answer = await submitJob(engine, callerOf(request), request.body, { key, intake })
     request.submitted = answer._id
@@ -78,7 +77,7 @@ export function jobRoutes(app: FastifyInstance, engine: Engine, intake?: Intake)
     answer: Type.Object({ _id: Type.String({ description: 'As in the path.' }) }),
     errors: [...JOB_ERRORS, 'job_running', 'server_sealed'],
   })
-  app.delete<IdParams>('/:id', { schema: remove }, async request => {
+  app.delete<IdParams>('/:id', { schema: remove, config: { ignoresBody: true } }, async request => {
     await removeJob(engine, callerOf(request), parseJobId(request.params.id))
     return { _id: request.params.id }
   })
@@ -89,16 +88,17 @@ export function jobRoutes(app: FastifyInstance, engine: Engine, intake?: Intake)
     answer: KillAnswer,
     errors: JOB_ERRORS,
   })
-  app.post<IdParams>('/kill/:id', { schema: kill }, async request => {
+  app.post<IdParams>('/kill/:id', { schema: kill, config: { ignoresBody: true } }, async request => {
     return await killJob(engine, callerOf(request), parseJobId(request.params.id))
   })
 
   outputRoute(app, engine)
 }
 
-/** GoStint takes what is no number for 0 (gostint.md §2.7). */
+/** Of several the first, as GoStint takes it, and 0 for what is no number (gostint.md §2.7). */
 function lenient(skip: unknown): number {
-  return Math.min(MOST_SKIPPED, Math.max(0, Number.parseInt(String(skip), 10) || 0))
+  const text = String([skip].flat()[0])
+  return /^\+?\d{1,15}$/.test(text) ? Math.min(MOST_SKIPPED, Number(text)) : 0
 }
 
 /** The attack: to skip rows the database has to read them. Whoever wants to go further uses a cursor. */

@@ -96,7 +96,11 @@ test.each([
 })
 
 test("GoStint's skip: what is no number is 0, and what is too far is empty", async () => {
-  for (const skip of ['', 'x', '-5']) expect((await t.ask(`/v1/api/job?skip=${skip}`, owner)).body.skip).toBe(0)
+  const skipped = async (query: string) => (await t.ask(`/v1/api/job?${query}`, owner)).body.skip
+  for (const skip of ['', 'x', '-5', '3x', '1e1', '0x5', '2.5', '%203'])
+    expect(await skipped(`skip=${skip}`), skip).toBe(0)
+  expect(await skipped('skip=%2B3')).toBe(3)
+  expect(await skipped('skip=4&skip=5')).toBe(4)
   expect(ids(await t.ask('/v1/api/job?skip=20', owner))).toEqual([5, 4, 3, 2, 1].map(asked))
   expect((await t.ask('/v1/api/job?skip=9999999999', owner)).body).toMatchObject({ data: [], total: 25 })
 })

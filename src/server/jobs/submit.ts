@@ -61,6 +61,7 @@ export async function submitJob(
 /** What a submission may be refused with. */
 export const SUBMIT_ERRORS: readonly ErrorCode[] = [
   'body_not_json',
+  'body_empty',
   'body_too_large',
   'body_invalid',
   'image_missing',
