@@ -19,6 +19,9 @@ const pem = file('one.pem', PEM)
 mkdirSync(`${folder}.other`)
 const notPem = `${folder}.other/none.txt`
 writeFileSync(notPem, 'not PEM')
+/** A folder of authorities. */
+const pems = mkdtempSync(join(folder, 'pems-'))
+writeFileSync(join(pems, 'one.pem'), PEM)
 
 type Row = [env: string, flag: string, value: string, see: (config: GateConfig) => unknown, expected: unknown]
 const credentials = ({ credentials: found }: GateConfig) => found
@@ -40,7 +43,7 @@ const VERSION_1: Row[] = [
   ['GATE_POLICIES', 'policies', 'x/y', c => c.gate.policies.path, 'secret/x/y'],
   ['VAULT_SKIP_VERIFY', 'tls-skip-verify', 'true', c => c.values.skipVerify, true],
   ['VAULT_CACERT', 'ca-cert', pem, c => c.vaultCa, PEM],
-  ['VAULT_CAPATH', 'ca-path', folder, c => c.vaultCa, PEM],
+  ['VAULT_CAPATH', 'ca-path', pems, c => c.vaultCa, PEM],
   ['TASK_LIFE', 'task-life', '1m30s', c => c.gate.taskLifeMs, 90_000],
   ['RECREATE_TOKEN', 'self-recreate-token', 'T', c => c.values.recreate, true],
   ['SEAL_HTTP_STATUS', 'seal-http-status', '429', c => c.values.sealStatus, 429],
@@ -65,7 +68,7 @@ const VERSION_2: Row[] = [
   ['USE_IMAGE_NAME', 'use-image-name', 'true', c => c.gate.useImageName, true],
   ['VAULT_ADDR', 'vault-addr', 'https://v:1', c => c.values.vaultAddr, 'https://v:1'],
   ['VAULT_CACERT', 'vault-cacert', pem, c => c.vaultCa, PEM],
-  ['VAULT_CAPATH', 'vault-capath', folder, c => c.vaultCa, PEM],
+  ['VAULT_CAPATH', 'vault-capath', pems, c => c.vaultCa, PEM],
   ['VAULT_SKIP_VERIFY', 'vault-skip-verify', 'true', c => c.values.skipVerify, true],
   ['VAULT_KV_VERSION', 'vault-kv-version', '1', c => c.values.kvVersion, '1'],
   ['VAULT_APPROLE_MOUNT', 'vault-approle-mount', 'roles', c => c.gate.approleMount, 'roles'],
@@ -206,6 +209,92 @@ test('the first that is there logs in, in the order of both versions', () => {
     return readGateConfig(env, new Map()).credentials?.kind
   })
   expect(kinds).toEqual(['token', 'cubby', 'wrapped-token', 'app-id', 'aws-ec2'])
+})
+
+describe('version 2 (gatekeeper.md §12)', () => {
+  const of = (env: Record<string, string>, flags: [string, string][] = []) => readGateConfig(env, new Map(flags))
+
+  test('of a file and a folder of authorities the file counts; in version 1 the folder', () => {
+    const other = file('other.pem', PEM.replace('x', 'y'))
+    const both = { VAULT_CACERT: other, VAULT_CAPATH: pems }
+    expect(of(both).vaultCa).toBe(PEM)
+    expect(of({ ...both, TASK_GRACE: '1m' }).vaultCa).toBe(PEM.replace('x', 'y'))
+  })
+
+  test('documents below the path are read, and the last one counts, also where the path is the default one', () => {
+    const path = 'secret//gatekeeper'
+    expect(of({}).gate.policies).toMatchObject({ path, nested: false, lastWins: false })
+    expect(of({ SCHEDULERS: 'mesos' }).gate.policies).toMatchObject({ path, nested: true, lastWins: true })
+    expect(of({ WRIT_GATE_WIRE: 'v2' }).gate.policies).toMatchObject({ path, nested: true, lastWins: true })
+  })
+
+  test('an AppRole may have no SecretID', () => {
+    const { credentials: found, warnings } = of({ AUTH_APP_ROLE: 'r' })
+    expect(shown(found)).toEqual({ kind: 'approle', roleId: 'r', secretId: 'secret ', wrapped: false })
+    expect(warnings.join()).toContain('SecretID')
+  })
+
+  test('the first that is there logs in: a token, a wrapped one, an AppRole, the instance', () => {
+    const all = { VAULT_TOKEN: 't', AUTH_TOKEN_WRAPPED: 't', AUTH_APP_ROLE: 'r', AUTH_AWS_IAM: 'r' }
+    const kinds = Object.keys(all).map((_, n) => of(Object.fromEntries(Object.entries(all).slice(n))).credentials?.kind)
+    expect(kinds).toEqual(['token', 'wrapped-token', 'approle', 'aws-ec2'])
+  })
+
+  test.each([
+    ['warning', 'warn'],
+    ['panic', 'fatal'],
+    ['INFO', 'info'],
+    ['Debug', 'debug'],
+    ['silent', 'silent'],
+  ])('a log level by its name there: %s', (name, level) => {
+    expect(of({ LOG_LEVEL: name }).values.logLevel).toBe(level)
+  })
+
+  test.each([
+    'SCHEDULERS=mesos',
+    'DCOS_UID=x',
+    'DCOS_PRIVATEKEY=/x',
+    'HOST_CHECK=1',
+    'USE_IMAGE_NAME=1',
+    'VAULT_KV_VERSION=2',
+    'VAULT_APPROLE_MOUNT=x',
+    'TASK_GRACE=1m',
+    'POLICY_PATH=secret/data/x',
+    'USAGE_STORE=memory',
+    'AUTH_TOKEN_WRAPPED=x',
+    'AUTH_APP_ROLE=x',
+    'AUTH_AWS_EC2=1',
+    'AUTH_AWS_IAM=x',
+    'AUTH_AWS_NONCE=x',
+  ])('%s is a setting that only it has, so its answers are expected', setting => {
+    const [name = '', value = ''] = setting.split('=')
+    expect(of({}).wire).toBe('v1')
+    expect(of({ [name]: value }).wire).toBe('v2')
+    // a flag of this name is one of version 1 as well
+    const flag = name.toLowerCase().replaceAll('_', '-')
+    expect(of({}, [[flag, value]]).wire).toBe(flag === 'auth-aws-ec2' ? 'v1' : 'v2')
+    expect(of({ [name]: value, WRIT_GATE_WIRE: 'v1' }).wire).toBe('v1')
+  })
+
+  test.each(['listen-addr', 'mesos-master', 'vault-addr', 'vault-cacert', 'vault-capath', 'vault-skip-verify'])(
+    '-%s is a flag that only it has',
+    flag => {
+      const values: Record<string, string> = {
+        'listen-addr': ':1',
+        'mesos-master': 'http://m',
+        'vault-addr': 'http://v',
+        'vault-cacert': pem,
+        'vault-capath': pems,
+        'vault-skip-verify': 'true',
+      }
+      expect(of({}, [[flag, values[flag] ?? '']]).wire).toBe('v2')
+    },
+  )
+
+  test.each([{ LOG_LEVEL: 'info' }, { VAULT_SKIP_VERIFY: '1' }, { LISTEN_ADDR: ':1' }, { MESOS_MASTER: 'http://m' }])(
+    '%j may be in the environment of version 1 as well',
+    env => expect(of(env).wire).toBe('v1'),
+  )
 })
 
 test('secrets are taken out of the environment', () => {

@@ -5,6 +5,7 @@ import { ConfigError, isLoopback } from './config.ts'
 import { namesUser } from './config-values.ts'
 import type { GateSettings } from './gate/settings.ts'
 import { GATE_SETTINGS, type GateSetting } from './gate-settings.ts'
+import { isVersion2 } from './gate-version.ts'
 import type { Wire } from './http/gate/settings.ts'
 import type { Credentials } from './identity/credentials.ts'
 import type { UserIdSource } from './identity/methods/user-id.ts'
@@ -32,20 +33,6 @@ export interface GateConfig {
   readonly warnings: readonly string[]
 }
 
-/** Settings that only version 2 of vault-gatekeeper has: who uses one expects its answers. */
-const OF_V2 = new Set(['SCHEDULERS', 'POLICY_PATH', 'TASK_GRACE', 'HOST_CHECK', 'USE_IMAGE_NAME', 'AUTH_APP_ROLE'])
-const OF_V2_FLAGS = [
-  'schedulers',
-  'policy-path',
-  'task-grace',
-  'host-check',
-  'use-image-name',
-  'auth-app-role',
-  'listen-addr',
-  'vault-addr',
-  'mesos-master',
-]
-
 /**
  * Reads flags and environment, a flag before the environment; throws `ConfigError` with every problem. Takes secrets out of the
  * environment, so that no child gets them; whoever is the same user still reads them in /proc, so files are better.
@@ -54,6 +41,8 @@ export function readGateConfig(env: NodeJS.ProcessEnv, flags: ReadonlyMap<string
   const problems: string[] = []
   const known = new Set(Object.values(GATE_SETTINGS).flatMap(setting => setting.flags as readonly string[]))
   for (const flag of flags.keys()) if (!known.has(flag)) problems.push(`-${flag} is not a flag of the gate`)
+  // before the secrets are taken out: some of them are such settings
+  const v2 = isVersion2(env, flags)
   const found: Record<string, unknown> = {}
   for (const [key, setting] of Object.entries(GATE_SETTINGS) as [string, GateSetting<unknown>][]) {
     const flag = setting.flags.find(name => flags.has(name))
@@ -67,8 +56,7 @@ export function readGateConfig(env: NodeJS.ProcessEnv, flags: ReadonlyMap<string
     if (setting.secret) for (const one of setting.env) delete env[one]
   }
   const values = found as unknown as Values
-  const v2 = [...OF_V2].some(name => env[name]) || OF_V2_FLAGS.some(flag => flags.has(flag))
-  const config = problems.length === 0 ? complete(values, v2, problems) : null
+  const config = problems.length === 0 ? complete(values, values.wire || (v2 ? 'v2' : 'v1'), problems) : null
   if (problems.length > 0 || !config) throw new ConfigError(problems)
   const proxy = PROXIES.find(name => env[name])
   const unused = `${proxy}: not used; Vault and the schedulers are asked directly`
@@ -77,7 +65,7 @@ export function readGateConfig(env: NodeJS.ProcessEnv, flags: ReadonlyMap<string
 
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy']
 
-function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
+function complete(values: Values, wire: Wire, problems: string[]): GateConfig {
   const warnings: string[] = []
   if (Boolean(values.tlsCert) !== Boolean(values.tlsKey)) problems.push('TLS_CERT and TLS_KEY belong together')
   if (Boolean(values.vaultCert) !== Boolean(values.vaultKey))
@@ -111,12 +99,12 @@ function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
     values,
     listen,
     socket,
-    wire: values.wire || (v2 ? 'v2' : 'v1'),
+    wire,
     gate: {
       policies: {
         path: values.policyPath || `secret/${values.policies}`,
-        nested: values.nested || values.policyPath !== '',
-        lastWins: values.policyPath !== '',
+        nested: values.nested || values.policyPath !== '' || wire === 'v2',
+        lastWins: values.policyPath !== '' || wire === 'v2',
         renewable: values.renewable,
       },
       taskLifeMs: values.taskLife,
@@ -126,9 +114,9 @@ function complete(values: Values, v2: boolean, problems: string[]): GateConfig {
       hostCheck: values.hostCheck,
       useImageName: values.useImageName,
     },
-    credentials: credentialsOf(values, userId, problems),
+    credentials: credentialsOf(values, userId, problems, warnings),
     userId,
-    vaultCa: values.vaultCaPath ? authorities(values.vaultCaPath, problems) : (values.vaultCa ?? undefined),
+    vaultCa: authoritiesOf(values, wire, problems),
     warnings,
   }
 }
@@ -147,7 +135,12 @@ function listeners(values: Values, problems: string[], warnings: string[]) {
 }
 
 /** The first that is there, in the order of both versions (gatekeeper.md §4.1, §12). */
-function credentialsOf(values: Values, userId: UserIdSource | null, problems: string[]): Credentials | null {
+function credentialsOf(
+  values: Values,
+  userId: UserIdSource | null,
+  problems: string[],
+  warnings: string[],
+): Credentials | null {
   const { token, tokenFile, cubbyToken, wrappedToken, appId, roleId, kubernetesRole, jwtFile, certRole } = values
   if (token) return { kind: 'token', token }
   if (tokenFile) return { kind: 'token', token: tokenFile }
@@ -159,7 +152,7 @@ function credentialsOf(values: Values, userId: UserIdSource | null, problems: st
   }
   if (roleId) {
     const secretId = values.wrappedSecretId ?? values.secretIdFile ?? values.secretId
-    if (!secretId) problems.push('WRIT_SECRET_ID_FILE is not set: the AppRole needs a SecretID')
+    if (!secretId) warnings.push('the AppRole has no SecretID: Vault must ask it for none (WRIT_SECRET_ID_FILE)')
     return { kind: 'approle', roleId, secretId: secretId ?? new Secret(''), wrapped: values.wrappedSecretId !== null }
   }
   if (values.awsLogin || values.awsIam) {
@@ -174,6 +167,12 @@ function credentialsOf(values: Values, userId: UserIdSource | null, problems: st
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
+
+/** Where both are set, version 1 reads the folder, and version 2 the file (gatekeeper.md §4, §12). */
+function authoritiesOf({ vaultCaPath, vaultCa }: Values, wire: Wire, problems: string[]): string | undefined {
+  if (vaultCaPath && !(wire === 'v2' && vaultCa)) return authorities(vaultCaPath, problems)
+  return vaultCa ?? undefined
+}
 
 /** All PEM files of a folder and those below it; one that is none is a mistake, as in vault-gatekeeper. Links to files are followed. */
 function authorities(folder: string, problems: string[]): string {

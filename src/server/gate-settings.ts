@@ -4,6 +4,7 @@ import {
   clusters,
   duration,
   isYes,
+  logLevel,
   names,
   nothing,
   optionalDuration,
@@ -349,7 +350,7 @@ export const GATE_SETTINGS = {
     'WRIT_LOG_LEVEL LOG_LEVEL',
     'log-level',
     'info',
-    oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
-    'How much is logged.',
+    logLevel,
+    'How much is logged: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
   ),
 } as const satisfies Record<string, GateSetting<unknown>>

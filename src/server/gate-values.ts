@@ -1,5 +1,5 @@
 import { parseDuration } from '../protocol/go-time.ts'
-import { httpUrl, postgresUrl } from './config-values.ts'
+import { httpUrl, oneOf, postgresUrl } from './config-values.ts'
 
 /** As both versions read booleans from the environment (gatekeeper.md §4), and ours. */
 export function isYes(text: string): boolean {
@@ -58,4 +58,16 @@ export function nothing(instead: string) {
     if (text !== '') throw new Error(`is not supported: ${instead}`)
     return null
   }
+}
+
+const logLevels = oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
+const LEVELS_OF_V2: ReadonlyMap<string, string> = new Map([
+  ['warning', 'warn'],
+  ['panic', 'fatal'],
+])
+
+/** Also by the names of version 2, which reads them in capitals too (gatekeeper.md §12). */
+export function logLevel(text: string) {
+  const name = text.toLowerCase()
+  return logLevels(LEVELS_OF_V2.get(name) ?? name)
 }

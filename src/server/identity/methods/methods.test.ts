@@ -71,7 +71,7 @@ async function wrapped(path: string, body: object): Promise<Secret> {
 }
 
 async function approle() {
-  await stack.write('auth/approle/role/gate', { token_policies: ['gate'] })
+  await stack.write('auth/approle/role/gate', { token_policies: ['gate'], bind_secret_id: true, token_bound_cidrs: '' })
   const ask = (method: 'GET' | 'POST', what: string) =>
     stack.vault.send({ method, path: `auth/approle/role/gate/${what}`, token: stack.root })
   const roleId = String((await ask('GET', 'role-id'))?.data?.role_id)
@@ -122,6 +122,14 @@ const METHODS: Record<string, [make: () => Promise<Credentials>, again: string |
       secretId: await wrapped('auth/approle/role/gate/secret-id', {}),
       wrapped: true,
     }),
+    'approle',
+  ],
+  'approle, where no SecretID is asked for': [
+    async () => {
+      const found = await approle()
+      await stack.write('auth/approle/role/gate', { bind_secret_id: false, token_bound_cidrs: '127.0.0.1/32' })
+      return { ...found, secretId: new Secret('') }
+    },
     'approle',
   ],
   userpass: [async () => ({ kind: 'userpass', username: 'ann', password: new Secret('correct horse') }), 'userpass'],
