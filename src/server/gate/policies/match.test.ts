@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { cpuTime } from '../../../../test/cpu-time.ts'
+import type { Task } from '../schedulers/scheduler.ts'
 import { globMatches } from './glob.ts'
-import { chooseRole, match, type Names } from './match.ts'
+import { chooseRole, match, type Names, namesOf } from './match.ts'
 import type { PolicySet } from './policy.ts'
 import { readPolicies } from './read.ts'
 
@@ -135,9 +136,67 @@ describe('policies of version 2 (gatekeeper.md §14.2)', () => {
     expect(spent).toBeLessThan(2_000)
   })
 
-  test('by image', () => {
-    const images = setOf({ 'mesos:acme/web:1.2': { roles: ['web'] } })
+  test('by image; a task without one by its name, and never by its group', () => {
+    const images = setOf({ 'mesos:acme/web:1.2': { roles: ['web'] }, 'mesos:plain': { roles: ['plain'] } })
     expect(match(images, { ...named('x', 'marathon'), image: 'acme/web:1.2' })).toMatchObject({ roles: ['web'] })
+    const task: Task = {
+      id: 't',
+      name: 'plain',
+      group: 'marathon',
+      startedAt: new Date(),
+      state: 'running',
+      meta: {},
+    }
+    expect(match(images, namesOf('mesos', task, true))).toMatchObject({ roles: ['plain'] })
+    expect(match(images, namesOf('mesos', { ...task, image: 'acme/web:1.2' }, true))).toMatchObject({ roles: ['web'] })
+    for (const other of [task, { ...task, image: 'acme/web:1.2' }]) {
+      expect(() => match(images, namesOf('mesos', other, false))).toThrowError(
+        expect.objectContaining({ code: 'policy_none' }),
+      )
+    }
+  })
+
+  test('a pattern without a star and with an expression is the beginning of names too', () => {
+    const open = setOf({ 'mesos:job-': { roles: ['r'], regexp: '[0-9]+' }, 'mesos:job': { roles: ['s'] } })
+    expect(match(open, named('job-12'))).toMatchObject({ roles: ['r'] })
+    expect(match(open, named('job'))).toMatchObject({ roles: ['s'] })
+    expect(() => match(open, named('job-x'))).toThrow()
+  })
+
+  test('only the last star of a pattern is one', () => {
+    const stars = setOf({ 'mesos:a*b*': { roles: ['r'] }, 'mesos:c**': { roles: ['s'] }, 'mesos:*d': { roles: ['t'] } })
+    expect(match(stars, named('a*bc'))).toMatchObject({ roles: ['r'] })
+    expect(match(stars, named('c*'))).toMatchObject({ roles: ['s'] })
+    expect(match(stars, named('*d'))).toMatchObject({ roles: ['t'] })
+    for (const name of ['axbc', 'cd', 'xd', '*dx']) expect(() => match(stars, named(name))).toThrow()
+  })
+
+  test('a pattern without roles of its own has those of the wider ones, and its own number of uses', () => {
+    for (const api of [{ num_uses: 5 }, { roles: [], num_uses: 5 }]) {
+      const inherits = setOf({ 'mesos:*': { roles: ['m'], num_uses: 1 }, 'mesos:api': api })
+      expect(match(inherits, named('api'))).toMatchObject({ pattern: 'mesos:api', roles: ['m'], fetches: 5 })
+    }
+    const alone = setOf({ 'mesos:a': { num_uses: 5 }, 'mesos:b': { roles: ['b'] } })
+    expect(() => match(alone, named('a'))).toThrowError(expect.objectContaining({ code: 'policy_none' }))
+  })
+
+  const sample = setOf({
+    '*': { roles: ['wildcard'] },
+    'mesos:task': { roles: ['exact'] },
+    'mesos:nested:*': { roles: ['outer'] },
+    'mesos:nested:inner:*': { roles: ['inner'] },
+    'mesos:timed:*': { roles: ['timed'], regexp: '[0-9]{14}[A-Za-z]+\\.job' },
+  })
+  test.each([
+    [named('anything'), ['wildcard']],
+    [named('task'), ['exact', 'wildcard']],
+    [named('task2'), ['wildcard']],
+    [named('x', 'nested'), ['outer', 'wildcard']],
+    [named('inner:x', 'nested'), ['inner', 'outer', 'wildcard']],
+    [named('20190826135622VHRSz.job', 'timed'), ['timed', 'wildcard']],
+    [named('other.job', 'timed'), ['wildcard']],
+  ])("as vault-gatekeeper's own test asks them (§18.2): %o", (names, roles) => {
+    expect(match(sample, names)).toMatchObject({ kind: 'role', roles })
   })
 })
 

@@ -53,6 +53,7 @@ function roleGrant(entries: ReadonlyMap<string, RolePolicy>, names: Names): Gran
   const [most] = matching
   if (!most) throw new WritError('policy_none')
   const roles = [...new Set(matching.flatMap(([, policy]) => policy.roles))]
+  if (roles.length === 0) throw new WritError('policy_none')
   return { kind: 'role', pattern: most[0], roles, fetches: most[1].fetches }
 }
 

@@ -17,6 +17,7 @@ export interface TokenPolicy {
 /** The AppRoles that a matching task may log in to, as version 2 says it (gatekeeper.md §14.1). */
 export interface RolePolicy {
   readonly kind: 'role'
+  /** May be empty: then the wider patterns have some. */
   readonly roles: readonly string[]
   /** How often a task may ask. */
   readonly fetches: number

@@ -81,13 +81,16 @@ test.each<[string, unknown, string]>([
   ['multi_fetch without a limit', { a: { multi_fetch: true } }, 'needs a multi_fetch_limit'],
   ['renewable in words', { a: { renewable: 'yes' } }, '"a"."renewable"'],
   ['num_uses below one, in version 2', { a: { roles: ['r'], num_uses: 0 } }, '"a"."num_uses"'],
-  ['no roles', { a: { roles: [] } }, '"a"."roles" names no role'],
+  ['roles that are text', { a: { roles: 'r' } }, '"a"."roles" is not a list'],
   ['a role that is a path', { a: { roles: ['../x'] } }, '"a"."roles".0 is not the name'],
   ['half of {{name}}', { a: { roles: ['x-{{name}}'] } }, '"a"."roles".0'],
   ['an expression that is none', { a: { roles: ['r'], regexp: '(' } }, '"a"."regexp"'],
   ['a key that ends with a colon', { 'mesos:': { roles: ['r'] } }, 'ends with ":"'],
   ['both ways in one policy', { a: { roles: ['r'], policies: ['p'] } }, '"a"."policies" has no meaning'],
   ['both ways in one set', { a: { roles: ['r'] }, b: { policies: ['p'] } }, 'a gate issues in one way'],
+  ['the other way by its ttl', { a: { roles: ['r'] }, b: { ttl: 60 } }, 'a gate issues in one way'],
+  ['neither roles nor how often', { a: { roles: ['r'] }, b: {} }, '"b" has neither "roles" nor "num_uses"'],
+  ['no roles at all', { a: { roles: [], num_uses: 1 } }, 'no policy in it names a role'],
 ])('%s', (_, document, text) => {
   const { set, problems } = read(document)
   expect(set).toBeNull()

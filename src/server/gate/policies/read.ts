@@ -19,20 +19,35 @@ export function readPolicies(
   const problems: Problem[] = []
   if (!isObject(document)) return { set: null, problems: [{ path: [], text: NOT_AN_OBJECT }] }
   const entries = new Map<string, Policy>()
-  for (const [pattern, entry] of Object.entries(document)) {
+  const named = Object.entries(document).map(
+    ([pattern, entry]) => [pattern, isObject(entry) ? withKeys(entry) : null] as const,
+  )
+  const byRole = named.some(([, entry]) => entry !== null && 'roles' in entry)
+  for (const [pattern, entry] of named) {
     const at = new Reader(pattern, problems)
     checkPattern(pattern, at)
-    if (!isObject(entry)) at.wrong([], 'is not an object')
-    else entries.set(pattern, policyOf(withKeys(entry), at, defaults))
+    if (!entry) at.wrong([], 'is not an object')
+    else if (isOfRoles(entry, byRole)) entries.set(pattern, rolePolicy(entry, at))
+    else entries.set(pattern, tokenPolicy(entry, at, defaults))
   }
   const kinds = new Set([...entries.values()].map(policy => policy.kind))
   const [first] = entries.keys()
   if (kinds.size > 1 && first) {
     problems.push({ path: [first], text: 'some policies have "roles" and some have not: a gate issues in one way' })
   }
+  if (byRole && ![...entries.values()].some(policy => policy.kind !== 'role' || policy.roles.length > 0)) {
+    problems.push({ path: [], text: 'no policy in it names a role' })
+  }
   if (entries.size === 0 && problems.length === 0) problems.push({ path: [], text: 'there is no policy in it' })
   if (problems.length > 0) return { set: null, problems }
   return { set: { kind: [...kinds][0], entries: longestFirst(entries) } as PolicySet, problems }
+}
+
+const OF_TOKENS = ['policies', 'meta', 'ttl', 'multi_fetch', 'multi_fetch_limit', 'renewable']
+
+/** Among policies with roles, one without them that says how often a task may ask has the roles of the wider ones (gatekeeper.md §14.2). */
+function isOfRoles(entry: Record<string, unknown>, byRole: boolean): boolean {
+  return 'roles' in entry || (byRole && !OF_TOKENS.some(key => key in entry))
 }
 
 /** By length in bytes; those of the same length in the order of their text, so that it is the same on every node. */
@@ -129,10 +144,6 @@ function withKeys(entry: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(named)
 }
 
-function policyOf(entry: Record<string, unknown>, at: Reader, defaults: { readonly renewable: boolean }): Policy {
-  return 'roles' in entry ? rolePolicy(entry, at) : tokenPolicy(entry, at, defaults)
-}
-
 function tokenPolicy(
   entry: Record<string, unknown>,
   at: Reader,
@@ -166,7 +177,7 @@ function rolePolicy(entry: Record<string, unknown>, at: Reader): RolePolicy {
   }
   if (at.pattern.endsWith(':')) at.wrong([], 'is a pattern that ends with ":", which no task does')
   const roles = at.names(entry, 'roles')
-  if (roles.length === 0) at.wrong(['roles'], 'names no role')
+  if (roles.length === 0 && !('num_uses' in entry)) at.wrong([], 'has neither "roles" nor "num_uses"')
   for (const [index, role] of roles.entries()) {
     if (role !== NAME_OF_TASK && !ROLE_NAME.test(role)) at.wrong(['roles', index], 'is not the name of an AppRole')
   }
