@@ -9,6 +9,7 @@ import Fastify, {
 import { WritError } from '../../../protocol/errors.ts'
 import type { Gate } from '../../gate/gate.ts'
 import { closeIdleConnections } from '../idle-connections.ts'
+import { endOf } from './body.ts'
 import { countedAs } from './caller.ts'
 import { Counters } from './counters.ts'
 import { gateRoutes } from './routes.ts'
@@ -40,7 +41,7 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: FastifyRequest, body: Buffer, done) =>
     done(null, body),
   )
-  app.setErrorHandler(answerFault)
+  app.setErrorHandler((cause: FastifyError | Error, request, reply) => answerFault(cause, request, reply, settings))
 
   await app.register(rateLimit, { global: false })
   const limiter = (max: number): ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | null => {
@@ -98,16 +99,24 @@ function answerUnknown(
       .type('application/json')
       .send('')
   }
-  return reply.code(404).type('text/plain').send('404 page not found')
+  if (wire === 'v1') return reply.code(404).type('text/plain').send('404 page not found')
+  const type = 'text/plain; charset=utf-8'
+  return reply.code(404).type(type).header('x-content-type-options', 'nosniff').send('404 page not found\n')
 }
 
 /** What comes before any route: a body that is too large, a request too many. In the words of both versions. */
-function answerFault(cause: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function answerFault(
+  cause: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { wire }: GateHttpSettings,
+): FastifyReply {
   const error = faultOf(cause)
   if (error.code === 'internal') request.log.error({ err: cause }, 'a request failed')
   const { http, remedy } = error.entry
   const body = { ok: false, error: error.message, code: error.code, remedy }
-  return reply.code(http).type('application/json; charset=utf-8').send(body)
+  reply.code(http).type('application/json; charset=utf-8')
+  return reply.send(JSON.stringify(body) + endOf(wire))
 }
 
 function faultOf(cause: FastifyError | Error): WritError {

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { WritError } from '../../../protocol/errors.ts'
 import { decodeTexts, GoJsonError } from './go-json.ts'
+import type { Wire } from './settings.ts'
 
 /** Fields of a request, whatever form they came in. */
 export type Fields = ReadonlyMap<string, string>
@@ -11,7 +12,13 @@ export function mediaType(request: FastifyRequest): string {
 }
 
 export function isForm(request: FastifyRequest): boolean {
-  return ['application/x-www-form-urlencoded', 'multipart/form-data'].includes(mediaType(request))
+  const type = mediaType(request)
+  return type === 'multipart/form-data' || (type === 'application/x-www-form-urlencoded' && !isObject(request))
+}
+
+/** `curl -d` calls everything a form: version 2 read its JSON all the same (gatekeeper.md §13). No form begins like this. */
+function isObject(request: FastifyRequest): boolean {
+  return /^[ \t\r\n]*\{/.test(bytesOf(request).toString('latin1', 0, 64))
 }
 
 const UTF8 = new TextDecoder('utf-8')
@@ -41,4 +48,9 @@ export async function formFields(request: FastifyRequest): Promise<Fields> {
 
 function bytesOf(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+}
+
+/** What ends an answer: in version 2 a line, which a shell's `read` waits for (gatekeeper.md §13). */
+export function endOf(wire: Wire): string {
+  return wire === 'v2' ? '\n' : ''
 }

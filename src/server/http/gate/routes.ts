@@ -4,7 +4,7 @@ import { goDuration } from '../../../protocol/go-time.ts'
 import type { Gate } from '../../gate/gate.ts'
 import type { Operator } from '../../gate/operator.ts'
 import { operatorOf, requireAdmin, requireSameSite } from './admin.ts'
-import { type Fields, formFields, isForm, jsonTexts, mediaType } from './body.ts'
+import { endOf, type Fields, formFields, isForm, jsonTexts, mediaType } from './body.ts'
 import { callerOf, untilGone } from './caller.ts'
 import type { Counters } from './counters.ts'
 import { metricsText } from './metrics.ts'
@@ -25,6 +25,12 @@ export function gateRoutes(
   const { identity, vault, log } = gate.parts
   const status = () => statusBody(gate, counters, settings)
   const sealed = () => identity.state.sealed
+  const end = endOf(settings.wire)
+  /** What the handler is to return; as text, which takes Fastify's shortest way. */
+  const json = (reply: FastifyReply, http: number, body: object): string => {
+    reply.code(http).header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store')
+    return JSON.stringify(body) + end
+  }
   const states = () => ({ status: sealed() ? 'Sealed' : 'Unsealed', unsealed: !sealed() })
 
   app.get('/status.json', async (_request, reply) => {
@@ -89,7 +95,7 @@ export function gateRoutes(
       const fields: Fields = form ? await formFields(request) : new Map()
       const texts = form
         ? formTexts(fields)
-        : type === 'application/json' || wire === 'v2'
+        : JSON_TYPES.has(type) || wire === 'v2'
           ? jsonTexts(request, UNSEAL_KEYS)
           : NO_TEXTS
       const asked = unsealRequest(texts, wire)
@@ -183,17 +189,14 @@ const OF_THE_GATE: ReadonlySet<string> = new Set(['aws-ec2', 'cert'])
 /** For all peers together; what is under way then is still taken back. */
 const ANSWER_MS = 20_000
 
+/** The second: what is called a form, and is none. */
+const JSON_TYPES: ReadonlySet<string> = new Set(['application/json', 'application/x-www-form-urlencoded'])
+
 const NO_TEXTS = Object.fromEntries(UNSEAL_KEYS.map(key => [key, ''])) as UnsealTexts
 
 /** A name in an answer: without what could forge a line, and short. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64)
-}
-
-/** What the handler is to return; as text, which takes Fastify's shortest way. */
-function json(reply: FastifyReply, http: number, body: object): string {
-  reply.code(http).header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store')
-  return JSON.stringify(body)
 }
 
 const acceptsHtml = (request: FastifyRequest) => (request.headers.accept ?? '').includes('text/html')
