@@ -280,7 +280,7 @@ export const SETTINGS = {
   maxOutput: setting(
     ['WRIT_MAX_OUTPUT'],
     integer(0, 2 ** 50),
-    'Bytes of output after which a job is stopped, kept or not: its engine has all of it on its disk until the job ends, and about 80 bytes more for each line. 0: no limit.',
+    'Bytes after which a job is stopped for its output, kept or not, as it is on the disk of its engine until the job ends: with 70 bytes more for each line. 0: no limit.',
     String(2 * 1024 * 1024 * 1024),
   ),
   watchProtocols: setting(

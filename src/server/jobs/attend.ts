@@ -61,7 +61,7 @@ export async function attend(
       const graceMs = engine.settings.killGraceSeconds * 1000 + BEYOND_GRACE_MS
       await Promise.race([attachment.exit.catch(() => {}), sleep(graceMs, undefined, { signal: control.lost })])
     }
-    const output = most > 0 ? upTo(most - writtenBefore(job), attachment.output, full) : attachment.output
+    const output = most > 0 ? upTo(most, writtenBefore(job), attachment, full) : attachment.output
     const stored = storeOutput(engine, hold, job, output, masks, control.lost)
     const [exit] = await Promise.all([unlessLost(attachment.exit, stored), stored])
     return outcomeOf(exit, stopped || (control.killed.aborted ? 'job_killed' : ''))

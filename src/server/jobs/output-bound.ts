@@ -9,21 +9,23 @@ export function writtenBefore(
 }
 
 /**
- * All of the output; waits for `full` once, when there was more than so many bytes. Less than none are left to a job whose node died behind the
- * limit, before it could say so: that is told with the next piece.
+ * All of the output; waits for `full` once, when there was more than `most` bytes with what was `before`, or takes more than that on the engine's disk, where
+ * lines of a letter are forty times as large. More than it may have is before a job whose node died behind the limit, before it could say so: that is
+ * told with the next piece.
  */
 export async function* upTo(
-  bytes: number,
-  output: Attachment['output'],
+  most: number,
+  before: number,
+  { output, recorded }: Pick<Attachment, 'output' | 'recorded'>,
   full: () => Promise<void>,
 ): AsyncGenerator<OutputFrame | SystemLine> {
-  let left = bytes
+  let written = before
   let told = false
   for await (const frame of output) {
     yield frame
     if (frame.stream === 'system' || told) continue
-    left -= frame.data.byteLength
-    if (left >= 0) continue
+    written += frame.data.byteLength
+    if (Math.max(written, recorded?.() ?? 0) <= most) continue
     told = true
     await full()
   }

@@ -210,6 +210,8 @@ export interface Attachment {
    * known.
    */
   readonly exit: Promise<Exit>
+  /** Bytes of the engine's disk that its copy of the output takes, from the first on, as far as `output` came. Absent: the engine itself bounds it. */
+  readonly recorded?: () => number
 }
 
 export interface Exit {

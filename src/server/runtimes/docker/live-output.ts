@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OutputFrame, OutputStream, SystemLine } from '../runtime.ts'
+import type { CopySize } from './copy-size.ts'
 import { endsAlike } from './ends-alike.ts'
 import type { Engine } from './engine.ts'
 import type { ExitWatch } from './exit-watch.ts'
@@ -26,6 +27,7 @@ export interface LiveContainer {
   readonly tty: boolean
   readonly socket: Duplex
   readonly watch: ExitWatch
+  readonly size: CopySize
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,9 +38,9 @@ export interface LiveContainer {
  * copy.
  */
 export async function* liveOutput(container: LiveContainer): AsyncGenerator<OutputFrame | SystemLine> {
-  const { engine, id, tty, socket, watch, signal } = container
+  const { engine, id, tty, socket, watch, size, signal } = container
   const parser = new FrameParser()
-  const copied = { exact: await engine.isPodman(signal) }
+  const copied = { exact: await engine.isPodman(signal), size }
   const texts = { stdout: new RecordedText(copied), stderr: new RecordedText(copied) }
   const delivered = { stdout: 0, stderr: 0 }
   function* counted(stream: OutputStream, pieces: Iterable<Piece>): Generator<OutputFrame> {
@@ -76,7 +78,7 @@ export async function* liveOutput(container: LiveContainer): AsyncGenerator<Outp
         id,
         { stdout: rejoin('stdout'), stderr: rejoin('stderr') },
         // what ended by its own account need not be looked at again
-        { ended: ended ? { tty } : null, signal },
+        { ended: ended ? { tty } : null, size, signal },
       )
       yield* withExactEnd(copy, { stdout: texts.stdout.held, stderr: texts.stderr.held })
     }

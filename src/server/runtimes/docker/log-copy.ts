@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
 import type { OutputFrame, OutputStream, SystemLine } from '../runtime.ts'
+import type { CopySize } from './copy-size.ts'
 import type { Engine } from './engine.ts'
 import { isGone, refusal } from './engine-error.ts'
 import { hasSeen } from './engine-events.ts'
@@ -33,7 +34,7 @@ export async function* logCopy(
   engine: Engine,
   id: string,
   streams: Streams,
-  { ended, signal }: { ended?: Pick<Recorded, 'tty'> | null; signal?: AbortSignal | undefined } = {},
+  { ended, size, signal }: { ended?: Pick<Recorded, 'tty'> | null; size: CopySize; signal?: AbortSignal | undefined },
 ): AsyncGenerator<OutputFrame | SystemLine> {
   const progress = () => streams.stdout.given + streams.stderr.given
   let container: Recorded | null = ended ? { ...ended, id, running: false } : null
@@ -57,7 +58,9 @@ export async function* logCopy(
     const before = progress()
     try {
       for (const name of NAMES) streams[name].restart()
+      size.restart()
       for await (const { stream, data } of readCopy(engine, container, signal)) {
+        size.read(data)
         const fresh = streams[stream].accept(data)
         if (fresh.data.length > 0) yield { stream, ...fresh }
       }

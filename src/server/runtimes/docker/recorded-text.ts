@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { CopySize } from './copy-size.ts'
 
 /** The engine's recovery copy cuts a line into records of this many bytes. */
 const RECORD = 16_384
@@ -34,10 +35,12 @@ export class RecordedText {
   #blocks: Buffer[] = []
   #lastUsed = BLOCK
   readonly #exact: boolean
+  readonly #size: CopySize | undefined
 
-  /** `exact`: the copy has the bytes as they came, and of a record that was begun too (Podman). */
-  constructor({ exact = false } = {}) {
+  /** `exact`: the copy has the bytes as they came, and of a record that was begun too (Podman). `size`: counts what it takes. */
+  constructor({ exact = false, size }: { exact?: boolean; size?: CopySize } = {}) {
     this.#exact = exact
+    this.#size = size
   }
 
   /** The end of what was given out, as the copy has it: all, or more than a megabyte. */
@@ -78,7 +81,11 @@ export class RecordedText {
 
   #given(pieces: Buffer[]): Piece[] {
     const given = pieces.filter(piece => piece.length > 0)
-    for (const piece of given) this.#keep(this.#exact ? piece : recorded(piece))
+    for (const piece of given) {
+      const copy = this.#exact ? piece : recorded(piece)
+      this.#size?.given(copy, this.#exact)
+      this.#keep(copy)
+    }
     return given.map(data =>
       this.#exact || isUtf8(data) ? { data } : { data, advance: bytes => recordedLength(data.subarray(0, bytes)) },
     )

@@ -2,12 +2,13 @@ import { addAbortSignal, type Duplex } from 'node:stream'
 import { WritError } from '../../../protocol/errors.ts'
 import type { Attachment, Cursor, SecretFiles } from '../runtime.ts'
 import { isOfAnother } from './container.ts'
+import { CopySize } from './copy-size.ts'
 import type { Engine } from './engine.ts'
 import { isGone, refusal } from './engine-error.ts'
 import { watchExit } from './exit-watch.ts'
 import { JOB_USER, secretTar, unpackCommand } from './gate.ts'
 import { type Inspected, inspect, phaseOf } from './inspection.ts'
-import { liveOutput } from './live-output.ts'
+import { type LiveContainer, liveOutput } from './live-output.ts'
 import { logCopy } from './log-copy.ts'
 import type { Fresh, Made } from './made.ts'
 import { Rejoin } from './rejoin.ts'
@@ -48,8 +49,7 @@ export async function startContainer(
     throw refusal(error, lost ? 'container_lost' : 'container_refused')
   }
   if (signal) addAbortSignal(signal, socket)
-  const watch = watchExit(engine, id, { signal })
-  return { output: liveOutput({ engine, id, tty, socket, watch, signal }), exit: watch.exit }
+  return attachment(engine, { id, tty, socket, signal })
 }
 
 /**
@@ -65,8 +65,13 @@ export async function releaseGate(
 ): Promise<Attachment> {
   socket.end(tar)
   if (signal) addAbortSignal(signal, socket)
-  const watch = watchExit(engine, id, { signal })
-  return { output: liveOutput({ engine, id, tty: false, socket, watch, signal }), exit: watch.exit }
+  return attachment(engine, { id, tty: false, socket, signal })
+}
+
+function attachment(engine: Engine, live: Pick<LiveContainer, 'id' | 'tty' | 'socket' | 'signal'>): Attachment {
+  const watch = watchExit(engine, live.id, { signal: live.signal })
+  const size = new CopySize()
+  return { output: liveOutput({ engine, ...live, watch, size }), exit: watch.exit, recorded: () => size.bytes }
 }
 
 /**
@@ -95,7 +100,8 @@ export async function attachAgain(
   const waits = State.Running && !Config.Tty && !(given && (await engine.isPodman(signal)))
   if (waits) await endInput(engine, id, signal)
   const streams = { stdout: new Rejoin(cursor.stdout), stderr: new Rejoin(cursor.stderr) }
-  return { output: logCopy(engine, id, streams, { signal }), exit }
+  const size = new CopySize()
+  return { output: logCopy(engine, id, streams, { size, signal }), exit, recorded: () => size.bytes }
 }
 
 /** The engine would start an ended container again; and a second attachment ends the input of a running one. */
