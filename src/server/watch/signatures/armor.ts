@@ -3,6 +3,8 @@ export type ArmorKind = 'PGP SIGNATURE' | 'SSH SIGNATURE'
 /** A signature that is not even looked at further; the message says why, for people. */
 export class NotASignature extends Error {}
 
+/** More than any signature has, as in a note. The attack: a commit of 100 MB of nothing else, which keeps the server from everything else. */
+const LONGEST = 64 * 1024
 const HEADER = /^[A-Za-z][A-Za-z-]{0,30}: [^\r\n]*$/
 
 /**
@@ -10,8 +12,9 @@ const HEADER = /^[A-Za-z][A-Za-z-]{0,30}: [^\r\n]*$/
  * skip, and what one skips another one may run; so nothing is skipped here.
  */
 export function readArmor(text: string): { kind: ArmorKind; bytes: Buffer } {
+  if (text.length > LONGEST) throw new NotASignature('it is too large')
   const lines = text
-    .replace(/\s+$/, '')
+    .trimEnd()
     .split(/\r?\n/)
     .map(line => line.trimEnd())
   const kind = /^-----BEGIN (.*)-----$/.exec(lines[0] ?? '')?.[1]
