@@ -34,6 +34,8 @@ export function buildAutomaton(patterns: readonly Uint8Array[]): Automaton {
   const pattern = ints().fill(-1)
   const byte = new Uint8Array(room)
   const roots = new Int32Array(256)
+  let rows = 0
+  let table = new Int32Array(0)
   let states = 1
 
   const add = (parent: number, value: number): number => {
@@ -42,10 +44,13 @@ export function buildAutomaton(patterns: readonly Uint8Array[]): Automaton {
     depth[state] = (depth[parent] as number) + 1
     sibling[state] = child[parent] as number
     child[parent] = state
+    if (parent < rows) table[parent * 256 + value] = state
     return state
   }
   const find = (parent: number, value: number): number => {
     if (parent === 0) return roots[value] as number
+    // of a state of one byte there may be 256, and each byte of each pattern asks one of them
+    if (parent < rows) return table[parent * 256 + value] as number
     let state = child[parent] as number
     while (state !== 0 && byte[state] !== value) state = sibling[state] as number
     return state
@@ -55,7 +60,8 @@ export function buildAutomaton(patterns: readonly Uint8Array[]): Automaton {
   for (const [first] of patterns) {
     if (first !== undefined && roots[first] === 0) roots[first] = add(0, first)
   }
-  const rows = states
+  rows = states
+  table = new Int32Array(rows * 256)
   patterns.forEach((bytes, index) => {
     let state = 0
     for (const value of bytes) state = find(state, value) || add(state, value)
@@ -78,9 +84,8 @@ export function buildAutomaton(patterns: readonly Uint8Array[]): Automaton {
     }
   }
 
-  const table = new Int32Array(rows * 256)
   for (let row = 0; row < rows; row++) {
-    for (let value = 0; value < 256; value++) table[row * 256 + value] = find(row, value) || (roots[value] as number)
+    for (let value = 0; value < 256; value++) table[row * 256 + value] ||= roots[value] as number
   }
   return { states, rows, table, child, sibling, byte, fallback, depth, hopeful, match, pattern }
 }

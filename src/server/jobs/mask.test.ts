@@ -164,6 +164,30 @@ describe('the stream', () => {
     // 2 MB times 5000 would take minutes
     expect(spent).toBeLessThan(5_000)
   })
+
+  test('as many and as large secrets as a job may have take neither the node\'s time nor its memory', () => {
+    const large = (n: number) => String.fromCodePoint(0xe0 + n).repeat(30_000)
+    const secrets = named('hunter22', ...Array.from({ length: 64 }, (_, n) => large(n)))
+    let masker = createMasker(named())
+    const before = process.memoryUsage().arrayBuffers
+    const spent = cpuTime(() => {
+      masker = createMasker(secrets)
+    })
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(600_000_000)
+    expect(spent).toBeLessThan(5_000)
+    // the small ones in all their forms, the large ones as they are
+    const shown = [masker, masker.another()].map(one => {
+      return text(one.push(Buffer.from(`${Buffer.from('hunter22').toString('base64')} ${large(63)}.`)), one.end())
+    })
+    expect(shown).toEqual(['*** ***.', '*** ***.'])
+  })
+
+  test.each(['\n', '\r\n', '\n\r'])('a value of many line ends %j is read once', end => {
+    const value = `key${end.repeat(200_000)}x`
+    // from each of them to the next text would take a minute
+    expect(cpuTime(() => createMasker(named(value)))).toBeLessThan(5_000)
+    expect(mask(named(`hunter22${end}`), 'hunter22 hunter22.')).toBe('*** ***.')
+  })
 })
 
 describe('properties', () => {

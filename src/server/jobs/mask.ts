@@ -1,5 +1,5 @@
 import { type Automaton, buildAutomaton } from './mask-automaton.ts'
-import { formsOf } from './mask-forms.ts'
+import { ENCODE_LIMIT, formsOf } from './mask-forms.ts'
 
 /** A shorter value is in every other line by chance: to mask it would destroy the output and show where the value is not. */
 const FLOOR = 4
@@ -11,6 +11,8 @@ export interface Masker {
   push(chunk: Uint8Array): Uint8Array
   /** Gives the rest. The masker is as new afterwards, except for its counts. */
   end(): Uint8Array
+  /** A new one for the same secrets, which shares what was built for them. */
+  another(): Masker
   /** How many of the bytes taken are not decided yet. A new masker that begins with these gives the same remaining output. */
   readonly pendingBytes: number
   /** How many of the last bytes a secret that is not found yet may begin in; never more than the longest form. */
@@ -41,12 +43,13 @@ export function createMasker(secrets: readonly { name: string; value: string }[]
   const owners: Set<string>[] = []
   const indexOf = new Map<string, number>()
   const unmaskable: string[] = []
+  const encoded = encodedOf(secrets.map(({ value }) => value))
   for (const { name, value } of secrets) {
     if (Buffer.byteLength(value) < FLOOR || value.trim() === '') {
       unmaskable.push(name)
       continue
     }
-    for (const form of formsOf(value, FLOOR)) {
+    for (const form of formsOf(value, FLOOR, encoded.has(value))) {
       const key = Buffer.from(form).toString('latin1')
       const index = indexOf.get(key) ?? patterns.push(form) - 1
       indexOf.set(key, index)
@@ -56,6 +59,18 @@ export function createMasker(secrets: readonly { name: string; value: string }[]
     }
   }
   return new StreamMasker(buildAutomaton(patterns), owners, new Map(secrets.map(({ name }) => [name, 0])), unmaskable)
+}
+
+/** The values that are searched for in encoded forms too: the shortest first, as passwords and keys are shorter than files. */
+function encodedOf(values: readonly string[]): ReadonlySet<string> {
+  let room = ENCODE_LIMIT
+  const shortest = [...new Set(values)].toSorted((a, b) => a.length - b.length)
+  return new Set(
+    shortest.filter(value => {
+      room -= Buffer.byteLength(value)
+      return room >= 0
+    }),
+  )
 }
 
 class StreamMasker implements Masker {
@@ -73,11 +88,16 @@ class StreamMasker implements Masker {
   /** Found, not given yet; apart from each other, in order. */
   #spans: Span[] = []
 
-  constructor(automaton: Automaton, owners: Set<string>[], counts: Map<string, number>, unmaskable: string[]) {
+  constructor(automaton: Automaton, owners: Set<string>[], counts: Map<string, number>, unmaskable: readonly string[]) {
     this.#automaton = automaton
     this.#owners = owners
     this.#counts = counts
     this.unmaskable = unmaskable
+  }
+
+  another(): Masker {
+    const names = [...this.#counts.keys()]
+    return new StreamMasker(this.#automaton, this.#owners, new Map(names.map(name => [name, 0])), this.unmaskable)
   }
 
   get pendingBytes(): number {

@@ -84,7 +84,8 @@ class OutputWriter {
     this.#hold = hold
     this.#lost = lost
     // a masker of its own for each stream: they are cut into pieces independently of each other
-    this.#maskers = { stdout: createMasker(list), stderr: createMasker(list) }
+    const masker = createMasker(list)
+    this.#maskers = { stdout: masker, stderr: masker.another() }
     this.#positions = { stdout: new OutputPosition(job.stdout_raw), stderr: new OutputPosition(job.stderr_raw) }
     this.#limit = job.output_limit
     this.#recipients = job.result_key ? parseResultKey(job.result_key).recipients : []
