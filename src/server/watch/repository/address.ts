@@ -71,9 +71,13 @@ function withPort(host: string, port: string | undefined): string {
 }
 
 function checkedPath(path: string): string {
-  // A first part such as "--upload-pack=…" would become an option of the program at the other end.
-  if (/(^|\/)-/.test(path)) throw refused('a part of its path begins with a dash')
-  if (/(^|\/)\.\.(\/|$)/.test(path)) throw refused('there is ".." in its path')
+  // git decodes it. The attack: `%2e%2e`, and a submodule is another folder of this machine than the one that it seems to be beside
+  const read = path.replace(/%[0-9a-f]{2}/gi, hex => String.fromCharCode(Number.parseInt(hex.slice(1), 16)))
+  for (const way of [path, read]) {
+    // A first part such as "--upload-pack=…" would become an option of the program at the other end.
+    if (/(^|\/)-/.test(way)) throw refused('a part of its path begins with a dash')
+    if (/(^|\/)\.\.(\/|$)/.test(way)) throw refused('there is ".." in its path')
+  }
   return path
 }
 

@@ -107,6 +107,9 @@ test('of a path, only what is beside it', () => {
   expect(beside('/srv/git/deep/lib.git')).toBe('file:///srv/git/deep/lib.git')
   for (const url of ['/srv/github/x', '/var/cache/x.git', '../../x.git', '/srv/git', 'file:///etc'])
     expect(() => beside(url)).toThrow(expect.objectContaining({ code: 'submodule_host_refused' }))
+  // git decodes them
+  for (const url of ['../%2e%2e/x.git', './%2E./%2e%2e/x.git', '/srv/git/%2e%2e/x.git', '../x%2F%2e%2e/%2e%2e%2fx.git'])
+    expect(() => beside(url)).toThrow(expect.objectContaining({ code: 'submodule_address_refused' }))
   expect(() => resolve('../x', '/main', [], ALL)).toThrow(expect.objectContaining({ code: 'submodule_host_refused' }))
 })
 
