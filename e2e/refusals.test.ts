@@ -192,6 +192,11 @@ test('another queue than the sealed one', async () => {
   await expectRefusal(rest, 'queue_mismatch', 403)
 })
 
+test('the queue of a watch', async () => {
+  await expectRefusal(await seal('echo ran', 'watch/production'), 'body_invalid', 400, false)
+  await expectRefusal({ ...(await seal('echo ran', 'Watch/x')), qname: 'WATCH/X' }, 'body_invalid', 400, false)
+})
+
 test('capital letters in a queue are no mismatch', async () => {
   const answer = await post({ ...(await seal('echo ran', 'Mixed Case')), qname: 'MIXED case' })
   expect(answer).toMatchObject({ http: 200, qname: 'mixed case' })

@@ -41,6 +41,8 @@ export interface Order {
 }
 
 const QNAME_BYTES = 255
+/** How the queues of watches begin, which nobody else puts anything into. */
+export const QUEUES_OF_WATCHES = 'watch/'
 
 /**
  * Checks a job and fills in its defaults. Whatever can be known to be wrong is refused here, to the caller, and not hours later
@@ -58,6 +60,9 @@ export async function makeOrder(spec: JobSpec, bounds: TimeBounds = UNBOUNDED): 
   // what the database cannot keep must not be found out after the authority is spent: no NUL, no half characters, an index
   if (qname.includes('\0') || !qname.isWellFormed() || Buffer.byteLength(qname) > QNAME_BYTES)
     throw new WritError('body_invalid', `qname is longer than ${QNAME_BYTES} bytes or holds what no name can hold`)
+  // The attack: a job that never ends in the queue of a watch, whose commits wait for it
+  if (qname.startsWith(QUEUES_OF_WATCHES))
+    throw new WritError('body_invalid', `queues whose names begin with ${QUEUES_OF_WATCHES} are those of watches`)
   for (const item of spec.env_vars ?? []) {
     if (!/^[^=\0]+=[^\0]*$/.test(item)) throw new WritError('env_var_invalid')
   }

@@ -1,7 +1,7 @@
 import { newJobId } from '../../protocol/job-id.ts'
 import { digestOf, type Plan } from '../../protocol/watch-plan.ts'
 import { record } from '../audit/audit.ts'
-import type { Order } from '../jobs/order.ts'
+import { type Order, QUEUES_OF_WATCHES } from '../jobs/order.ts'
 import { seal } from '../jobs/sealed.ts'
 import { insertSourcedJob, type SourcedOrder } from '../jobs/sourced.ts'
 import { readTimeLimits, type TimeBounds } from '../jobs/time-limits.ts'
@@ -49,7 +49,7 @@ function timeoutOf(watch: Pick<Watch, 'task_configuration'>, { timeoutMax }: Tim
 
 /** The queue of a watch: its commits run one after another. */
 export function queueOf(name: string): string {
-  return `watch/${name.toLowerCase()}`
+  return `${QUEUES_OF_WATCHES}${name.toLowerCase()}`
 }
 
 /**
