@@ -165,7 +165,7 @@ describe('the stream', () => {
     expect(spent).toBeLessThan(5_000)
   })
 
-  test('as many and as large secrets as a job may have take neither the node\'s time nor its memory', () => {
+  test("as many and as large secrets as a job may have take neither the node's time nor its memory", () => {
     const large = (n: number) => String.fromCodePoint(0xe0 + n).repeat(30_000)
     const secrets = named('hunter22', ...Array.from({ length: 64 }, (_, n) => large(n)))
     let masker = createMasker(named())

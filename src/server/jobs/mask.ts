@@ -88,7 +88,12 @@ class StreamMasker implements Masker {
   /** Found, not given yet; apart from each other, in order. */
   #spans: Span[] = []
 
-  constructor(automaton: Automaton, owners: readonly Set<string>[], counts: Map<string, number>, unmaskable: readonly string[]) {
+  constructor(
+    automaton: Automaton,
+    owners: readonly Set<string>[],
+    counts: Map<string, number>,
+    unmaskable: readonly string[],
+  ) {
     this.#automaton = automaton
     this.#owners = owners
     this.#counts = counts
