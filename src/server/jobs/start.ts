@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../protocol/errors.ts'
 import type { Starting } from '../audit/runs.ts'
 import { findJob, type Job } from '../store/jobs.ts'
-import { type Hold, HoldLost, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
+import { type Hold, HoldLost, noteBegun, type Outcome, runMsLeft, updateRun } from '../store/runs.ts'
 import { attend } from './attend.ts'
 import type { Control } from './control.ts'
 import type { Engine } from './engine.ts'
@@ -116,7 +116,7 @@ function noteRunning(engine: Engine, hold: Hold, lost: AbortSignal): Promise<voi
   const note = async () => {
     for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
       try {
-        return await updateRun(engine.db, hold, { stage: 'running' })
+        return await noteBegun(engine.db, hold)
       } catch (error) {
         if (error instanceof HoldLost || lost.aborted) throw error
         engine.log.warn({ job: hold.id, err: error }, 'a start was not noted; trying again')

@@ -34,6 +34,18 @@ export async function updateRun(db: Database | Tx, hold: Hold, change: UpdateObj
   if (result.numUpdatedRows !== 1n) throw new HoldLost(hold)
 }
 
+/**
+ * Notes that the job has its secrets. It does not wait for the disk, which at this moment would be in the way of the container: where a crash of the database
+ * takes the note away, whoever takes over asks the container itself (`JobRuntime.began`). Throws `HoldLost`.
+ */
+export async function noteBegun(db: Database, { id, node, attempt }: Hold): Promise<void> {
+  const { rows } = await sql`
+    update jobs set stage = 'running'
+    where id = ${id} and node = ${node} and attempt = ${attempt} and status = any(${LIVE})
+    returning set_config('synchronous_commit', 'off', true)`.execute(db)
+  if (rows.length !== 1) throw new HoldLost({ id, node, attempt })
+}
+
 /** The running job, and nobody else changes it until the transaction ends. Throws `HoldLost`. */
 export async function lockRun(tx: Tx, hold: Hold): Promise<Job> {
   const job = await lockJob(tx, hold.id)
