@@ -69,9 +69,9 @@ export class Feed {
   }
 
   /** Its end, which is on record, with all its output before. */
-  end({ output_bytes, ...state }: End): void {
+  end(state: End): void {
     this.#ended = state
-    this.#written = output_bytes
+    this.#written = state.output_bytes
   }
 
   #remember(offset: number, page: StoredChunk[]): void {

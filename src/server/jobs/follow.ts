@@ -43,7 +43,7 @@ export async function* followJob(
       // the state first: what was stored before the end is then seen by the reads that follow
       const job = await feed.state()
       if (!job) throw new WritError('job_not_found')
-      yield* stored()
+      if (position < job.output_bytes) yield* stored()
       if (isFinal(job.status)) {
         yield { kind: 'end', offset: position, status: job.status, returnCode: job.return_code }
         return

@@ -179,8 +179,15 @@ export async function readOutput(db: Database, jobId: string, offset: number): P
 }
 
 /** The state of a job as its followers need it. */
-export async function readState(db: Database, jobId: string): Promise<Pick<Job, 'status' | 'return_code'> | undefined> {
-  return await db.selectFrom('jobs').select(['status', 'return_code']).where('id', '=', jobId).executeTakeFirst()
+export async function readState(
+  db: Database,
+  jobId: string,
+): Promise<Pick<Job, 'status' | 'return_code' | 'output_bytes'> | undefined> {
+  return await db
+    .selectFrom('jobs')
+    .select(['status', 'return_code', 'output_bytes'])
+    .where('id', '=', jobId)
+    .executeTakeFirst()
 }
 
 export interface OutputEnds {
