@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { readBody, setKeys } from '../../protocol/body.ts'
 import { type ErrorCode, WritError } from '../../protocol/errors.ts'
 import { fingerprint } from '../../protocol/fingerprint.ts'
@@ -296,8 +297,11 @@ async function store(
   const entry = entryText({ action: 'job.submitted', job: id, actor: actorOf(caller), detail })
   try {
     const accepting = (taker: Taker | null) => acceptJob(engine.db, job, entry, { reservation, taker })
-    if (intake && local) await intake.takeIn(accepting, new Opened({ order, token: authority.token, local }))
-    else await accepting(null)
+    if (intake && local) {
+      await intake.takeIn(accepting, new Opened({ order, token: authority.token, local }))
+      // its container is asked for before the answer is made
+      await setImmediate()
+    } else await accepting(null)
   } catch (cause) {
     throw new WritError('store_unavailable', undefined, { cause })
   }
