@@ -103,7 +103,7 @@ async function start(
   closers.push(() => runtime.close())
   const cluster = await kubernetesOf(config, installation)
   closers.push(async () => cluster?.close())
-  const wakeups = new Wakeups(address, report)
+  const wakeups = new Wakeups(address, report, node)
   closers.push(() => wakeups.close())
   const recorder = makeRecorder(db)
   const runtimes = { runtime, kubernetes: cluster?.runtimes }

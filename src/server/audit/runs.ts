@@ -3,7 +3,7 @@ import type { Database, Tx } from '../store/database.ts'
 import type { Job } from '../store/jobs.ts'
 import { PLANNED_ONCE } from '../store/pg-client.ts'
 import type { Hold, Outcome } from '../store/runs.ts'
-import { payloads } from '../store/wakeups.ts'
+import { payloads, wakeup } from '../store/wakeups.ts'
 import type { AuditAction } from './audit.ts'
 
 /*
@@ -55,7 +55,10 @@ export type Ended = Pick<Job, 'id' | 'attempt' | 'submitted_at' | 'started_at' |
   readonly ended_at: Date
 }
 
-/** The one end of each run; undefined where it is not held any more. What was kept sealed for the run is erased with it. */
+/**
+ * The one end of each run; undefined where it is not held any more. What was kept sealed for the run is erased with it. All nodes are told but the one that
+ * ended them, which looks at its queue and tells its followers by itself.
+ */
 export async function endRuns(db: Database | Tx, runs: readonly Ending[]): Promise<(Ended | undefined)[]> {
   // the times are the database's, and later than the statements before: a queue's times tell its order on every node alike
   const { rows } = await sql<Ended>`${PLANNED_ONCE}
@@ -84,9 +87,14 @@ export async function endRuns(db: Database | Tx, runs: readonly Ending[]): Promi
         'output_bytes', output_bytes, 'masked', masked)
         || case when output_gap then '{"output_gap": true}'::jsonb else '{}' end))::text
       from ended order by id)
-    select id, attempt, submitted_at, started_at, ended_at, output_bytes, ${told(['queue ', ...payloads('job', ids(runs))])}
+    select id, attempt, submitted_at, started_at, ended_at, output_bytes, ${told(endings(runs))}
     from ended`.execute(db)
   return inOrder(runs, rows)
+}
+
+function endings(runs: readonly Ending[]): string[] {
+  const by = Map.groupBy(runs, run => run.hold.node)
+  return [...by].flatMap(([node, its]) => [wakeup('queue', node), ...payloads('job', ids(its), node)])
 }
 
 export interface Releasing {

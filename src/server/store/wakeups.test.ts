@@ -4,7 +4,7 @@ import { createTestDatabase } from '../../../test/database.ts'
 import { Secret } from '../../vault/secret.ts'
 import { openDatabase } from './database.ts'
 import type { DatabaseAddress } from './logins.ts'
-import { notify, Wakeups } from './wakeups.ts'
+import { notify, payloads, Wakeups, wakeup } from './wakeups.ts'
 
 const database = await createTestDatabase()
 const db = openDatabase(database.url, () => {})
@@ -20,8 +20,8 @@ afterAll(async () => {
 })
 
 /** Listening by the time it is returned. */
-async function listen(address: DatabaseAddress = database.url): Promise<Wakeups> {
-  const wakeups = new Wakeups(address, error => errors.push(error))
+async function listen(address: DatabaseAddress = database.url, self?: string): Promise<Wakeups> {
+  const wakeups = new Wakeups(address, error => errors.push(error), self)
   open.push(wakeups)
   await new Promise<void>(resolve => wakeups.onQueue(resolve))
   return wakeups
@@ -48,6 +48,26 @@ test('whoever watches a job is woken for that job, and others are not', async ()
   expect(early).toBe(false)
   mine.close()
   other.close()
+})
+
+test('what a node has told its own by itself is told all others', async () => {
+  const [here, there] = [await listen(database.url, 'node-a'), await listen(database.url, 'node-b')]
+  const ids = Array.from({ length: 301 }, (_, n) => n.toString(16).padStart(24, '0'))
+  let queue = 0
+  here.onQueue(() => (queue += 1))
+  there.onQueue(() => (queue += 10))
+  const [mine, other] = [here, there].map(wakeups => wakeups.watchJob(ids[300] ?? '', never()))
+  await mine?.next(0)
+  await other?.next(0)
+  const waiting = mine?.next(1_000)
+  for (const payload of [wakeup('queue', 'node-a'), ...payloads('job', ids, 'node-a')]) {
+    await sql`select pg_notify('writ', ${payload})`.execute(db)
+  }
+  expect(await woken(other?.next(1_000) ?? Promise.resolve())).toBe(true)
+  expect(await woken(waiting ?? Promise.resolve())).toBe(false)
+  expect(queue).toBe(10)
+  mine?.close()
+  other?.close()
 })
 
 test('what happens between two calls is not missed, and counts once', async () => {

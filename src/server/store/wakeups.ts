@@ -21,10 +21,14 @@ export function wakeup(kind: WakeupKind, name: string): string {
 /** So many names of 25 characters fit into the 8,000 bytes of a notification. */
 const NAMES = 300
 
-/** What tells of several of one kind in as few notifications as can be. For names without spaces: ids of jobs. */
-export function payloads(kind: WakeupKind, names: readonly string[]): string[] {
+/**
+ * What tells of several of one kind in as few notifications as can be. For names without spaces: ids of jobs. `by`: the node that tells those who are
+ * on it by itself; to it the database says it in vain, and at the very moment at which it has to answer them.
+ */
+export function payloads(kind: WakeupKind, names: readonly string[], by = ''): string[] {
   const parts: string[] = []
-  for (let at = 0; at < names.length; at += NAMES) parts.push(`${kind} ${names.slice(at, at + NAMES).join(' ')}`)
+  const head = by ? `${kind} ${by}` : kind
+  for (let at = 0; at < names.length; at += NAMES) parts.push(`${head} ${names.slice(at, at + NAMES).join(' ')}`)
   return parts
 }
 
@@ -48,12 +52,15 @@ export class Wakeups {
   readonly #done: Promise<void>
   readonly #address: DatabaseAddress
   readonly #onError: (error: Error) => void
+  readonly #self: string
   #ear: Ear | null = null
   #listening = false
 
-  constructor(address: DatabaseAddress, onError: (error: Error) => void) {
+  /** `self`: the name of the node that this is, for what it says itself to those who are on it (`payloads`). */
+  constructor(address: DatabaseAddress, onError: (error: Error) => void, self = '') {
     this.#address = address
     this.#onError = onError
+    this.#self = self
     this.#logins?.onChange(async () => {
       this.#ear?.outdated.resolve('outdated')
       await this.#ear?.gone.promise
@@ -170,6 +177,7 @@ export class Wakeups {
     client.on('error', this.#onError)
     client.on('notification', ({ payload = '' }) => {
       const [kind = '', ...names] = payload.split(' ')
+      if (this.#self && names[0] === this.#self) return
       if (kind === 'job') for (const id of names) this.#emitter.emit('job', id)
       else this.#emitter.emit(kind)
     })
