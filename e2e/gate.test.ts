@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startDevVault } from '../src/dev-vault/index.ts'
 import { selfSigned } from '../test/certificate.ts'
 import { startTestVault, type TestVault } from '../test/dev-vault.ts'
 import { spawnGate, startGate } from './gate-process.ts'
@@ -105,6 +106,34 @@ test('SIGHUP without TLS ends nothing', async () => {
   await expect.poll(gate.lines).toContain('there is no certificate to read again')
   expect((await fetch(`${gate.address}/status.json`)).status).toBe(200)
 })
+
+test('Vault over TLS: by its authority, by a folder of them, by none, and by anybody', async () => {
+  const [pair, other] = [selfSigned(), selfSigned()]
+  const dev = await startDevVault({ tls: pair })
+  await dev.write('secret/data/gatekeeper', { data: { '*': { policies: ['default'] } } })
+  const authorities = join(folder, 'authorities')
+  mkdirSync(authorities)
+  const [ca, wrong] = [join(authorities, 'ca.pem'), join(folder, 'wrong.pem')]
+  writeFileSync(ca, pair.cert)
+  writeFileSync(wrong, other.cert)
+  const state = async (...args: string[]) => {
+    const env = { VAULT_ADDR: dev.address, VAULT_TOKEN: dev.rootToken }
+    const gate = await startGate(['-listen', '127.0.0.1:0', '-provider', 'test', ...args], env)
+    const { status } = (await (await fetch(`${gate.address}/status.json`)).json()) as { status: string }
+    return [status, gate.lines().includes('VAULT_SKIP_VERIFY')]
+  }
+  try {
+    expect(await state()).toEqual(['Sealed', false])
+    expect(await state('-ca-cert', wrong)).toEqual(['Sealed', false])
+    expect(await state('-ca-cert', ca)).toEqual(['Unsealed', false])
+    expect(await state('-ca-path', authorities)).toEqual(['Unsealed', false])
+    // the folder comes first
+    expect(await state('-ca-cert', wrong, '-ca-path', authorities)).toEqual(['Unsealed', false])
+    expect(await state('-tls-skip-verify')).toEqual(['Unsealed', true])
+  } finally {
+    await dev.close()
+  }
+}, 60_000)
 
 test('help shows every flag and no credential of the environment', async () => {
   const child = spawnGate(['--help'], { VAULT_TOKEN: 'canary', MESOS_MASTER: 'x' })

@@ -335,6 +335,16 @@ describe('policies', () => {
     expect((await bench.open(await bench.ask('t1'))).policies).toContain('b')
   })
 
+  test('what is written later counts only when it is read again', async () => {
+    bench = await GateBench.start({ policies: { '*': { policies: ['before'] } } })
+    bench.scheduler.tasks.set('t1', {}).set('t2', {}).set('t3', {})
+    expect((await bench.open(await bench.ask('t1'))).policies).toContain('before')
+    await write({ '*': { policies: ['after'] } })
+    expect((await bench.open(await bench.ask('t2'))).policies).toContain('before')
+    await bench.gate.reload(CALLER)
+    expect((await bench.open(await bench.ask('t3'))).policies).toContain('after')
+  })
+
   test('of two readings at once, the one that began later counts', async () => {
     bench = await GateBench.start({ policies: { a: {}, b: {} } })
     const { vault } = bench.stack

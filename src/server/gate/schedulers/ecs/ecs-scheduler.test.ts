@@ -122,6 +122,12 @@ test.each(['PROVISIONING', 'PENDING', 'ACTIVATING', 'RUNNING'])(
   },
 )
 
+test('a start that does not come: it has not started', async () => {
+  tasks.main = [running('main', ID, { startedAt: undefined })]
+  await expect(lookup()).rejects.toEqual(code('task_not_started'))
+  expect(aws.seen.length).toBeGreaterThanOrEqual(4)
+})
+
 describe('ECS fails or lies', () => {
   test('one cluster does not answer: what the others do not have is not "not found"', async () => {
     const scheduler = of({ clusters: ['main', 'gone'] })
