@@ -62,7 +62,9 @@ test('the status while sealed comes from the environment too', async () => {
   const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { SEAL_HTTP_STATUS: '429' })
   const answer = await fetch(`${gate.address}/status.json`)
   expect(answer.status).toBe(429)
-  expect(await answer.json()).toMatchObject({ status: 'Sealed', reason: expect.stringContaining('nothing to log in') })
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  const status = { status: 'Sealed', reason: expect.stringContaining('nothing to log in'), version }
+  expect(await answer.json()).toMatchObject(status)
 })
 
 test('a bad credential at start: it serves, sealed, and says why', async () => {
@@ -84,6 +86,7 @@ test('every mistake at once, without any value', async () => {
   }
   expect(output).not.toContain('canary')
   expect(await refused(['-provider', 'bogus', '-listen', '127.0.0.1:0'])).toContain('"bogus" is not one of')
+  expect(await refused(['-mesos', 'ftp://canary', '-listen', '127.0.0.1:0'])).toMatch(/mesos.* is not http/)
   const dcos = ['--schedulers', 'dcosee-mesos', '--dcos-privatekey', '/nowhere']
   expect(await refused([...dcos, '--mesos-skipverify'])).toContain('- -mesos-skipverify is refused')
   expect(await refused([...dcos, '--mesos-master', 'http://leader.mesos:5050'])).toContain(

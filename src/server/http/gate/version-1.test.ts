@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { refused, startGateWire } from '../../../../test/gate-wire.ts'
 import { WritError } from '../../../protocol/errors.ts'
+import { testScheduler } from '../../gate/schedulers/test-scheduler.ts'
 
 /** Facts of version 1 that its golden exchanges do not show (gatekeeper.md §2 and §3). */
 let stack: Awaited<ReturnType<typeof startGateWire>>
@@ -49,6 +50,11 @@ describe('routes', () => {
     await start({ sealedStatus: 429 }, { sealed: true })
     expect((await get('/', 'application/json')).statusCode).toBe(429)
     expect((await get('/')).statusCode).toBe(200)
+  })
+
+  test('the names of all schedulers, with commas between them', async () => {
+    await start({}, { schedulers: [testScheduler(), testScheduler('mesos_test')] })
+    expect((await get('/status.json')).json().provider).toBe('mesos,test,mesos_test')
   })
 
   test('a fault is a 500 that tells nothing of itself', async () => {
