@@ -49,14 +49,15 @@ async function create(name: string, { values }: GateConfig, db: Database | null)
     }
     case 'docker': {
       const { dockerScheduler } = await import('./gate/schedulers/docker/docker-scheduler.ts')
-      return dockerScheduler({ host: values.dockerHost, peerOnly: values.dockerPeerOnly })
+      return dockerScheduler({ host: values.dockerHost, peerOnly: values.dockerPeerOnly, others: values.schedulers })
     }
     case 'kubernetes': {
       const [{ kubernetesScheduler }, { findCluster }] = await Promise.all([
         import('./gate/schedulers/kubernetes/kubernetes-scheduler.ts'),
         import('./runtimes/kubernetes/cluster.ts'),
       ])
-      const cluster = findCluster({ server: values.kubernetesServer || undefined })
+      const { kubernetesServer: server, kubernetesCa: caFile, kubernetesTokenFile: tokenFile } = values
+      const cluster = findCluster({ server, caFile, tokenFile })
       return kubernetesScheduler({ cluster, audience: values.kubernetesAudience })
     }
     case 'writ': {

@@ -130,6 +130,20 @@ export const GATE_SETTINGS = {
     anyText,
     'API server of the scheduler `kubernetes`, from outside of the cluster.',
   ),
+  kubernetesCa: setting(
+    'WRIT_KUBERNETES_CACERT',
+    'kubernetes-cacert',
+    '',
+    anyText,
+    "PEM file of the authorities that sign its certificate; inside of a cluster that of this pod's service account.",
+  ),
+  kubernetesTokenFile: setting(
+    'WRIT_KUBERNETES_TOKEN_FILE',
+    'kubernetes-token-file',
+    '',
+    anyText,
+    "File with the gate's own token for it, read again for each request; by default that of this pod's service account.",
+  ),
   kubernetesAudience: setting(
     'WRIT_KUBERNETES_AUDIENCE',
     'kubernetes-audience',

@@ -72,6 +72,28 @@ describe('a container that runs', () => {
   })
 })
 
+describe('a container that another scheduler of this gate has started, which would be given a token by each', () => {
+  const job = `writ-${'0a'.repeat(12)}`
+  test.each<[string, string, Record<string, string>]>([
+    ['writ', job, {}],
+    ['mesos', 'mesos-8a2d5f1c-1d7e-4a94-9f0e-2b1f3c4d5e6f', {}],
+    ['dcosee-mesos', 'mesos-8a2d5f1c-1d7e-4a94-9f0e-2b1f3c4d5e6f', {}],
+    ['ecs', '', { 'com.amazonaws.ecs.task-arn': 'arn:aws:ecs:eu-west-1:1:task/c/0123' }],
+    ['kubernetes', '', { 'io.kubernetes.pod.uid': '8a2d5f1c' }],
+  ])('%s: it is asked for there', async (other, name, labels) => {
+    const { id } = await containers.start(['sleep', '60'], { labels })
+    if (name) await containers.engine.json('POST', `/containers/${id}/rename`, { query: { name } })
+    const beside = dockerScheduler({ peerOnly: false, others: ['docker', other] })
+    const alone = dockerScheduler({ peerOnly: false, others: ['docker', other === 'ecs' ? 'writ' : 'ecs'] })
+    await expect(lookup(id, FAR, beside)).rejects.toEqual(code('task_not_found', `it is a task of ${other}`))
+    expect(await lookup(id, FAR, alone)).toMatchObject({ meta: { container: id } })
+    const { id: another } = await containers.start(['sleep', '60'])
+    expect(await lookup(another, FAR, beside)).toMatchObject({ meta: { container: another } })
+    await containers.remove(id)
+    await Promise.all([beside.close(), alone.close()])
+  })
+})
+
 test('one that does not run', async () => {
   const { id } = await containers.create(['sleep', '60'])
   await expect(lookup(id)).rejects.toEqual(code('task_not_started'))

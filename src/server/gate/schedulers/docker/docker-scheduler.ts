@@ -5,6 +5,7 @@ import { patiently } from '../patience.ts'
 import type { Caller, Peer, Scheduler, Task } from '../scheduler.ts'
 import { parseTaskId } from '../task-id.ts'
 import type { Container } from './answers.ts'
+import { requireOwn } from './others.ts'
 import { taskOf } from './task.ts'
 
 export interface DockerOptions {
@@ -14,6 +15,8 @@ export interface DockerOptions {
   readonly label?: string | undefined
   /** Only who connects over the gate's Unix socket, from inside of the container, gets its token. */
   readonly peerOnly: boolean
+  /** All schedulers of the gate: a container that one of them has started is asked for there. */
+  readonly others?: readonly string[] | undefined
   readonly timeoutMs?: number | undefined
 }
 
@@ -57,6 +60,7 @@ class Docker {
       throw new WritError('task_foreign', 'it does not ask from inside of the container')
     }
     const container = await this.#inspect(wanted, signal)
+    requireOwn(container, this.#options.others ?? [])
     const { labelsOfImage } = await answers()
     const image = labelsOfImage(await this.#get(`/images/${encodeURIComponent(container.Image)}/json`, signal))
     return taskOf(container, image)

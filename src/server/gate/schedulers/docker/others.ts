@@ -1,0 +1,24 @@
+import { WritError } from '../../../../protocol/errors.ts'
+import type { Container } from './answers.ts'
+
+/**
+ * By what other schedulers' containers are known: by a name or a label that their agents give, in place of any that a user sets. Whoever
+ * puts one into an image only keeps its containers from being tasks of Docker.
+ */
+const STARTED_BY: Readonly<Record<string, (container: Container) => boolean>> = {
+  writ: ({ Name }) => /^\/?writ-[0-9a-f]{24}$/.test(Name),
+  mesos: ofMesos,
+  'dcosee-mesos': ofMesos,
+  ecs: ({ Config }) => 'com.amazonaws.ecs.task-arn' in (Config.Labels ?? {}),
+  kubernetes: ({ Config }) => 'io.kubernetes.pod.uid' in (Config.Labels ?? {}),
+}
+
+function ofMesos({ Name }: Container): boolean {
+  return /^\/?mesos-/.test(Name)
+}
+
+/** The attack: a job of ours asks as one, and then as a container of Docker, and gets a token each time. Throws `task_not_found`. */
+export function requireOwn(container: Container, schedulers: readonly string[]): void {
+  const starter = schedulers.find(name => Object.hasOwn(STARTED_BY, name) && STARTED_BY[name]?.(container))
+  if (starter) throw new WritError('task_not_found', `it is a task of ${starter}`)
+}
