@@ -44,7 +44,7 @@ test.each([
   ['flags of version 1', ['-listen', '127.0.0.1:0', '-provider=test', '-task-life', '1m'], {}],
   [
     'flags of version 2',
-    ['--listen-addr', '127.0.0.1:0', '--schedulers', 'test', '--policy-path=secret/data/gatekeeper'],
+    ['server', '--listen-addr', '127.0.0.1:0', '--schedulers', 'test', '--policy-path=secret/data/gatekeeper'],
     {},
   ],
 ])('unsealed at start, by %s', async (_, args, env) => {

@@ -19,7 +19,8 @@ export async function gate(args: readonly string[]): Promise<void> {
     return
   }
   const booleans = new Set(ALL.filter(setting => setting.boolean).flatMap(setting => setting.flags))
-  const flags = readGoFlags(args, booleans)
+  // version 2 was started by `gatekeeper server` (gatekeeper.md §12)
+  const flags = readGoFlags(args[0] === 'server' ? args.slice(1) : args, booleans)
   const config = configOrUsage(flags)
   const log = createLog(config.values.logLevel)
   const running = await startGate(config, log, version()).catch(error => {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Pool as UndiciPool } from 'undici'
 import Pool from 'undici/lib/dispatcher/pool.js'
 import { exchange } from '../../vault/exchange.ts'
+import { Trickle } from './trickle.ts'
 
 /** Something that should not happen by itself, for whoever watches. */
 export interface Alarm {
@@ -29,6 +30,7 @@ interface Receiver {
 /** Raises alarms: a line of the log, a count for metrics, an entry of the audit trail, and a POST to an address if there is one. */
 export class Alarms {
   readonly #log: Logger
+  readonly #lines: Trickle
   readonly #receiver: Receiver | null
   readonly #audit: (alarm: Alarm) => Promise<void>
   readonly #recent = new Map<string, number>()
@@ -37,6 +39,7 @@ export class Alarms {
 
   constructor(log: Logger, url: string | null, audit: (alarm: Alarm) => Promise<void> = async () => {}) {
     this.#log = log
+    this.#lines = new Trickle(log)
     this.#receiver = url ? receiverAt(new URL(url)) : null
     this.#audit = audit
   }
@@ -48,7 +51,7 @@ export class Alarms {
   /** Never throws, and keeps nobody waiting. */
   raise(alarm: Alarm): void {
     this.#count += 1
-    this.#log.error(alarm, 'alarm')
+    if (this.#lines.allows(alarm.alarm)) this.#log.error(alarm, 'alarm')
     if (this.#isRecent(alarm)) return
     this.#later(
       this.#audit(alarm).catch(error => this.#log.error({ err: error }, 'an alarm is not on the audit trail')),

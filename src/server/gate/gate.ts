@@ -19,6 +19,7 @@ import { chooseRole, type Grant, match, namesOf } from './policies/match.ts'
 import type { PolicySet } from './policies/policy.ts'
 import type { Caller, Scheduler, Task } from './schedulers/scheduler.ts'
 import type { GateSettings } from './settings.ts'
+import { Trickle } from './trickle.ts'
 import { ISSUE_MS, PATIENCE_MS, STORE_MS, type Use, type Uses } from './uses/uses.ts'
 import { LOOKUP_MS, verifyTask } from './verify.ts'
 
@@ -72,6 +73,8 @@ const TAKE_MS = ISSUE_MS + PATIENCE_MS + STORE_MS
  */
 export class Gate {
   readonly parts: GateParts
+  /** Which refusals get a line of the log. */
+  readonly refusals: Trickle
   readonly #issued: PlainLine
   #loaded: Loaded | null = null
   #loading: Promise<Loaded> | null = null
@@ -81,6 +84,7 @@ export class Gate {
 
   constructor(parts: GateParts) {
     this.parts = parts
+    this.refusals = new Trickle(parts.log)
     this.#issued = plainLines(parts.log)
   }
 

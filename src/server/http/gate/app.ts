@@ -68,8 +68,10 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
   app.addHook('onResponse', (request, reply, done) => {
     const { url } = request.routeOptions
     // a token has its own line, with the task: each line is a write that the next request waits for
-    const level = url === '/token' && reply.statusCode === 200 ? 'debug' : 'info'
-    request.log[level]({ method: request.method, route: url, status: reply.statusCode, ms: reply.elapsedTime })
+    const { statusCode: status } = reply
+    const level = url === '/token' && status === 200 ? 'debug' : 'info'
+    if (status < 400 || gate.refusals.allows(`HTTP ${status}`))
+      request.log[level]({ method: request.method, route: url, status, ms: reply.elapsedTime })
     done()
   })
   gateRoutes(app, gate, new Counters(), settings, limiter(settings.unsealRate) ?? (async () => {}))

@@ -54,6 +54,7 @@ export function gateRoutes(
     counters.requests += 1
     let wire = settings.wire
     let scheduler = ''
+    let task = ''
     try {
       // The attack: any page that knows a task's id could have a browser ask for its token, and so burn it unseen
       requireSameSite(request)
@@ -61,6 +62,7 @@ export function gateRoutes(
       const asked = jsonTexts(request, ['task_id', 'scheduler', 'role'])
       if (asked.scheduler || asked.role) wire = 'v2'
       scheduler = printable(asked.scheduler)
+      task = asked.task_id
       const found = { taskId: asked.task_id, scheduler: asked.scheduler, role: asked.role }
       const issued = await gate.issue(found, callerOf(request), untilGone(reply, ANSWER_MS))
       counters.successful += 1
@@ -78,7 +80,11 @@ export function gateRoutes(
       const refusal = tokenRefusal(detailed, wire)
       counters.denied += 1
       if (refusal.http >= 500) counters.failed += 1
-      request.log.info({ code: error.code, reason: error.message }, 'no token')
+      if (gate.refusals.allows(error.code)) {
+        // an id that has passed no grammar may be anything
+        const named = task && !UNKNOWN_FORM.has(error.code) ? { task } : {}
+        request.log.info({ code: error.code, reason: error.message, address: request.ip, ...named }, 'no token')
+      }
       return refuse(reply, error, refusal)
     }
   })
@@ -117,7 +123,8 @@ export function gateRoutes(
       const error = known(cause, request)
       // what is no method may be a secret in the wrong place
       const named = error.code === 'login_method_unknown' ? {} : { method }
-      request.log.warn({ code: error.code, ...named, reason: error.message, address: request.ip }, 'not unsealed')
+      if (gate.refusals.allows(error.code))
+        request.log.warn({ code: error.code, ...named, reason: error.message, address: request.ip }, 'not unsealed')
       if (form && acceptsHtml(request)) return await back(reply, said(error), method)
       return refuse(reply, error, unsealRefusal(error, wire, method))
     }
@@ -158,7 +165,8 @@ export function gateRoutes(
       return json(reply, 200, { ...states(), ok: true, message })
     } catch (cause) {
       const error = known(cause, request)
-      request.log.warn({ code: error.code, reason: error.message, address: request.ip }, 'not administered')
+      if (gate.refusals.allows(error.code))
+        request.log.warn({ code: error.code, reason: error.message, address: request.ip }, 'not administered')
       if (form && acceptsHtml(request)) return await back(reply, said(error))
       return refuse(reply, error, adminRefusal(error, settings.wire))
     }
@@ -185,6 +193,9 @@ export function gateRoutes(
 
 /** Methods that prove who the gate is, and not who asks. */
 const OF_THE_GATE: ReadonlySet<string> = new Set(['aws-ec2', 'cert'])
+
+/** Refusals before a scheduler has looked at the form of the id. */
+const UNKNOWN_FORM: ReadonlySet<string> = new Set(['task_id_invalid', 'scheduler_unknown', 'server_sealed', 'internal'])
 
 /** For all peers together; what is under way then is still taken back. */
 const ANSWER_MS = 20_000

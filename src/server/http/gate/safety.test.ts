@@ -248,6 +248,25 @@ test('requests of one address are limited, with the seconds to wait', async () =
   expect(Number(headers['retry-after'])).toBeGreaterThan(0)
 })
 
+test('who was refused, with address and task, is a line of the log; a flood is a few of them and a number', async () => {
+  stack = await startGateApp({})
+  const { bench } = stack
+  await post('/token', { task_id: 'gone.1' })
+  await post('/token', { task_id: 'not an id: canary' })
+  const refused = bench.lines.filter(line => line.includes('no token')).map(line => JSON.parse(line))
+  expect(refused).toMatchObject([
+    { code: 'task_not_found', task: 'gone.1', address: '127.0.0.1' },
+    { code: 'task_id_invalid', address: '127.0.0.1' },
+  ])
+  expect(bench.lines.join('')).not.toContain('canary')
+  for (let n = 0; n < 3_000; n++) await post('/token', { task_id: 'gone.2' })
+  const before = bench.lines.length
+  expect(before).toBeLessThan(2_500)
+  bench.gate.refusals.tell()
+  const { without } = JSON.parse(bench.lines[before] ?? '{}') as { without: Record<string, number> }
+  expect((without.task_not_found ?? 0) + (without['HTTP 403'] ?? 0) + before).toBeGreaterThanOrEqual(6_000)
+})
+
 test('a body of more than 64 kB is not read', async () => {
   stack = await startGateApp({})
   const { statusCode, json } = await post('/token', { task_id: 'x'.repeat(70_000) })
