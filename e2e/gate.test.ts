@@ -58,6 +58,16 @@ test.each([
   expect(await new Promise(done => gate.child.once('exit', done))).toBe(0)
 })
 
+test('the address of Vault that tasks are told, with a slash at its end', async () => {
+  const told = async (env: Record<string, string>) => {
+    const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { VAULT_TOKEN: root(), ...env })
+    return ((await (await token(gate.address, 't1')).json()) as { vault_addr: string }).vault_addr
+  }
+  expect(await told({})).toBe(`${stack.vault.address}/`)
+  const WRIT_GATE_VAULT_PUBLIC_ADDR = 'https://vault.example:8200'
+  expect(await told({ WRIT_GATE_VAULT_PUBLIC_ADDR })).toBe('https://vault.example:8200/')
+})
+
 test('the status while sealed comes from the environment too', async () => {
   const gate = await start(['-listen', '127.0.0.1:0', '-provider', 'test'], { SEAL_HTTP_STATUS: '429' })
   const answer = await fetch(`${gate.address}/status.json`)

@@ -24,8 +24,7 @@ const TASKS: Record<string, Partial<Task>> = {
   elsewhere: { addresses: ['10.0.0.9'] },
   nowhere: {},
   unmatched: { name: 'x', addresses: ['127.0.0.1'] },
-  staging: {},
-  broken: {},
+  broken: { startedAt: new Date(Number.NaN), addresses: ['127.0.0.1'] },
 }
 const RIGHTS = [
   'path "secret/metadata/gatekeeper/" { capabilities = ["list"] }',
@@ -203,6 +202,12 @@ const UNSEALED: Record<string, Exchange> = {
     code: 401,
     answer: refused('Task not found.'),
   },
+  'a scheduler that cannot be believed': {
+    ask: 'POST /token',
+    body: { task_id: 'broken' },
+    code: 500,
+    answer: refused('The answer of the scheduler cannot be believed: the task has no start time'),
+  },
   'no task': { ask: 'POST /token', body: {}, code: 401, answer: refused('Task not found.') },
   'a task that calls from elsewhere': {
     ask: 'POST /token',
@@ -277,7 +282,7 @@ const UNSEALED: Record<string, Exchange> = {
     code: 200,
     answer: { unsealed: true, message: 'Already unsealed.', error: 'Already unsealed.' },
   },
-  sealing: { ask: 'POST /seal', code: 200, answer: said('Gatekeeper sealed.', false) },
+  'sealing it': { ask: 'POST /seal', code: 200, answer: said('Gatekeeper sealed.', false) },
   'sealing again': { ask: 'POST /seal', code: 200, answer: said('Gatekeeper sealed.', false) },
 }
 
@@ -297,6 +302,13 @@ describe('version 2, appendix B', () => {
     expect(json()).toMatchObject({ ...STATUS, stats, unsealed: false, status: 'Sealed', provider: 'mesos' })
     expect(json()).not.toHaveProperty('peers')
     expect(headers['content-type']).toBe('application/json; charset=utf-8')
+  })
+
+  test('unsealing while Vault is away is an outage, and no wrong credential: 503', async () => {
+    bench.stack.dev.seal()
+    const { statusCode, json } = await send({ ask: 'POST /unseal', body: { method: 'token', token: operator } })
+    expect({ statusCode, code: json().code }).toEqual({ statusCode: 503, code: 'vault_unavailable' })
+    bench.stack.dev.unseal()
   })
 
   test.each(Object.entries(SEALED))('sealed: %s', async (_, exchange) => await expectExchange(exchange))
@@ -340,6 +352,6 @@ describe('version 2, appendix B', () => {
 
   test('what was given and refused is counted', async () => {
     const { stats } = (await send({ ask: 'GET /status' })).json()
-    expect(stats).toEqual({ requests: 18, successful: 3, denied: 15, failed: 5 })
+    expect(stats).toEqual({ requests: 19, successful: 3, denied: 16, failed: 6 })
   })
 })

@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { selfSigned } from '../../../../../test/certificate.ts'
 import { FakeServer, json, type Seen } from '../../../../../test/fake-server.ts'
 import { GateBench } from '../../../../../test/gate.ts'
@@ -90,6 +90,23 @@ test('a task that asks by both names of its cluster gets one token, and the seco
     await bench.close()
     for (const one of schedulers) await one.close()
     await open.kill()
+  }
+})
+
+test('a login is used for minutes, and not for days', async () => {
+  const now = performance.now.bind(performance)
+  let ahead = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + ahead)
+  try {
+    await lookup('app.1')
+    ahead = 290_000
+    await lookup('app.1')
+    expect(accounts.seen).toHaveLength(1)
+    ahead = 310_000
+    await lookup('app.1')
+    expect(accounts.seen).toHaveLength(2)
+  } finally {
+    clock.mockRestore()
   }
 })
 
