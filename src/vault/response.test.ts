@@ -78,13 +78,6 @@ test('whatever JSON comes: an answer of the promised shape or a TypeError, and n
   )
 })
 
-test.each([
-  { auth: { client_token: '', accessor: 'a', lease_duration: 1 } },
-  { wrap_info: { token: '', accessor: 'a', ttl: 1, creation_path: 'p' } },
-])('an empty token is none: %j', body => {
-  expect(() => parseResponse(wire(JSON.stringify(body)))).toThrow('is empty')
-})
-
 test('an error says which part is wrong and not what it held', () => {
   const canary = 'hvs.canary-in-the-wrong-place'
   for (const body of [

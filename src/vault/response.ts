@@ -10,6 +10,7 @@ export interface VaultResponse {
 }
 
 export interface VaultAuth {
+  /** Empty where only the accessor is known: `requireAuth` is for who needs it. */
   readonly token: Secret
   readonly accessor: string
   readonly policies: readonly string[]
@@ -56,7 +57,7 @@ export function parseResponse(body: unknown): VaultResponse {
 
 function parseAuth(auth: Record<string, unknown>): VaultAuth {
   return {
-    token: token(auth.client_token, 'auth.client_token'),
+    token: new Secret(text(auth.client_token, 'auth.client_token')),
     accessor: text(auth.accessor, 'auth.accessor'),
     policies: texts(auth.policies),
     entityId: typeof auth.entity_id === 'string' ? auth.entity_id : '',
@@ -68,7 +69,7 @@ function parseAuth(auth: Record<string, unknown>): VaultAuth {
 
 function parseWrap(wrap: Record<string, unknown>): WrapInfo {
   return {
-    token: token(wrap.token, 'wrap_info.token'),
+    token: new Secret(text(wrap.token, 'wrap_info.token')),
     accessor: text(wrap.accessor, 'wrap_info.accessor'),
     ttl: number(wrap.ttl, 'wrap_info.ttl'),
     creationPath: text(wrap.creation_path, 'wrap_info.creation_path'),
@@ -83,12 +84,6 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 function record(value: unknown, where: string): Record<string, unknown> {
   if (!isRecord(value)) throw new TypeError(`Vault's ${where} is not an object`)
   return value
-}
-
-/** The attack: a login that was not finished (it asks for a second factor) has an empty token, and would look like one that was. */
-function token(value: unknown, where: string): Secret {
-  if (value === '') throw new TypeError(`Vault's ${where} is empty`)
-  return new Secret(text(value, where))
 }
 
 /** A text that must be there; `where` names it in the error. */

@@ -82,7 +82,7 @@ export async function createWrappedToken(
 export async function renewSelf(vault: Vault, token: Secret, signal?: AbortSignal): Promise<VaultAuth> {
   const path = 'auth/token/renew-self'
   const answer = await vault.send({ method: 'POST', path, token, body: {}, signal })
-  return requireAuth(path, answer?.auth)
+  return answeredAuth(path, answer?.auth)
 }
 
 /** Renews another token by its accessor, which spends none of its uses. Answers the seconds it lives from now. */
@@ -94,7 +94,8 @@ export async function renewAccessor(
 ): Promise<number> {
   const path = 'auth/token/renew-accessor'
   const answer = await vault.send({ method: 'POST', path, token, body: { accessor }, signal })
-  return requireAuth(path, answer?.auth).leaseSeconds
+  // without the token, which whoever has the accessor only must not see
+  return answeredAuth(path, answer?.auth).leaseSeconds
 }
 
 /** Revokes the caller's own token. No error when it is gone already. */
@@ -130,12 +131,21 @@ async function forgiveGone(call: Promise<unknown>): Promise<void> {
 
 /** The `wrap_info` part of an answer that must have one. */
 export function requireWrap(path: string, wrap: WrapInfo | null | undefined): WrapInfo {
-  if (!wrap) throw new VaultError({ status: 0, path, errors: ['an answer that is not wrapped'] })
+  if (!wrap?.token.reveal()) throw new VaultError({ status: 0, path, errors: ['an answer that is not wrapped'] })
   return wrap
 }
 
-/** The `auth` part of an answer that must have one. */
+/**
+ * The `auth` part of an answer that must have one, with a token. The attack: a login that wants a second factor is answered with an empty
+ * one, and would look like a login that is done.
+ */
 export function requireAuth(path: string, auth: VaultAuth | null | undefined): VaultAuth {
+  const found = answeredAuth(path, auth)
+  if (!found.token.reveal()) throw new VaultError({ status: 0, path, errors: ['an answer without a token'] })
+  return found
+}
+
+function answeredAuth(path: string, auth: VaultAuth | null | undefined): VaultAuth {
   if (!auth) throw new VaultError({ status: 0, path, errors: ['an answer without auth'] })
   return auth
 }

@@ -113,5 +113,11 @@ test.each([{ ...AUTH, client_token: '' }, { ...AUTH, client_token: undefined }, 
     for (const [name, make] of METHODS.slice(4)) {
       await expect(login(vault, make()), name).rejects.toMatchObject({ name: 'VaultError' })
     }
+    const unwrap = 'POST /v1/sys/wrapping/unwrap'
+    const before = ANSWERS[unwrap]
+    ANSWERS[unwrap] = { auth: answer }
+    const wrapped = login(vault, { kind: 'wrapped-token', wrap: secret('w') })
+    await expect(wrapped).rejects.toMatchObject({ name: 'VaultError' })
+    ANSWERS[unwrap] = before ?? {}
   },
 )

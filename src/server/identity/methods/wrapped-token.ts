@@ -17,7 +17,7 @@ export async function byWrappedToken(
   signal?: AbortSignal,
 ): Promise<MethodLogin<WrappedTokenCredentials>> {
   const { auth } = await unwrap(vault, credentials.wrap, signal)
-  if (!auth) throw refusedHere('sys/wrapping/unwrap', 'Invalid wrapped token.')
+  if (!auth?.token.reveal()) throw refusedHere('sys/wrapping/unwrap', 'Invalid wrapped token.')
   const { seconds, renewable } = await life(vault, auth.token, signal)
   return { token: auth.token, leaseSeconds: seconds, renewable, ours: true, again: null }
 }
