@@ -55,6 +55,7 @@ test.each([
   ['a text for a list', '{"run": "true"}', 'body_invalid'],
   ['a list of numbers', '{"run": [1]}', 'body_invalid'],
   ['a text for a flag', '{"tty": "yes"}', 'body_invalid'],
+  ['an unknown form of the secrets', '{"secret_file_type": "YAML"}', 'body_invalid'],
   ['an unknown pull policy', '{"image_pull_policy": "Sometimes"}', 'body_invalid'],
 ])('%s is refused', async (_name, body, code) => {
   expect(await send(body)).toMatchObject({ http: 400, code, error: expect.any(String), remedy: expect.any(String) })

@@ -47,6 +47,7 @@ beforeAll(async () => {
     GOSTINT_DBURL: '172.17.0.1:27017',
     GOSTINT_RUN_ROLENAME: 'gostint-run-role',
     GOSTINT_UI: '1',
+    VAULT_CACERT: join(folder, 'cert.pem'),
   })
   agent = new Agent({ connect: { ca: cert } })
   token = await apiToken()
@@ -183,6 +184,31 @@ describe('what every answer has in common', () => {
     await expect(request(server.address.replace('https', 'http'))).rejects.toThrow()
   })
 
+  test('no TLS of before 1.2, and no wish for a certificate of the client', async () => {
+    const { hostname, port } = new URL(server.address)
+    const options = { host: hostname, port: Number(port), ca: cert, ciphers: 'DEFAULT@SECLEVEL=0' }
+    const protocol = async (maxVersion: 'TLSv1.1' | 'TLSv1.2') => {
+      const socket = connect({ ...options, minVersion: 'TLSv1', maxVersion })
+      try {
+        await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
+        return socket.getProtocol()
+      } finally {
+        socket.destroy()
+      }
+    }
+    await expect(protocol('TLSv1.1')).rejects.toThrow(/alert/)
+    expect(await protocol('TLSv1.2')).toBe('TLSv1.2')
+  })
+
+  test.each([
+    ['PUT', '/v1/api/job', 405],
+    ['GET', `/v1/api/job/kill/${NONE}`, 405],
+    ['GET', '/v1/api/job/x/y/z', 404],
+  ])('%s %s is %i to everybody', async (method, path, http) => {
+    for (const headers of [[], ['x-auth-token', 's.none'], ['x-auth-token', token.reveal()]])
+      expect(await ask(method, path, null, headers)).toMatchObject({ http, json: { code: expect.any(String) } })
+  })
+
   test('JSON whatever is accepted, with a line end, uncompressed, without a word for other sites', async () => {
     const headers = { accept: 'text/html', 'accept-encoding': 'gzip, deflate', origin: 'https://elsewhere.example' }
     for (const path of ['/v1/api/job', `/v1/api/job/${ids.ended}`, '/v1/api/health', '/v1/api/vault/info']) {
@@ -212,6 +238,14 @@ describe('what every answer has in common', () => {
     const calls = [await ask('GET', path, null, few), await ask('POST', path.replace('job/', 'job/kill/'), null, few)]
     expect([submitted, ...calls].map(({ http }) => http)).toEqual([200, 200, 200])
     expect((await ask('GET', path, null, few)).http).toBe(403)
+  })
+
+  test('the list, and jobs of others, take one use more: Vault is asked what is allowed', async () => {
+    for (const path of ['/v1/api/job', `/v1/api/job/${NONE}`]) {
+      const two = { 'x-auth-token': (await apiToken(2)).reveal() }
+      expect([200, 404]).toContain((await ask('GET', path, null, two)).http)
+      expect((await ask('GET', path, null, two)).http).toBe(403)
+    }
   })
 })
 
@@ -286,6 +320,23 @@ describe('a job', () => {
     await ended(await submit('true', { cubby_path: '', cubby_token: '', payload: '' }))
   })
 
+  test('is taken from an envelope that is sent along, and not out of an empty cubbyhole', async () => {
+    const job = Buffer.from(JSON.stringify(shell(stack, 'echo from a payload', { qname: 'Inline' }))).toString('base64')
+    const send = { method: 'POST', token: stack.root } as const
+    const encrypted = await stack.vault.send({ ...send, path: 'transit/encrypt/writ-job', body: { plaintext: job } })
+    const answer = await ask(
+      'POST',
+      '/v1/api/job',
+      await direct({ qname: 'INLINE', payload: encrypted?.data?.ciphertext }),
+    )
+    expect(answer).toMatchObject({ http: 200, json: { qname: 'inline' } })
+    expect(await ended(String(answer.json._id))).toMatchObject({ output: 'from a payload\n' })
+
+    const cubby_token = (await apiToken(2)).reveal()
+    const empty = await direct({ qname: '', cubby_token, cubby_path: 'cubbyhole/job' })
+    expect(await ask('POST', '/v1/api/job', empty)).toMatchObject({ http: 400, json: { code: 'envelope_empty' } })
+  })
+
   test('with a terminal: both streams in output, CRLF, nothing in stderr', async () => {
     const job = await ended(await submit('echo out; echo err >&2; test -t 0 && test -t 1', { tty: true }))
     expect(job).toMatchObject({ status: 'success', tty: true, output: 'out\r\nerr\r\n', stderr: '' })
@@ -297,10 +348,10 @@ describe('a job', () => {
   })
 
   test('finds itself as in GoStint: user, home, environment, and its own over that of the image', async () => {
-    const script = `id; whoami; tail -1 /etc/passwd; pwd; echo $HOME $A $VAULT_ADDR; [ -z "$VAULT_CACERT" ] && [ -n "$VAULT_TOKEN" ] && echo both; cat`
+    const script = `id; whoami; tail -1 /etc/passwd; pwd; echo $HOME $A $VAULT_ADDR; [ -n "$VAULT_TOKEN" ] && echo token; cat "$VAULT_CACERT" - `
     const job = await ended(await submit(script, { env_vars: ['A=1', 'A=2', 'VAULT_ADDR=mine', 'VAULT_TOKEN=mine'] }))
     expect(job.output).toBe(
-      `uid=2001(gostint) gid=2001 groups=2001\ngostint\ngostint:x:2001:2001:gostint:/tmp:/bin/sh\n/\n/tmp 2 ${stack.vault.address}\nboth\n`,
+      `uid=2001(gostint) gid=2001 groups=2001\ngostint\ngostint:x:2001:2001:gostint:/tmp:/bin/sh\n/\n/tmp 2 ${stack.vault.address}\ntoken\n${cert}`,
     )
   })
 
@@ -359,4 +410,24 @@ describe('without a token', () => {
   test('the page is not served, whatever GOSTINT_UI says', async () => {
     for (const path of ['/', '/login', '/index.html']) expect((await ask('GET', path, null, [])).http).toBe(404)
   })
+})
+
+test('a node without an engine says what it knows, and takes a kill for a job of another one', async () => {
+  const other = await stack.startServer({ DOCKER_HOST: `unix://${join(folder, 'none.sock')}` })
+  const there = async (method: 'GET' | 'POST', path: string) => {
+    const answer = await request(`${other.address}${path}`, { method, headers: { 'x-auth-token': token.reveal() } })
+    return { http: answer.statusCode, text: await answer.body.text() }
+  }
+  // it must not claim what it cannot run
+  other.signal('SIGINT')
+  await until(async () => (await there('GET', '/v1/api/health?k=state')).text === 'draining')
+  const health = await there('GET', '/v1/api/health')
+  expect(health.http).toBe(200)
+  expect(JSON.parse(health.text)).toMatchObject({ engine: 'unavailable', running_jobs: '1', queued_jobs: '1' })
+  expect(JSON.parse(health.text)).not.toHaveProperty('containers')
+  expect((await there('GET', '/v1/api/health?k=containers')).http).toBe(400)
+  const killed = await there('POST', `/v1/api/job/kill/${ids.running}`)
+  expect(JSON.parse(killed.text)).toMatchObject({ status: 'running', kill_requested: true })
+  expect((await ended(ids.running)).status).toBe('failed')
+  expect((await ended(ids.waiting)).status).toBe('success')
 })

@@ -91,7 +91,60 @@ const GATEKEEPER: Facts = {
   },
 }
 const GOSTINT: Facts = {
-  'The wire': {},
+  'The wire': {
+    '2.1 Transport': 27,
+    '2.2 Who calls': 11,
+    '2.3 Error bodies': 9,
+    '2.4 Routes': 12,
+    '2.5 Submitting': 26,
+    '2.6 One job': 13,
+    '2.7 The list': 8,
+    '2.8 Deleting': 5,
+    '2.9 Killing': 7,
+    '2.10 Health': 10,
+    '2.11 Where Vault is': 2,
+    '2.12 Metrics': 5,
+  },
+  'From the submission to the container': {
+    '6 The steps of a job': 19,
+    '7 Content': 12,
+    '8.1 References to secrets': 11,
+    '8.2 Where references come from': 4,
+    '8.3 What a job is given': 11,
+    '8.4 What images make of it': 3,
+  },
+  'The container': {
+    '9.1 Its image': 9,
+    '9.2 How it is made': 13,
+    '9.3 Before its start': 5,
+    '9.4 Its run': 3,
+    '10 Output and code': 8,
+    '11.1 States': 6,
+    '11.2 Times': 3,
+    '11.3 Queues': 5,
+    '11.4 Nodes and draining': 4,
+    '11.5 Kills': 4,
+    '11.6 Silence and expiry': 3,
+    '11.7 Images that go': 1,
+    '11.8 Several nodes': 2,
+  },
+  'The server': {
+    '12 Its start': 3,
+    '13 Its settings': 17,
+  },
+  'gostint-client': {
+    '16.1 Flags': 18,
+    '16.2 What is refused': 2,
+    '16.3 Environment': 2,
+    '16.4 What it calls': 8,
+    '16.5 What it asks of a server': 4,
+    '16.6 Output and code': 8,
+    '16.7 Packing a folder': 6,
+    '16.8 Its Go package': 1,
+  },
+  'The checklist': {
+    '21 In short': 13,
+  },
 }
 const PAGES = Object.entries({ 'docs/gatekeeper-facts.md': GATEKEEPER, 'docs/gostint-facts.md': GOSTINT })
 const chapters = PAGES.flatMap(([page, facts]) => {

@@ -48,6 +48,8 @@ test('the least that it needs, and the defaults', () => {
     serverKey: 'writ-server',
     leaseMs: 10_000,
     killGraceSeconds: 15,
+    retentionSeconds: 6 * 3600,
+    rateLimit: 0,
     jobNetwork: 'bridge',
     logLevel: 'info',
     credentials: { kind: 'approle', roleId: 'server-role-id' },

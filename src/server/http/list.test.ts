@@ -31,7 +31,9 @@ const ids = (answer: { body: { data: { _id: string }[] } }) => answer.body.data.
 const asked = (number: number) => number.toString(16).padStart(24, '0')
 
 test('everybody sees his own and what a policy opens, newest first', async () => {
-  expect((await t.ask('/v1/api/job', owner)).body).toMatchObject({ skip: 0, limit: 10, total: 25, total_exact: true })
+  const first = await t.ask('/v1/api/job', owner)
+  expect(first.body).toMatchObject({ skip: 0, limit: 10, total: 25, total_exact: true })
+  expect(ids(first)).toEqual([25, 24, 23, 22, 21, 20, 19, 18, 17, 16].map(asked))
   const open = await t.ask('/v1/api/job', reader)
   expect(ids(open)).toEqual([30, 29, 28, 27, 26].map(asked))
   expect(open.body).toMatchObject({ total: 5, next: '' })
