@@ -17,6 +17,8 @@ export class TinyRegistry {
   readonly asked = new Map<string, number>()
   /** Layers end in the middle and the connection stays open, while this is set. */
   stalling = false
+  /** With what so many of the next requests for a manifest are answered. */
+  ailing = { status: 503, times: 0 }
   readonly #images = new Map<string, Buffer>()
   readonly #blobs = new Map<string, Buffer>()
   readonly #server: Server
@@ -28,6 +30,11 @@ export class TinyRegistry {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const [, , ...path] = (request.url ?? '').split('/')
     const [kind, id = ''] = path.slice(-2)
+    if (kind === 'manifests' && this.ailing.times > 0) {
+      this.ailing.times -= 1
+      response.writeHead(this.ailing.status, { 'content-type': 'text/plain' }).end('not now')
+      return
+    }
     const given = request.headers.authorization?.replace('Basic ', '')
     if (this.login && Buffer.from(given ?? '', 'base64').toString() !== this.login) {
       // a registry that says back what it was sent

@@ -159,6 +159,14 @@ test('that the registry has withdrawn is not used with Always', async () => {
   expect((await which(ref)).which).toBe('x')
 })
 
+test.each([503, 502, 429])('whose registry says %i for a while is asked for again', async status => {
+  registry.offer(`ailing-${status}`, await layer('well'))
+  registry.ailing = { status, times: 2 }
+  const found = await which(`${name()}:ailing-${status}`)
+  expect(registry.ailing.times).toBe(0)
+  expect(found).toMatchObject({ which: 'well', lines: expect.arrayContaining([expect.stringContaining('again in')]) })
+})
+
 test('is used as it is here while its registry cannot be reached', async () => {
   const ref = await importImage('127.0.0.1:1/writ-test/here', await layer('here'))
   const found = await which(ref, 'Always')

@@ -10,9 +10,11 @@ import type { PreparedImages } from './prepared-image.ts'
 import { pull } from './pull.ts'
 import type { Pulls } from './pulls.ts'
 
-const RETRY_AFTER_MS = [500, 2_000]
+/** A registry that is started anew is there again within that; GoStint tried for 25 s (gostint.md §9.1). */
+const RETRY_AFTER_MS = [500, 1_000, 2_000, 4_000, 8_000]
+/** Nobody answers, or only to say that he cannot at the moment. */
 const UNREACHABLE =
-  /dial tcp|no such host|connection refused|connection reset|i\/o timeout|handshake timeout|network is unreachable|Client\.Timeout|deadline exceeded|\bEOF\b/
+  /dial tcp|no such host|connection refused|connection reset|i\/o timeout|handshake timeout|network is unreachable|Client\.Timeout|deadline exceeded|\bEOF\b|HTTP status: 5\d\d|HTTP 429|toomanyrequests/
 
 export interface Images {
   readonly engine: Engine
@@ -83,7 +85,7 @@ async function pullWithRetries(
       return await pull(engine, ref, { login, stallMs, signal, onProgress })
     } catch (error) {
       if (!isUnreachable(error) || isLocal) throw error
-      onProgress(`The registry cannot be reached; trying again in ${wait / 1000} s`)
+      onProgress(`The registry cannot serve now; trying again in ${wait / 1000} s`)
       await sleep(wait, undefined, { signal })
     }
   }
