@@ -59,6 +59,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
     allowedNetworks: [],
     outputLimit: 64 << 20,
     maxOutput: 0,
+    answerOutput: 4 * 1024 * 1024,
     ...more,
   }
   const node = (name: string, runtime: Partial<Runtime> = {}) =>

@@ -277,6 +277,12 @@ export const SETTINGS = {
     'Bytes of output that are kept of each job, half of them from its beginning and half from its end.',
     String(64 * 1024 * 1024),
   ),
+  answerOutput: setting(
+    ['WRIT_ANSWER_OUTPUT'],
+    integer(65_536, 64 * 1024 * 1024),
+    'Bytes of output in the answer about a job, its beginning and its end; all that is kept is at `/output`. An answer takes several times as much memory. GoStint gave 16 MB at most.',
+    String(4 * 1024 * 1024),
+  ),
   maxOutput: setting(
     ['WRIT_MAX_OUTPUT'],
     integer(0, 2 ** 50),

@@ -45,6 +45,8 @@ export interface EngineSettings extends TimeBounds {
   readonly allowedNetworks: readonly string[]
   /** Bytes of output that are kept of a job. */
   readonly outputLimit: number
+  /** Bytes of output in the answer about a job: it is built in memory, and whoever wants more follows the job. */
+  readonly answerOutput: number
   /** Bytes of output after which a job is stopped; 0: it may write any number. */
   readonly maxOutput: number
 }

@@ -11,9 +11,6 @@ export async function requireJob(engine: Engine, caller: Caller, id: string, pow
   return await requirePower(engine.vault, caller, await findJob(engine.db, id), power)
 }
 
-/** An answer is built in memory: whoever wants more output than this follows it. */
-const ANSWER_BYTES = 4 * 1024 * 1024
-
 /** Stands in the text of an output where so many bytes are missing. */
 export function cutMark(bytes: number): string {
   return `\n[writ: ${bytes} bytes are left out here]\n`
@@ -22,7 +19,8 @@ export function cutMark(bytes: number): string {
 export async function readJob(engine: Engine, caller: Caller, id: string): Promise<JobAnswer> {
   const job = await requireJob(engine, caller, id, 'read')
   // output is there when the job has ended; who wants it earlier follows it
-  return answerOf(job, isFinal(job.status) ? await shown(job, await outputEnds(engine.db, job, ANSWER_BYTES)) : NOTHING)
+  if (!isFinal(job.status)) return answerOf(job, NOTHING)
+  return answerOf(job, await shown(job, await outputEnds(engine.db, job, engine.settings.answerOutput)))
 }
 
 /** As much of a job's output as an answer holds, as text. */
