@@ -211,6 +211,7 @@ test('a container that somebody removed behind our back: unknown, and the queue 
   server = await stack.startServer()
   const ended = await untilEnded(stack, stack.client(server.address), id)
   expect(ended.job).toMatchObject({ status: 'unknown', error_code: 'container_lost' })
+  expect(Date.parse(ended.job.ended)).toBeGreaterThan(Date.parse(ended.job.started))
   expect((await untilEnded(stack, stack.client(server.address), next)).stdout).toBe('next\n')
 })
 

@@ -35,6 +35,20 @@ describe('what goes wrong', () => {
     expect(old.seen).toHaveLength(1)
   })
 
+  test('an address with a path in front: a proxy for several servers', async () => {
+    const ended = { _id: 'a'.repeat(24), status: 'success', output: 'in', return_code: 0 }
+    const proxy = await FakeServer.listen(response => json(response, 200, ended))
+    for (const path of ['/gostint', '/gostint/']) {
+      expect(await user.run(user.shell('true'), { url: `${proxy.address}${path}` })).toMatchObject({
+        code: 0,
+        stdout: 'in',
+      })
+    }
+    await proxy.close()
+    const asked = new Set(proxy.seen.map(({ method, url }) => `${method} ${url}`))
+    expect([...asked].sort()).toEqual([`GET /gostint/v1/api/job/${ended._id}`, 'POST /gostint/v1/api/job'])
+  })
+
   test.each<[string, string[], Call, RegExp]>([
     ['no server', [], { url: 'http://127.0.0.1:1' }, /^Error: no answer from http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/],
     ['no Vault', [], { vault: 'http://127.0.0.1:1' }, /^Error: Vault did not answer.*\nnext: Check -vault-url/],

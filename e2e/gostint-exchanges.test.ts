@@ -47,6 +47,7 @@ beforeAll(async () => {
     GOSTINT_DBURL: '172.17.0.1:27017',
     GOSTINT_RUN_ROLENAME: 'gostint-run-role',
     GOSTINT_UI: '1',
+    WRIT_ANSWER_OUTPUT: '16777216',
     VAULT_CACERT: join(folder, 'cert.pem'),
   })
   agent = new Agent({ connect: { ca: cert } })
@@ -204,6 +205,8 @@ describe('what every answer has in common', () => {
     ['PUT', '/v1/api/job', 405],
     ['GET', `/v1/api/job/kill/${NONE}`, 405],
     ['GET', '/v1/api/job/x/y/z', 404],
+    ['POST', '/v1/api/metrics', 405],
+    ['GET', '/v1/api/metrics/more', 404],
   ])('%s %s is %i to everybody', async (method, path, http) => {
     for (const headers of [[], ['x-auth-token', 's.none'], ['x-auth-token', token.reveal()]])
       expect(await ask(method, path, null, headers)).toMatchObject({ http, json: { code: expect.any(String) } })
@@ -347,6 +350,11 @@ describe('a job', () => {
     expect((await ended(await submit(script))).output).toBe('\ufffd<&>\0\u001b[1m"\\ok')
   })
 
+  test('of 12 MB of output has it all, where the server is to answer so much', async () => {
+    const { output } = await ended(await submit('yes 0123456789abcdef | head -c 12000000'))
+    expect(String(output) === '0123456789abcdef\n'.repeat(705_883).slice(0, 12_000_000)).toBe(true)
+  })
+
   test('finds itself as in GoStint: user, home, environment, and its own over that of the image', async () => {
     const script = `id; whoami; tail -1 /etc/passwd; pwd; echo $HOME $A $VAULT_ADDR; [ -n "$VAULT_TOKEN" ] && echo token; cat "$VAULT_CACERT" - `
     const job = await ended(await submit(script, { env_vars: ['A=1', 'A=2', 'VAULT_ADDR=mine', 'VAULT_TOKEN=mine'] }))
@@ -428,6 +436,7 @@ test('a node without an engine says what it knows, and takes a kill for a job of
   expect((await there('GET', '/v1/api/health?k=containers')).http).toBe(400)
   const killed = await there('POST', `/v1/api/job/kill/${ids.running}`)
   expect(JSON.parse(killed.text)).toMatchObject({ status: 'running', kill_requested: true })
-  expect((await ended(ids.running)).status).toBe('failed')
+  // it wrote nothing, so its output says why
+  expect(await ended(ids.running)).toMatchObject({ status: 'failed', output: expect.stringContaining('kill') })
   expect((await ended(ids.waiting)).status).toBe('success')
 })

@@ -184,5 +184,7 @@ test('SIGINT drains: running jobs go on, waiting ones stay, requests are answere
   expect((await client.get(waiting._id)).status).toBe('queued')
   await other.stop('SIGTERM')
   server = await stack.startServer()
-  expect((await untilEnded(stack, stack.client(server.address), waiting._id)).stdout).toBe('later\n')
+  const later = await untilEnded(stack, stack.client(server.address), waiting._id)
+  expect(later.stdout).toBe('later\n')
+  expect(later.job.node_uuid).not.toBe((await stack.client(server.address).get(running._id)).node_uuid)
 })

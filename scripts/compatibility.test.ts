@@ -107,7 +107,7 @@ const GOSTINT: Facts = {
   },
   'From the submission to the container': {
     '6 The steps of a job': 19,
-    '7 Content': 12,
+    '7 Content': 11,
     '8.1 References to secrets': 11,
     '8.2 Where references come from': 4,
     '8.3 What a job is given': 11,
@@ -130,7 +130,7 @@ const GOSTINT: Facts = {
   },
   'The server': {
     '12 Its start': 3,
-    '13 Its settings': 17,
+    '13 Its settings': 18,
   },
   'gostint-client': {
     '16.1 Flags': 18,

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import { createTestDatabase } from '../../../test/database.ts'
+import type { FinalState } from '../../protocol/job.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import { migrate, openDatabase } from '../store/database.ts'
 import type { Engine } from './engine.ts'
@@ -13,7 +14,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-async function ended(id: string, minutesAgo: number, released: boolean): Promise<void> {
+async function ended(id: string, minutesAgo: number, released: boolean, status: FinalState = 'success'): Promise<void> {
   const then = new Date(Date.now() - minutesAgo * 60_000)
   const job = {
     id,
@@ -24,7 +25,7 @@ async function ended(id: string, minutesAgo: number, released: boolean): Promise
     submitter_entity: '',
     submitter_accessor_hash: '',
   } as const
-  const end = { status: 'success', ended_at: then, released_at: released ? then : null } as const
+  const end = { status, ended_at: then, released_at: released ? then : null } as const
   await db
     .insertInto('jobs')
     .values({ ...job, ...end })
@@ -37,7 +38,7 @@ async function ended(id: string, minutesAgo: number, released: boolean): Promise
 
 test('what has been kept long enough goes, with its output; what holds something stays; the trail tells of it', async () => {
   const [old, young, held] = ['a', 'b', 'c'].map(letter => letter.repeat(24)) as [string, string, string]
-  await ended(old, 61, true)
+  await ended(old, 61, true, 'unknown')
   await ended(young, 59, true)
   await ended(held, 61, false)
   await removeExpired({ db, node: 'n', settings: { retentionSeconds: 3600 } } as Engine)

@@ -45,6 +45,8 @@ test('keeps what the image says, and adds the user and the links', async () => {
   const { name, stdout } = await docker.run(script, NO_SECRETS, { image: found })
   expect(stdout.toString()).toBe('/srv\ngreen\ngostint\n/run/writ/secrets.yml\n/run/writ/secrets.json\n444 0\n')
   expect((await runtime.find(name))?.labels.team).toBe('blue')
+  const made = await docker.engine.json<{ Config: object }>('GET', `/containers/${name}/json`)
+  expect(made.Config).toMatchObject({ Healthcheck: { Test: ['NONE'] } })
   const { Config } = await docker.engine.json<{ Config: object }>('GET', `/images/${found.id}/json`)
   expect(Config).toMatchObject({
     Entrypoint: ['/bin/echo', 'entry'],
