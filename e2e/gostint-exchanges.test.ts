@@ -134,13 +134,16 @@ const EXCHANGES: Exchange[] = [
 ]
 
 describe('errors', () => {
-  test.each(EXCHANGES)('%s %s with %j: %i, %s', async (method, path, body, http, status, error) => {
-    const answer = await ask(method, path, body)
-    expect(answer).toMatchObject({ http, type: 'application/json; charset=utf-8', json: { status } })
-    if (typeof error === 'string') expect(answer.json.error).toBe(error)
-    else expect(answer.json.error).toMatch(error)
-    expect(answer.text).toMatch(/^\{.*\}\n$/)
-  })
+  test.each(EXCHANGES)(
+    'in the words of GoStint: %s %s with %j is %i, %s',
+    async (method, path, body, http, status, error) => {
+      const answer = await ask(method, path, body)
+      expect(answer).toMatchObject({ http, type: 'application/json; charset=utf-8', json: { status } })
+      if (typeof error === 'string') expect(answer.json.error).toBe(error)
+      else expect(answer.json.error).toMatch(error)
+      expect(answer.text).toMatch(/^\{.*\}\n$/)
+    },
+  )
 
   test.each([
     ['no token', [], 400, 'Invalid request.', 'Missing X-Auth-Token'],

@@ -13,6 +13,11 @@ test('a code that an engine says of an end that it did not see is no failure of 
   expect(outcomeOf({ ...exit, uncertain: true }, 'job_killed')).toMatchObject({ errorCode: 'job_killed' })
 })
 
+test('a job that was killed has failed, whatever its code is', () => {
+  for (const code of [0, 3, 143])
+    expect(outcomeOf({ code, outOfMemory: false }, 'job_killed')).toMatchObject({ status: 'failed', returnCode: code })
+})
+
 test('a job that its engine stopped at the deadline was late, unless we stopped it for another reason', () => {
   const late = { code: 137, outOfMemory: false, late: true }
   expect(outcomeOf(late, '')).toMatchObject({ status: 'failed', returnCode: 137, errorCode: 'job_timeout' })
