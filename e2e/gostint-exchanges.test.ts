@@ -12,6 +12,7 @@ import { authorize } from '../src/client/seal.ts'
 import type { Secret } from '../src/vault/secret.ts'
 import { createToken } from '../src/vault/token.ts'
 import { selfSigned } from '../test/certificate.ts'
+import { CALLERS, EXCHANGES, KEYS, NONE, NUMBERS } from './gostint-answers.ts'
 import { type ServerProcess, type Stack, shell, startStack, until } from './stack.ts'
 
 /**
@@ -110,29 +111,6 @@ async function ended(id: string) {
   return job
 }
 
-const NONE = 'f'.repeat(24)
-const BAD_ID = 'Invalid job ID (not ObjectIdHex)'
-
-/** What is asked, the HTTP status, `status`, and `error` where its text is known. */
-type Exchange = [string, string, string | null, number, string, string | RegExp]
-const EXCHANGES: Exchange[] = [
-  ['GET', '/v1/api/job/zzz', null, 400, 'Invalid job request.', BAD_ID],
-  ['GET', `/v1/api/job/${NONE}0`, null, 400, 'Invalid job request.', BAD_ID],
-  ['DELETE', '/v1/api/job/zzz', null, 400, 'Invalid job request.', BAD_ID],
-  ['POST', '/v1/api/job/kill/zzz', null, 400, 'Invalid job request.', BAD_ID],
-  ['GET', `/v1/api/job/${NONE}`, null, 404, 'Not Found.', 'not found'],
-  ['DELETE', `/v1/api/job/${NONE}`, null, 404, 'Not Found.', 'not found'],
-  ['POST', `/v1/api/job/kill/${NONE}`, null, 404, 'Not Found.', 'not found'],
-  ['POST', '/v1/api/job', '', 400, 'Invalid job request.', 'EOF'],
-  ['POST', '/v1/api/job', '{"qname": ', 400, 'Invalid job request.', /./],
-  ['POST', '/v1/api/job', '{"qname": 7}', 400, 'Invalid job request.', /qname/],
-  ['POST', '/v1/api/job', '{"run": "true"}', 400, 'Invalid job request.', /run/],
-  ['POST', '/v1/api/job', '{}', 400, 'Invalid job request.', /wrapping token must be present/],
-  ['POST', '/v1/api/job', 'null', 400, 'Invalid job request.', /./],
-  ['GET', '/v1/api/health?k=', null, 400, 'Invalid request.', 'Invalid health metric key'],
-  ['GET', '/v1/api/health?k=no', null, 400, 'Invalid request.', 'Invalid health metric key'],
-]
-
 describe('errors', () => {
   test.each(EXCHANGES)(
     'in the words of GoStint: %s %s with %j is %i, %s',
@@ -145,13 +123,7 @@ describe('errors', () => {
     },
   )
 
-  test.each([
-    ['no token', [], 400, 'Invalid request.', 'Missing X-Auth-Token'],
-    ['an empty token', ['x-auth-token', ''], 400, 'Invalid request.', 'Missing X-Auth-Token'],
-    ['X-Secret-Token alone', ['x-secret-token', 'x'], 400, 'Invalid request.', 'Missing X-Auth-Token'],
-    ['a token that Vault refuses', ['x-auth-token', 's.none'], 403, 'Permission Denied.', /./],
-    ['the first of two refused', ['x-auth-token', 's.none', 'x-auth-token', 'root'], 403, 'Permission Denied.', /./],
-  ] as [string, string[], number, string, string | RegExp][])(
+  test.each(CALLERS)(
     '%s: on every route of jobs, before anything else is looked at',
     async (_, headers, http, status, error) => {
       for (const [method, path] of [
@@ -256,21 +228,6 @@ describe('what every answer has in common', () => {
 })
 
 describe('a job', () => {
-  const KEYS = {
-    _id: 'string',
-    status: 'string',
-    node_uuid: 'string',
-    qname: 'string',
-    container_image: 'string',
-    submitted: 'string',
-    started: 'string',
-    ended: 'string',
-    output: 'string',
-    stderr: 'string',
-    return_code: 'number',
-    tty: 'boolean',
-  }
-
   test.each(['waiting', 'running', 'ended'] as const)('that is %s has all keys, each of its type', async which => {
     const { json } = await ask('GET', `/v1/api/job/${ids[which]}`)
     const types = Object.fromEntries(Object.keys(KEYS).map(key => [key, typeof json[key]]))
@@ -384,17 +341,13 @@ describe('a job', () => {
 })
 
 describe('without a token', () => {
-  const COUNTS = ['queued', 'running', 'notauthorised', 'stopping', 'success', 'failed', 'unknown']
-  const ENGINE = ['containers', 'containers_running', 'containers_paused', 'containers_stopped', 'images', 'mem_total']
-
   test('health: all keys, and each of them alone, bare and without a line end', async () => {
     const { json } = await ask('GET', '/v1/api/health', null, [])
-    const numbers = ['all_jobs', ...COUNTS.map(state => `${state}_jobs`), ...ENGINE]
-    for (const key of [...numbers, 'state', 'architecture', 'operating_system']) {
-      expect(json[key], key).toEqual(expect.stringMatching(numbers.includes(key) ? /^\d+$/ : /./))
+    for (const key of [...NUMBERS, 'state', 'architecture', 'operating_system']) {
+      expect(json[key], key).toEqual(expect.stringMatching(NUMBERS.includes(key) ? /^\d+$/ : /./))
       const one = await ask('GET', `/v1/api/health?k=${key}`, null, [])
       expect(one).toMatchObject({ http: 200, type: 'text/plain; charset=utf-8' })
-      expect(one.text).toMatch(numbers.includes(key) ? /^\d+$/ : /^.*\S$/)
+      expect(one.text).toMatch(NUMBERS.includes(key) ? /^\d+$/ : /^.*\S$/)
     }
     expect(json.state).toBe('active')
   })
