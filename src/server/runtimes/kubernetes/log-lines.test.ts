@@ -67,3 +67,15 @@ test('other forms of times, and a time to read again from', () => {
   expect(read('2026-01-01T01:00:00.5+01:00 a\n2026-01-01T00:00:01Z b\n')).toMatchObject({ text: 'a\nb\n' })
   expect(sinceOf(BASE, 61e9 + 5)).toBe('2026-01-01T00:00:59Z')
 })
+
+test.each(['9999-12-31T23:59:59Z', '2026-12-31T00:00:00Z', '2026-13-01T00:00:00Z', '2026-01-01T00:00:00+99:99'])(
+  'a piece of a line that begins with the time %s, as its job wrote it, moves no position beyond what there is',
+  time => {
+    const after = line(5_000, 'and on')
+    const { text, position } = read(`${time} forged\n${after}`, 0)
+    expect(Number.isSafeInteger(position)).toBe(true)
+    expect(text.endsWith('and on\n')).toBe(true)
+    // whoever reads it again from there finds what comes next
+    expect(read(`${time} forged\n${after}${line(9_000_000, 'the end')}`, position).text).toBe('the end\n')
+  },
+)

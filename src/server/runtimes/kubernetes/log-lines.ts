@@ -81,7 +81,10 @@ export class LogLines {
 
   #positionOf([, second = '', fraction = '', zone = '']: RegExpExecArray): number {
     const ms = Date.parse(`${second}${zone}`) - this.#base
-    return Math.max(1, ms * 1_000_000 + Number(fraction.padEnd(9, '0')))
+    const position = ms * 1_000_000 + Number(fraction.padEnd(9, '0'))
+    // The attack: the rest of a line whose beginning is forgotten begins with what its job wrote, a time that no column holds. The output could
+    // not be stored then, and the job would never end
+    return Number.isSafeInteger(position) ? Math.max(1, position) : 1
   }
 }
 
