@@ -25,6 +25,9 @@ export interface HttpSettings extends RateLimits {
   readonly tlsKey: string | null
 }
 
+/** How long a request may take to arrive with its body. */
+const ARRIVAL_MS = 300_000
+
 /** What a server has and a test may lack. */
 export interface AppParts {
   readonly watching?: Watching | undefined
@@ -42,8 +45,8 @@ export async function buildApp(
     loggerInstance: engine.log,
     bodyLimit: settings.bodyLimit,
     logController: new LogController({ disableRequestLogging: true }),
-    // a slow submission is bounded by node's own header and keep-alive limits; a followed job may last for days
-    requestTimeout: 0,
+    // The attack: bodies that never end, of strangers too (a webhook has no token to be asked for first). Answers may last for days
+    requestTimeout: ARRIVAL_MS,
     ...(settings.tlsCert && settings.tlsKey ? { https: { cert: settings.tlsCert, key: settings.tlsKey } } : {}),
   } as object) as unknown as FastifyInstance
 
