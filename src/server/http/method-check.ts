@@ -25,6 +25,8 @@ export function refuseUnknown(app: FastifyInstance): void {
     for (const method of [methods].flat()) known.push({ method, url, path: matcher(url) })
   })
   app.addHook('onRequest', async (request, reply) => {
+    // no name has a NUL, and the database would answer one with a fault of ours, to strangers too
+    if (request.url.includes('%00')) throw new WritError('route_not_found')
     if (!request.is404) return
     const [path = ''] = request.url.split('?', 1)
     const methods = known.filter(route => route.path.test(path)).map(route => route.method)

@@ -68,8 +68,15 @@ async function visible(engine: Engine, caller: Caller, query: ListQuery): Promis
     accessorHash: caller.accessorHash,
     qname,
     states: query.status === undefined ? null : (query.status.split(',') as JobState[]),
-    since: query.since === undefined ? null : new Date(query.since),
+    since: query.since === undefined ? null : timeOf(query.since),
   }
+}
+
+/** RFC 3339 has leap seconds, and a Date has none. */
+function timeOf(text: string): Date {
+  const time = new Date(text.replace(/:60(?=[.Zz+-])/, ':59'))
+  if (Number.isNaN(time.getTime())) throw new WritError('query_invalid', 'since is no time')
+  return time
 }
 
 /** Vault is asked for so many queues at once. */
