@@ -82,6 +82,8 @@ export function parseTree({ id, bytes }: GitObject): TreeEntry[] {
     if (!mode) throw malformed(id)
     const name = checkedName(bytes.subarray(space + 1, end))
     if (names.has(name)) throw new WritError('tree_unsafe', `${printable(name)} is there twice`)
+    if (names.size === TREE_ENTRIES)
+      throw new WritError('tree_too_large', `a folder of more than ${TREE_ENTRIES} entries`)
     names.add(name)
     entries.push({ mode, name, id: bytes.toString('hex', end + 1, end + 21) })
     at = end + 21
@@ -99,8 +101,18 @@ function checkedName(bytes: Buffer): string {
   return name
 }
 
-/** The header of a commit or tag without the lines that continue another one. */
+/**
+ * More than anybody writes into one, and than a signature takes. The attack: a commit of 100 MB of lines, which nobody need have signed, and no
+ * memory is left for anything else.
+ */
+const COMMIT_BYTES = 1024 * 1024
+/** Of one folder, or of the notes: each is kept in memory before anything of it can be refused. */
+const TREE_ENTRIES = 200_000
+
+/** The header of a commit or tag without the lines that continue another one. `repository_too_large`. */
 function header(bytes: Buffer): { lines: string[]; rest: Buffer } {
+  if (bytes.length > COMMIT_BYTES)
+    throw new WritError('repository_too_large', `a commit or tag of more than ${COMMIT_BYTES} bytes`)
   const found = bytes.indexOf('\n\n')
   const end = found < 0 ? bytes.length : found
   const lines = bytes.toString('latin1', 0, end).split('\n')

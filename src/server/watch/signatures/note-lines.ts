@@ -3,6 +3,9 @@ import { WritError } from '../../../protocol/errors.ts'
 /** More than any team has people; a larger note is there to keep the server busy. */
 const LINES = 1_000
 const LINE_BYTES = 64 * 1024
+/** Empty lines count too. The attack: a note of nothing else, whose lines fill the memory before one of them is looked at. */
+const MOST_LINES = 10 * LINES
+const NOTE_BYTES = LINES * LINE_BYTES
 
 export interface NoteLine {
   /** From 1. */
@@ -16,14 +19,15 @@ export interface NoteLine {
  * end of the line; it is no part of the signature. `signatures_unreadable` for a note that is too large.
  */
 export function noteLines(note: Uint8Array): NoteLine[] {
-  if (note.byteLength > LINES * LINE_BYTES) throw new WritError('signatures_unreadable', 'the note is too large')
-  const lines = Buffer.from(note.buffer, note.byteOffset, note.byteLength)
+  const tooLarge = () => new WritError('signatures_unreadable', 'the note is too large')
+  if (note.byteLength > NOTE_BYTES) throw tooLarge()
+  const found = Buffer.from(note.buffer, note.byteOffset, note.byteLength)
     .toString('latin1')
-    .split('\n')
+    .split('\n', MOST_LINES + 1)
+  if (found.length > MOST_LINES) throw tooLarge()
+  const lines = found
     .map((line, at) => ({ number: at + 1, base64: line.trim().replace(/=[A-Za-z0-9+/]{4}$/, '') }))
     .filter(({ base64 }) => base64 !== '')
-  if (lines.length > LINES || lines.some(({ base64 }) => base64.length > LINE_BYTES)) {
-    throw new WritError('signatures_unreadable', 'the note is too large')
-  }
+  if (lines.length > LINES || lines.some(({ base64 }) => base64.length > LINE_BYTES)) throw tooLarge()
   return lines
 }
