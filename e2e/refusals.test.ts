@@ -142,6 +142,19 @@ test('the same envelope twice', async () => {
   await expectRefusal(body, 'envelope_replayed', 403)
 })
 
+test('an envelope in a cubbyhole that opens again and again: its token is ended', async () => {
+  const sealed = await seal()
+  const token = new Secret(sealed.cubby_token ?? '')
+  const path = sealed.cubby_path ?? ''
+  const payload = (await stack.vault.send({ method: 'GET', path, token }))?.data?.payload
+  const endless = (await createToken(stack.vault, stack.identities.requestorToken, { policies: ['default'] })).token
+  await stack.vault.send({ method: 'POST', path, token: endless, body: { payload } })
+  const { http, _id } = await post({ ...sealed, cubby_token: endless.reveal() })
+  expect(http).toBe(200)
+  await expect(stack.vault.send({ method: 'GET', path, token: endless })).rejects.toMatchObject({ status: 403 })
+  await untilEnded(stack, stack.client(server.address), String(_id))
+})
+
 test('the same envelope twice at the same moment: one runs', async () => {
   const body = await seal()
   const answers = await Promise.all(Array.from({ length: 10 }, () => post(body)))
