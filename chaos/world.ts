@@ -103,6 +103,9 @@ export class World {
       WRIT_JOB_NETWORK: 'none',
       WRIT_CONCURRENCY: '3',
       WRIT_LOG_LEVEL: 'debug',
+      // one of them has networks for jobs to come, one containers
+      ...(node === this.nodes[0] ? { WRIT_NETWORK_SLOTS: '2' } : {}),
+      ...(node === this.nodes[1] ? { WRIT_WARM: `${this.image}=1` } : {}),
       ...serverSettings(this.identities),
     })
     node.client = new Client({ server: node.server.address, vault: this.vault, token: this.identities.requestorToken })

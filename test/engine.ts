@@ -3,6 +3,7 @@ import { makeRecorder } from '../src/server/audit/recorder.ts'
 import { Identity } from '../src/server/identity/identity.ts'
 import type { Engine } from '../src/server/jobs/engine.ts'
 import { Meters } from '../src/server/jobs/meters.ts'
+import { Pulse } from '../src/server/jobs/pulse.ts'
 import type { Runtime } from '../src/server/runtimes/runtime.ts'
 import { claimJobs } from '../src/server/store/claims.ts'
 import { migrate, openDatabase } from '../src/server/store/database.ts'
@@ -69,6 +70,7 @@ export async function startTestEngine(more: object = {}): Promise<TestEngine> {
       settings,
       db,
       recorder: makeRecorder(db),
+      pulse: new Pulse(db, name, settings.leaseMs),
       wakeups,
       vault: stack.vault,
       identity,

@@ -8,10 +8,11 @@ import type { GateConfig } from './gate-config.ts'
 import { buildApp } from './http/app.ts'
 import { DatabaseLogin, type DatabaseLoginParts } from './identity/database-login.ts'
 import { Identity } from './identity/identity.ts'
-import { INSTALLATION_LABEL, ownLabels } from './jobs/container.ts'
+import { INSTALLATION_LABEL, NODE_LABEL, ownLabels } from './jobs/container.ts'
 import type { Engine } from './jobs/engine.ts'
 import { resolveLimits } from './jobs/limits.ts'
 import { Meters } from './jobs/meters.ts'
+import { Pulse } from './jobs/pulse.ts'
 import { Worker } from './jobs/worker.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
 import type { Kubernetes } from './runtimes/kubernetes/kubernetes-runtime.ts'
@@ -86,17 +87,24 @@ async function start(
   closers.push(() => db.destroy())
   await migrate(db)
   const installation = await installationId(db)
+  const pulse = new Pulse(db, node, config.leaseMs)
   const runtime = dockerRuntime({
     host: config.dockerHost,
     gateBinary: config.gateBinary,
     pullStallMs: config.pullStallSeconds * 1000,
-    slots: { count: config.networkSlots, network: config.jobNetwork, labels: ownLabels(node, installation) },
+    slots: {
+      count: config.networkSlots,
+      network: config.jobNetwork,
+      labels: ownLabels(node, installation),
+      usable: () => pulse.alive,
+    },
     warm: { images: config.warm, limits: resolveLimits(config, {}), labels: ownLabels(node, installation) },
     tidy: {
       owner: [INSTALLATION_LABEL, installation],
       preparedMs: config.preparedSeconds * 1000,
       pulled: config.removePulled,
       orphanMs: ORPHAN_MS,
+      node: NODE_LABEL,
     },
     log,
   })
@@ -113,6 +121,7 @@ async function start(
     settings: config,
     db,
     recorder,
+    pulse,
     wakeups,
     vault,
     identity,

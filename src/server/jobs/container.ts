@@ -14,10 +14,12 @@ import type { SourcedFiles } from './source.ts'
 const OWNER_LABEL = 'writ.owner'
 /** Whose: several databases' servers may share one engine. */
 export const INSTALLATION_LABEL = 'writ.installation'
+/** The process that made it. */
+export const NODE_LABEL = 'writ.node'
 
 /** On everything that we make on an engine. */
 export function ownLabels(node: string, installation: string): Record<string, string> {
-  return { [OWNER_LABEL]: 'writ', [INSTALLATION_LABEL]: installation, 'writ.node': node }
+  return { [OWNER_LABEL]: 'writ', [INSTALLATION_LABEL]: installation, [NODE_LABEL]: node }
 }
 
 /** The name of a job's container: there can be only one of that name, so there can be only one. */

@@ -8,6 +8,7 @@ import type { QueueWidth } from '../store/claims.ts'
 import type { Database } from '../store/database.ts'
 import type { Wakeups } from '../store/wakeups.ts'
 import type { Meters } from './meters.ts'
+import type { Pulse } from './pulse.ts'
 import type { JobSource } from './source.ts'
 import type { TimeBounds } from './time-limits.ts'
 
@@ -59,6 +60,7 @@ export interface Engine {
   readonly settings: EngineSettings
   readonly db: Database
   readonly recorder: Recorder
+  readonly pulse: Pulse
   readonly wakeups: Wakeups
   readonly vault: Vault
   readonly identity: Identity

@@ -21,6 +21,7 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker.stop()
   await t.engine.db.deleteFrom('jobs').execute()
+  await t.engine.db.deleteFrom('nodes').execute()
 })
 afterAll(() => t.close())
 
@@ -101,6 +102,7 @@ class Containers {
         this.end(name, 143)
       },
       remove: async name => void this.all.delete(name),
+      clearAfter: async () => {},
       removeUnstarted: async name => {
         if (this.all.get(name)?.phase === 'created') this.all.delete(name)
         return !this.all.has(name)
@@ -385,4 +387,24 @@ test('a node that drains takes in nothing more, and is idle only when what it to
   containers.end(`writ-${id}`)
   await becomesIdle
   expect((await jobOf(id)).status).toBe('success')
+})
+
+test('what a node kept for jobs to come is cleared away by another as soon as it is gone, however it went', async () => {
+  containers = new Containers(null)
+  const cleared: string[] = []
+  const watching = {
+    ...containers.runtime(),
+    clearAfter: async (gone: ReadonlySet<string>) => void cleared.push(...gone),
+  }
+  const dead = t.node('dead')
+  await dead.pulse.beat()
+  expect(dead.pulse.alive).toBe(true)
+  const told = startWorker('told')
+  await expect.poll(() => t.engine.db.selectFrom('nodes').selectAll().execute()).toHaveLength(2)
+  const quick = new Worker(t.node('quick', watching))
+  workers.push(quick)
+  quick.start()
+  await told.stop()
+  await expect.poll(() => new Set(cleared), { timeout: 10_000 }).toEqual(new Set(['dead', 'told']))
+  expect(dead.pulse.alive).toBe(false)
 })

@@ -2,6 +2,7 @@ import { isFinal } from '../../protocol/job.ts'
 import type { Taker } from '../store/accept.ts'
 import { claimJobs, type Limits, lookAround, reclaimJobs, renewLeases } from '../store/claims.ts'
 import type { Job } from '../store/jobs.ts'
+import { goneNodes } from '../store/nodes.ts'
 import { handOver } from '../store/runs.ts'
 import type { Engine } from './engine.ts'
 import type { Intake } from './intake.ts'
@@ -24,6 +25,8 @@ const RETENTION_MS = 60_000
 const RELEASED_AT_ONCE = 20
 const OVERDUE_AT_ONCE = 100
 const REAP_MS = 300_000
+/** Who is gone is asked this often, or as often as a lease needs. */
+const CLEAR_MS = 2_000
 
 interface Running {
   readonly attempt: number
@@ -46,6 +49,7 @@ export class Worker implements Intake {
   #looking: Promise<void> | null = null
   #again = false
   #keeping = false
+  #clearing = false
   #stopped = false
   #draining = false
 
@@ -61,7 +65,9 @@ export class Worker implements Intake {
       setInterval(() => void this.#keepAlive(), KEEP_ALIVE_MS),
       setInterval(() => void this.#removeExpired(), RETENTION_MS),
       setInterval(() => void this.#reap(), REAP_MS),
+      setInterval(() => void this.#clear(), Math.min(CLEAR_MS, this.#engine.settings.leaseMs)),
     ]
+    void this.#beat()
     this.#look()
     void this.#reap()
   }
@@ -111,6 +117,7 @@ export class Worker implements Intake {
     const running = [...this.#running.values()]
     for (const run of running) run.lost.abort()
     await Promise.allSettled(running.map(run => run.done))
+    await this.#engine.pulse.end().catch(() => {})
     await handOver(this.#engine.db, this.#engine.node).catch(error => {
       this.#engine.log.warn({ err: error }, 'jobs were not handed over; their leases run out by themselves')
     })
@@ -233,6 +240,7 @@ export class Worker implements Intake {
         // a job that was released in the meantime is not lost
         if (!still.has(id) && run?.attempt === attempt) run.lost.abort()
       }
+      if (!this.#stopped) await this.#engine.pulse.beat()
     } catch (error) {
       this.#engine.log.warn({ err: error }, 'leases were not renewed')
     }
@@ -243,6 +251,20 @@ export class Worker implements Intake {
       await reapContainers(this.#engine)
     } catch (error) {
       this.#engine.log.warn({ err: error }, 'what was left over on the container engine was not removed')
+    }
+  }
+
+  /** For as long as a node counts as gone: what a job still used is left the first time. */
+  async #clear(): Promise<void> {
+    if (this.#clearing || this.#stopped) return
+    this.#clearing = true
+    try {
+      const gone = await goneNodes(this.#engine.db)
+      if (gone.length > 0) await this.#engine.runtime.clearAfter(new Set(gone))
+    } catch (error) {
+      this.#engine.log.warn({ err: error }, 'what nodes that are gone kept on the container engine was not removed')
+    } finally {
+      this.#clearing = false
     }
   }
 

@@ -73,6 +73,9 @@ export interface Runtime extends JobRuntime {
   /** Takes away what is of ours on the engine and of no use any more. Never a container of a job. */
   tidy(): Promise<void>
 
+  /** Takes away what these nodes, which are gone, kept on the engine for jobs to come. Never a container of a job, nor what one is using. */
+  clearAfter(gone: ReadonlySet<string>): Promise<void>
+
   /** Closes idle connections. Streams in use end. */
   close(): Promise<void>
 }

@@ -23,6 +23,7 @@ import * as outputGap from './migrations/033-output-gap.ts'
 import * as stoppedForOutput from './migrations/034-stopped-for-output.ts'
 import * as accept from './migrations/035-accept.ts'
 import * as dueTokens from './migrations/040-due-tokens.ts'
+import * as nodes from './migrations/041-nodes.ts'
 import { PgClient } from './pg-client.ts'
 import { RotatingPool } from './rotating-pool.ts'
 import type { Tables } from './schema.ts'
@@ -92,6 +93,7 @@ const MIGRATIONS = {
   '034-stopped-for-output': { up: stoppedForOutput.up },
   '035-accept': { up: accept.up },
   '040-due-tokens': { up: dueTokens.up },
+  '041-nodes': { up: nodes.up },
 }
 
 /** Brings the schema up to date. Safe when several nodes start at once: the migrator locks in the database. */

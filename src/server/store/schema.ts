@@ -115,6 +115,11 @@ export interface InstallationTable {
   id: ColumnType<string, never, never>
 }
 
+export interface NodesTable {
+  id: string
+  alive_until: Date
+}
+
 export interface GateUsesTable {
   id: ColumnType<number, never, never>
   task: string
@@ -133,4 +138,5 @@ export interface Tables extends WatchTables {
   idempotency: IdempotencyTable
   gate_uses: GateUsesTable
   queues: QueuesTable
+  nodes: NodesTable
 }

@@ -15,7 +15,7 @@ import { Pulls } from './pulls.ts'
 import { SlotLost, type SlotOptions, Slots } from './slots.ts'
 import { attachAgain, attachToStart, releaseGate, startContainer } from './start.ts'
 import { type RuntimeLog, stopContainer } from './stop.ts'
-import { type TidyOptions, tidy } from './tidy.ts'
+import { clearAfter, type TidyOptions, tidy } from './tidy.ts'
 import { WarmGates, type WarmOptions } from './warm.ts'
 
 const PULL_STALL_MS = 300_000
@@ -149,6 +149,9 @@ export function dockerRuntime({ host, patienceMs, log, ...options }: DockerOptio
     async tidy() {
       await warm?.refresh()
       if (options.tidy) await tidy(engine, { slots, warm }, options.tidy)
+    },
+    async clearAfter(gone) {
+      if (options.tidy) await clearAfter(engine, { slots, warm }, options.tidy, gone)
     },
     async close() {
       await Promise.all([slots?.close(), warm?.close()])

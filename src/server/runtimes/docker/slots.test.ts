@@ -7,8 +7,9 @@ import type { ContainerSpec } from '../runtime.ts'
 import { PAUSE_LABEL, SLOT_LABEL } from './slots.ts'
 
 const owner = randomBytes(6).toString('hex')
+let usable = true
 const docker = new DockerFixture({
-  slots: { count: 2, network: 'none', labels: { 'writ.test-slots': owner } },
+  slots: { count: 2, network: 'none', labels: { 'writ.test-slots': owner }, usable: () => usable },
   tidy: { owner: ['writ.test-slots', owner], preparedMs: 3_600_000, orphanMs: 0 },
 })
 const LIMITS = { memoryBytes: 64 << 20, pids: 50, network: 'none' }
@@ -74,6 +75,17 @@ test('the networks are never more than they may be', async () => {
   for (const tenant of ['a', 'b', 'c', 'd', 'e']) await (await job('true', tenant)).end()
   await (await inSlot('true', 'e')).end()
   expect((await pauses()).length).toBeLessThanOrEqual(2)
+})
+
+test('a process that others may take for gone gives none to a job: they would clear it away under it', async () => {
+  usable = false
+  for (let tries = 0; tries < 3; tries++) {
+    const found = await job('true', 'alice')
+    expect(found.slot).toBeNull()
+    await found.end()
+  }
+  usable = true
+  await (await inSlot('true', 'alice')).end()
 })
 
 test('another network than that of the slots is a new one', async () => {

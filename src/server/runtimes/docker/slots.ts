@@ -23,6 +23,8 @@ export interface SlotOptions {
   /** Jobs of other networks get one of their own, as without slots. */
   readonly network: string
   readonly labels: Readonly<Record<string, string>>
+  /** False: others may take this process for gone, and clear its slots away while it gives them to jobs. */
+  readonly usable?: () => boolean
 }
 
 /** A container could not join that slot, and was not started. */
@@ -60,6 +62,7 @@ export class Slots {
   readonly #slots = new Map<string, Slot>()
   readonly #making = new Set<Promise<void>>()
   #made = 0
+  #told = false
   #closed = false
 
   constructor(engine: Engine, binary: () => GateBinary | null, options: SlotOptions, log?: RuntimeLog) {
@@ -71,7 +74,7 @@ export class Slots {
 
   /** The name of the slot for that container, or null: then it gets a network of its own. */
   take(container: string, tenant: string, network: string): string | null {
-    if (network !== this.#options.network || this.#closed) return null
+    if (network !== this.#options.network || this.#closed || this.#options.usable?.() === false) return null
     const idle = [...this.#slots.values()].filter(({ user }) => user === null)
     const slot = idle.find(each => each.tenant === tenant) ?? idle.find(each => each.tenant === null)
     if (!slot) {
@@ -146,7 +149,11 @@ export class Slots {
 
   async #make(gate: GateBinary): Promise<void> {
     // A container in the network of another cannot outlive it there, and says so too late: each job gets one of its own.
-    if (await this.#engine.isPodman()) return
+    if (await this.#engine.isPodman()) {
+      if (!this.#told) this.#log?.warn({}, 'with Podman there are no network slots: each job gets a network of its own')
+      this.#told = true
+      return
+    }
     this.#made += 1
     const name = `${this.#prefix}-${this.#made}`
     const body = {

@@ -7,7 +7,7 @@ import { TinyRegistry } from '../../../../test/tiny-registry.ts'
 import { dockerRuntime } from './docker-runtime.ts'
 import { EngineError } from './engine-error.ts'
 import { PAUSE_LABEL, SLOT_LABEL, Slots } from './slots.ts'
-import { tidy } from './tidy.ts'
+import { clearAfter, tidy } from './tidy.ts'
 import { WARM_LABEL } from './warm.ts'
 
 const docker = new DockerFixture()
@@ -64,6 +64,28 @@ test('slots of processes that are gone are removed, but for those in use, those 
   await docker.engine.json('POST', `/containers/${user}/wait`)
   await tidy(docker.engine, NONE, options)
   expect(await exists(`/containers/${used}/json`)).toBe(false)
+})
+
+test('what a node that is gone kept is removed however new it is: but for what jobs are in, what it may still give to one, and what lives', async () => {
+  const of = (node: string) => ({ ...mine, 'writ.test-node': node })
+  const [inUse, gate] = [slotName(), `writ-warm-${randomBytes(6).toString('hex')}`]
+  const idle = await slot(slotName(), of('gone'))
+  const used = await slot(inUse, of('gone'))
+  const user = await container({ [SLOT_LABEL]: inUse })
+  const living = await slot(slotName(), of('lives'))
+  const waits = await container({ ...of('gone'), [WARM_LABEL]: `${gate}-1` }, true, `${gate}-1`)
+  const begun = await container({ ...of('gone'), [WARM_LABEL]: `${gate}-2` }, false, `${gate}-2`)
+  const next = await container({ ...of('lives'), [WARM_LABEL]: `${gate}-3` }, false, `${gate}-3`)
+  const ids = [idle, used, user, living, waits, begun, next]
+  const there = () => Promise.all(ids.map(id => exists(`/containers/${id}/json`)))
+  const clear = () => clearAfter(docker.engine, NONE, { owner, node: 'writ.test-node' }, new Set(['gone']))
+  await clear()
+  expect(await there()).toEqual([false, true, true, true, true, false, true])
+  await docker.engine.json('DELETE', `/containers/${user}`, { query: { force: 1 } })
+  await docker.engine.json('POST', `/containers/${waits}/kill`)
+  await docker.engine.json('POST', `/containers/${waits}/wait`)
+  await clear()
+  expect(await there()).toEqual([false, false, false, true, false, false, true])
 })
 
 test('a container has the labels of its image, whoever made that: one of a job is not taken for a slot or a gate of ours', async () => {

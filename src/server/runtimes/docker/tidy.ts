@@ -1,4 +1,4 @@
-import { removeContainer } from './container.ts'
+import { removeContainer, removeUnstarted } from './container.ts'
 import type { Engine } from './engine.ts'
 import { inspectImage, namedAt } from './image-inspection.ts'
 import { inspect } from './inspection.ts'
@@ -15,6 +15,8 @@ export interface TidyOptions {
   readonly pulled?: boolean
   /** What another process made and does not use for this long is taken for left over. It would be missed, not needed. */
   readonly orphanMs: number
+  /** The label that says which process made a container; left out: it is not known that one is gone. */
+  readonly node?: string
 }
 
 interface Listed {
@@ -34,11 +36,26 @@ export interface Ours {
 
 /** Takes away what nobody needs any more, and nothing that was not made by us: everything is found by a label of ours, and by a name of ours too. */
 export async function tidy(engine: Engine, { slots, warm }: Ours, options: TidyOptions): Promise<void> {
+  const isLeft = ({ Created }: Listed) => Created * 1000 + options.orphanMs <= Date.now()
   await forgetUsers(engine, slots)
-  await removeSlots(engine, slots, options)
-  await removeGates(engine, warm, options)
+  await removeSlots(engine, slots, options, isLeft)
+  await removeGates(engine, warm, options, isLeft)
   await removePrepared(engine, options)
 }
+
+/** The same of what these processes kept for jobs to come, at once: they are gone. One that only stood still misses it and makes anew. */
+export async function clearAfter(
+  engine: Engine,
+  { slots, warm }: Ours,
+  options: Pick<TidyOptions, 'owner' | 'node'>,
+  gone: ReadonlySet<string>,
+): Promise<void> {
+  const isLeft = ({ Labels }: Listed) => options.node !== undefined && gone.has(Labels[options.node] ?? '')
+  await removeSlots(engine, slots, options, isLeft)
+  await removeGates(engine, warm, options, isLeft)
+}
+
+type IsLeft = (container: Listed) => boolean
 
 /** A container that another node has removed holds no slot. */
 async function forgetUsers(engine: Engine, slots: Slots | null): Promise<void> {
@@ -46,28 +63,41 @@ async function forgetUsers(engine: Engine, slots: Slots | null): Promise<void> {
 }
 
 /** Of processes that ended without clearing up. A job in one of them needs it for as long as it runs. */
-async function removeSlots(engine: Engine, slots: Slots | null, { owner, orphanMs }: TidyOptions): Promise<void> {
+async function removeSlots(
+  engine: Engine,
+  slots: Slots | null,
+  { owner }: Pick<TidyOptions, 'owner'>,
+  isLeft: IsLeft,
+): Promise<void> {
   const [label, value] = owner
   const pauses = await list(engine, [PAUSE_LABEL, `${label}=${value}`])
-  for (const { Id, Names, Labels, Created } of pauses) {
+  for (const pause of pauses) {
+    const { Id, Names, Labels } = pause
     const name = Labels[PAUSE_LABEL] ?? ''
     // under another name it is the container of a job, with a label of its image
     if (!isSlotName(name) || !Names.includes(`/${name}`)) continue
-    if (slots?.has(name) || Created * 1000 + orphanMs > Date.now()) continue
+    if (slots?.has(name) || !isLeft(pause)) continue
     const users = await list(engine, [`${SLOT_LABEL}=${name}`])
     if (users.every(({ State }) => State === 'exited' || State === 'dead')) await removeContainer(engine, Id)
   }
 }
 
 /** Gates that ended with the process that held them. One that waits belongs to a process that is there, or only stopped. */
-async function removeGates(engine: Engine, warm: WarmGates | null, { owner, orphanMs }: TidyOptions): Promise<void> {
+async function removeGates(
+  engine: Engine,
+  warm: WarmGates | null,
+  { owner }: Pick<TidyOptions, 'owner'>,
+  isLeft: IsLeft,
+): Promise<void> {
   const [label, value] = owner
-  for (const { Id, Names, Labels, State, Created } of await list(engine, [WARM_LABEL, `${label}=${value}`])) {
+  for (const gate of await list(engine, [WARM_LABEL, `${label}=${value}`])) {
+    const { Id, Names, Labels, State } = gate
     const name = Labels[WARM_LABEL] ?? ''
     // under another name it is the container of a job
     if (!Names.includes(`/${name}`) || State === 'running' || warm?.has(name)) continue
-    // what has ended is of no use to whoever made it; what has not started yet may be just about to
-    if (State !== 'created' || Created * 1000 + orphanMs <= Date.now()) await removeContainer(engine, Id)
+    // what has ended is of no use to whoever made it; what has not started yet may be just about to, and is not forced
+    if (State !== 'created') await removeContainer(engine, Id)
+    else if (isLeft(gate)) await removeUnstarted(engine, Id)
   }
 }
 
