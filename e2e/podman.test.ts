@@ -74,6 +74,63 @@ test('a server that is killed: its job is found again, runs once, and no byte is
   expect(stdout).toBe(`${lines}end`)
 })
 
+test('what it lacks is told to the administrator, and costs no job', async () => {
+  // what Podman cannot keep for jobs to come: each gets a container and a network of its own
+  const own = await stack.startServer({ WRIT_NETWORK_SLOTS: '2', WRIT_WARM: `${stack.image}=1` })
+  const client = stack.client(own.address)
+  for (const _ of [1, 2]) {
+    const { _id } = await client.submit(shell(stack, 'echo ran', { qname: 'own' }))
+    expect(await untilEnded(stack, client, _id)).toMatchObject({ stdout: 'ran\n', job: { status: 'success' } })
+  }
+  await until(async () => own.log().includes('with Podman there are no network slots'))
+  await until(async () => own.log().includes('with Podman no container is started in advance'))
+  expect((await stack.runtime.list('writ.pause', '')).length).toBe(0)
+  await own.stop('SIGTERM')
+})
+
+test('limits of memory, processes and time, a file system that cannot be written to, and a network that is none', async () => {
+  const SHOW = 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null'
+  const asked = { limits: { memory: '96m', pids: 20 }, read_only: true }
+  const script = `${SHOW}; touch /x; touch /tmp/x && echo tmp; test -d /sys/class/net/eth0 || echo none`
+  const shown = await ended(await submit(script, asked))
+  expect(shown).toMatchObject({ stdout: `${96 * 2 ** 20}\ntmp\nnone\n`, job: { status: 'success' } })
+  expect(shown.stderr).toContain('Read-only')
+  // one that uses more memory than it may is ended; Podman does not say why
+  const greedy = await ended(await submit('head -c 200000000 /dev/zero | tail -c 190000000 >/dev/null', asked))
+  expect(greedy.job).toMatchObject({ status: 'failed' })
+  const many = await ended(await submit('for i in $(seq 40); do sleep 2 & done; echo "$?"; wait', asked))
+  expect(many.stderr).toMatch(/can't fork|Resource temporarily/)
+  const late = await ended(await submit('echo up; sleep 600', { timeout: 2 }))
+  expect(late.job).toMatchObject({ status: 'failed', error_code: 'job_timeout', output: 'up\n' })
+  const nowhere = { network: 'nowhere' }
+  await expect(submit('true', nowhere)).rejects.toMatchObject({ code: 'network_refused' })
+})
+
+test('jobs of a queue follow each other in their order, and who follows one has its output while it runs', async () => {
+  const client = stack.client(server.address)
+  const ids: string[] = []
+  for (const n of [1, 2, 3]) ids.push(await submit(`echo ${n}; sleep 0.5`, { qname: 'order' }))
+  const jobs = (await Promise.all(ids.map(ended))).map(({ job }) => job)
+  expect(jobs.map(({ output }) => output)).toEqual(['1\n', '2\n', '3\n'])
+  const times = jobs.flatMap(({ started, ended: end }) => [Date.parse(started), Date.parse(end)])
+  expect(times.toSorted((a, b) => a - b)).toEqual(times)
+
+  const id = await submit('echo first; sleep 600', { qname: 'followed' })
+  const limit = AbortSignal.timeout(20_000)
+  for await (const event of client.follow(id, 0, limit)) if (event.kind === 'output') break
+  expect(await client.get(id)).toMatchObject({ status: 'running', output_bytes: 6 })
+  await client.kill(id)
+  expect((await ended(id)).job.error_code).toBe('job_killed')
+})
+
+test('a job that writes without an end is stopped', async () => {
+  const own = await stack.startServer({ WRIT_MAX_OUTPUT: '1000000' })
+  const client = stack.client(own.address)
+  const { _id } = await client.submit(shell(stack, "yes 'again and again'", { qname: 'yes' }))
+  expect((await untilEnded(stack, client, _id)).job).toMatchObject({ status: 'failed', error_code: 'job_output_limit' })
+  await own.stop('SIGTERM')
+})
+
 test('an ended container that somebody attaches to is not taken for one that never ran', async () => {
   const image = await stack.runtime.image(stack.image, 'Never', {})
   const limits = { memoryBytes: 64 * 1024 * 1024, pids: 64, network: 'none' }

@@ -388,23 +388,3 @@ test('a node that drains takes in nothing more, and is idle only when what it to
   await becomesIdle
   expect((await jobOf(id)).status).toBe('success')
 })
-
-test('what a node kept for jobs to come is cleared away by another as soon as it is gone, however it went', async () => {
-  containers = new Containers(null)
-  const cleared: string[] = []
-  const watching = {
-    ...containers.runtime(),
-    clearAfter: async (gone: ReadonlySet<string>) => void cleared.push(...gone),
-  }
-  const dead = t.node('dead')
-  await dead.pulse.beat()
-  expect(dead.pulse.alive).toBe(true)
-  const told = startWorker('told')
-  await expect.poll(() => t.engine.db.selectFrom('nodes').selectAll().execute()).toHaveLength(2)
-  const quick = new Worker(t.node('quick', watching))
-  workers.push(quick)
-  quick.start()
-  await told.stop()
-  await expect.poll(() => new Set(cleared), { timeout: 10_000 }).toEqual(new Set(['dead', 'told']))
-  expect(dead.pulse.alive).toBe(false)
-})
