@@ -41,6 +41,15 @@ test('everybody sees his own and what a policy opens, newest first', async () =>
   expect((await t.ask('/v1/api/job?limit=100', t.stack.root)).body.data).toHaveLength(36)
 })
 
+test('who may submit to a queue, or kill there, does not see it', async () => {
+  const policy = 'path "writ/queues/*" { capabilities = ["create", "update", "delete", "list"] }'
+  await t.stack.write('sys/policies/acl/submits', { policy })
+  const submits = await t.stack.token({ policies: ['default', 'submits'] })
+  expect((await t.ask('/v1/api/job', submits)).body).toMatchObject({ data: [], total: 0, next: '' })
+  expect((await t.ask('/v1/api/job?qname=closed', submits)).body).toMatchObject({ data: [], total: 0 })
+  expect((await t.ask('/v1/api/queues', submits)).body.data).toEqual([])
+})
+
 test('pages by cursor hold each job once, also when new ones come in between', async () => {
   const seen: string[] = []
   let path = '/v1/api/job?limit=7&qname=own'

@@ -11,8 +11,11 @@ import { type LfsOptions, LfsServer, pointerOf } from '../../../../../test/git-s
 import { gitmodules, Modules } from '../../../../../test/repositories/modules.ts'
 import { Secret } from '../../../../vault/secret.ts'
 import { parseAddress } from '../address.ts'
+import { DEFAULT_LIMITS, type RepositoryOptions } from '../options.ts'
 import { endpointOf } from './endpoint.ts'
 import { LfsHttp } from './http.ts'
+import { Lfs } from './lfs.ts'
+import { pointerIn } from './pointer.ts'
 
 const ACCOUNT = 'bot:canary-of-the-password'
 const credential = { kind: 'password', username: 'bot', password: new Secret(ACCOUNT.slice(4)) } as const
@@ -161,6 +164,23 @@ test('another watch does not find what this one has fetched', async () => {
   await expect(modules.unpacked({ address, ca, credential, own: 'second' }, both)).rejects.toMatchObject({
     code: 'lfs_missing',
   })
+})
+
+test('a watch that has lost its credential does not find what was fetched with it', async () => {
+  const { url, ca, lfs } = await server()
+  const pointer = pointerIn(Buffer.from(lfs.keep('private')))
+  const address = parseAddress(`${url}/main.git`)
+  const ownDirectory = join(modules.folder, 'changed')
+  const bring = async (options: Partial<RepositoryOptions>) =>
+    await new Lfs(
+      address,
+      { address: address.url, branch: 'main', cacheDirectory: ownDirectory, ca, ownDirectory, ...options },
+      DEFAULT_LIMITS,
+    ).bring(address, pointer ? [pointer] : [], AbortSignal.timeout(20_000))
+  await bring({ credential })
+  lfs.contents.clear()
+  await bring({ credential })
+  await expect(bring({})).rejects.toMatchObject({ code: 'lfs_refused' })
 })
 
 test('through the proxy of the watch, or not at all', async () => {
