@@ -2,7 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { parseJson } from './json-body.ts'
 
-const parse = async (text: string) => await parseJson({} as FastifyRequest, Buffer.from(text))
+const request = { routeOptions: { config: {} } } as FastifyRequest
+const parse = async (text: string) => await parseJson(request, Buffer.from(text))
 
 describe('the first value of a body', () => {
   test.each([
