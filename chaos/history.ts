@@ -24,6 +24,7 @@ export async function checkHistory(
   const byId = new Map(jobs.map(job => [job.id, job]))
   const ends = await onRecord(db, 'job.ended')
   const notBegun = await onRecord(db, 'job.not_begun')
+  const containers = await containersOnRecord(db)
   const found: string[] = []
   for (const { id } of accepted) if (!byId.has(id)) found.push(`${id} was accepted and is not there`)
   for (const job of jobs) {
@@ -32,8 +33,9 @@ export async function checkHistory(
     if (ends.get(job.id) !== 1) say(`has ${ends.get(job.id) ?? 0} ends on record`)
     // each that is known to have ended before its job began may be followed by one more
     const most = 1 + (notBegun.get(job.id) ?? 0)
-    if (starts.of(job.id) > most) say(`a container was started ${starts.of(job.id)} times, ${most} at most`)
-    if (job.status === 'success' && starts.of(job.id) < 1) say('success, and no start was seen')
+    const started = starts.of(job.id, containers.get(job.id))
+    if (started > most) say(`a container was started ${started} times, ${most} at most`)
+    if (job.status === 'success' && started < 1) say('success, and no start was seen')
     if (job.error_code === 'internal') say(job.error_text)
   }
   for (const expected of accepted) {
@@ -51,6 +53,14 @@ async function onRecord(db: Database, action: AuditAction): Promise<Map<string, 
     select job_id as job, count(*) as times from audit
     where entry::jsonb->>'action' = ${action} group by job_id`.execute(db)
   return new Map(rows.map(row => [row.job, row.times]))
+}
+
+/** Those that each job was to begin in. */
+async function containersOnRecord(db: Database): Promise<Map<string, string[]>> {
+  const { rows } = await sql<{ job: string; containers: string[] }>`
+    select job_id as job, array_agg(entry::jsonb#>>'{detail,container}') as containers from audit
+    where entry::jsonb->>'action' = 'job.starting' group by job_id`.execute(db)
+  return new Map(rows.map(row => [row.job, row.containers]))
 }
 
 async function wrongOutput(

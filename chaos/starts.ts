@@ -11,6 +11,8 @@ interface EngineEvent {
 export class Starts {
   readonly #socketPath: string
   readonly #times = new Map<string, number>()
+  /** Containers that were started for whatever job would come. */
+  readonly #inAdvance = new Set<string>()
   /** An engine that is asked what happened since a moment may tell of that moment again. */
   readonly #noted = new Set<string>()
   #since = Date.now() / 1000
@@ -25,7 +27,9 @@ export class Starts {
 
   #listen(): void {
     if (this.#closed) return
-    const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['start'], label: ['writ.job'] }))
+    const filters = encodeURIComponent(
+      JSON.stringify({ type: ['container'], event: ['start'], label: ['writ.owner=writ'] }),
+    )
     const path = `/events?since=${this.#since.toFixed(9)}&filters=${filters}`
     this.#call = request({ socketPath: this.#socketPath, path }, response => {
       let rest = ''
@@ -49,13 +53,16 @@ export class Starts {
     if (this.#noted.has(name)) return
     this.#noted.add(name)
     this.#since = Math.max(this.#since, timeNano / 1e9 - 1)
-    const job = Actor.Attributes['writ.job'] ?? ''
+    const { 'writ.job': job, 'writ.warm': gate } = Actor.Attributes
+    if (gate !== undefined) this.#inAdvance.add(Actor.ID)
+    if (job === undefined) return
     this.#times.set(job, this.of(job) + 1)
     this.order.push(job)
   }
 
-  of(job: string): number {
-    return this.#times.get(job) ?? 0
+  /** How many containers were started for this job, and of those that it is on record to have been given how many in advance. */
+  of(job: string, given: Iterable<string> = []): number {
+    return (this.#times.get(job) ?? 0) + [...new Set(given)].filter(id => this.#inAdvance.has(id)).length
   }
 
   close(): void {
