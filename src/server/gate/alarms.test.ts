@@ -67,3 +67,15 @@ test('a thousand at once: a bounded number is sent', async () => {
   expect(got.length).toBeLessThanOrEqual(100)
   expect(alarms.count).toBe(1_000)
 })
+
+test('a task that repeats its alarm does not keep the alarm of another out of the log', async () => {
+  const { alarms } = await start()
+  for (let times = 0; times < 3_000; times += 1) alarms.raise(alarm('noisy'))
+  alarms.raise(alarm('quiet'))
+  await alarms.close()
+  const raised = lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'alarm')
+  expect(raised.filter(({ task }) => task === 'quiet')).toHaveLength(1)
+  expect(raised.length).toBeLessThan(2_000)
+  // and what got no line is told before the end
+  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ without: { second_request: expect.any(Number) } })
+})

@@ -30,7 +30,8 @@ interface Receiver {
 /** Raises alarms: a line of the log, a count for metrics, an entry of the audit trail, and a POST to an address if there is one. */
 export class Alarms {
   readonly #log: Logger
-  readonly #lines: Trickle
+  /** Of alarms that are new, and of those that are raised again. The attack: one task asks on and on, and the alarm of another gets no line. */
+  readonly #lines: { readonly fresh: Trickle; readonly again: Trickle }
   readonly #receiver: Receiver | null
   readonly #audit: (alarm: Alarm) => Promise<void>
   readonly #recent = new Map<string, number>()
@@ -39,7 +40,7 @@ export class Alarms {
 
   constructor(log: Logger, url: string | null, audit: (alarm: Alarm) => Promise<void> = async () => {}) {
     this.#log = log
-    this.#lines = new Trickle(log)
+    this.#lines = { fresh: new Trickle(log), again: new Trickle(log) }
     this.#receiver = url ? receiverAt(new URL(url)) : null
     this.#audit = audit
   }
@@ -51,8 +52,13 @@ export class Alarms {
   /** Never throws, and keeps nobody waiting. */
   raise(alarm: Alarm): void {
     this.#count += 1
-    if (this.#lines.allows(alarm.alarm)) this.#log.error(alarm, 'alarm')
-    if (this.#isRecent(alarm)) return
+    const now = performance.now()
+    const key = JSON.stringify([alarm.alarm, alarm.scheduler, alarm.task])
+    this.#forget(now)
+    const again = this.#recent.has(key)
+    if (this.#lines[again ? 'again' : 'fresh'].allows(alarm.alarm)) this.#log.error(alarm, 'alarm')
+    if (again || this.#sending.size >= MOST_WAITING) return
+    this.#recent.set(key, now)
     this.#later(
       this.#audit(alarm).catch(error => this.#log.error({ err: error }, 'an alarm is not on the audit trail')),
     )
@@ -63,6 +69,7 @@ export class Alarms {
   async close(): Promise<void> {
     await Promise.all(this.#sending)
     await this.#receiver?.pool.destroy()
+    for (const lines of Object.values(this.#lines)) lines.tell()
   }
 
   #later(work: Promise<void>): void {
@@ -70,16 +77,12 @@ export class Alarms {
     this.#sending.add(tracked)
   }
 
-  #isRecent({ alarm, scheduler, task }: Alarm): boolean {
-    const now = performance.now()
+  /** What is no longer recent, or too much to remember. */
+  #forget(now: number): void {
     for (const [key, at] of this.#recent) {
       if (now - at < SAME_MS && this.#recent.size < 10_000) break
       this.#recent.delete(key)
     }
-    const key = JSON.stringify([alarm, scheduler, task])
-    if (this.#recent.has(key) || this.#sending.size >= MOST_WAITING) return true
-    this.#recent.set(key, now)
-    return false
   }
 
   async #send({ pool, path }: Receiver, alarm: Alarm): Promise<void> {

@@ -65,6 +65,7 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
     else if (limitAll) limitAll(request, reply).then(() => done(), done)
     else done()
   })
+  app.addHook('onClose', async () => gate.refusals.tell())
   app.addHook('onResponse', (request, reply, done) => {
     const { url } = request.routeOptions
     // a token has its own line, with the task: each line is a write that the next request waits for
