@@ -1,4 +1,5 @@
 import type { LightMyRequestResponse } from 'fastify'
+import { afterEach } from 'vitest'
 import { startGateApp } from './gate-app.ts'
 
 /** What the clients of vault-gatekeeper 1 look at. */
@@ -13,7 +14,7 @@ export interface Told {
 export const refused = (code: number, error: unknown, status = 'Unsealed'): Told => ({ code, status, ok: false, error })
 
 /** A gate that anybody may administer, and its requests. */
-export async function startGateWire(...[settings, options]: Parameters<typeof startGateApp>) {
+async function startGateWire(...[settings, options]: Parameters<typeof startGateApp>) {
   const stack = await startGateApp({ legacyAdmin: true, ...settings }, options)
   const post = async (url: string, body?: unknown, headers: Record<string, string> = {}) =>
     await stack.app.inject({
@@ -29,4 +30,27 @@ export async function startGateWire(...[settings, options]: Parameters<typeof st
     return { code: statusCode, status, ok, error }
   }
   return { ...stack, post, get, told, root: () => stack.bench.stack.root.reveal() }
+}
+
+type GateWire = Awaited<ReturnType<typeof startGateWire>>
+
+/** For a file of tests: a gate that each of them starts for itself, as it wants it. */
+export function gateWire() {
+  let stack: GateWire
+  afterEach(() => stack.close())
+  const post: GateWire['post'] = (...args) => stack.post(...args)
+  const get: GateWire['get'] = (...args) => stack.get(...args)
+  const told: GateWire['told'] = answer => stack.told(answer)
+  return {
+    get stack() {
+      return stack
+    },
+    start: async (...args: Parameters<typeof startGateWire>) => {
+      stack = await startGateWire(...args)
+    },
+    post,
+    get,
+    told,
+    root: () => stack.root(),
+  }
 }

@@ -1,26 +1,15 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { refused, startGateWire } from '../../../../test/gate-wire.ts'
+import { describe, expect, test } from 'vitest'
+import { gateWire, refused } from '../../../../test/gate-wire.ts'
 import { lookupSelf } from '../../../vault/token.ts'
 
 /** Facts of unsealing and sealing in version 1 (gatekeeper.md §2.3, §2.4 and §5). */
-let stack: Awaited<ReturnType<typeof startGateWire>>
-afterEach(async () => {
-  await stack.close()
-})
-
-async function start(...args: Parameters<typeof startGateWire>) {
-  stack = await startGateWire(...args)
-}
-type Wire = typeof stack
-const post: Wire['post'] = (...args) => stack.post(...args)
-const get: Wire['get'] = (...args) => stack.get(...args)
-const told: Wire['told'] = answer => stack.told(answer)
-const root = () => stack.root()
+const gate = gateWire()
+const { start, post, get, told, root } = gate
 
 describe('/unseal', () => {
-  const mounted = async (type: string) => await stack.bench.stack.write(`sys/auth/${type}`, { type })
+  const mounted = async (type: string) => await gate.stack.bench.stack.write(`sys/auth/${type}`, { type })
   const wrap = async () => {
-    const { vault, root: token } = stack.bench.stack
+    const { vault, root: token } = gate.stack.bench.stack
     const body = { no: 'token' }
     const answer = await vault.send({ method: 'POST', path: 'sys/wrapping/wrap', token, body, wrapTtl: '60s' })
     return answer?.wrap?.token.reveal() ?? expect.fail('not wrapped')
@@ -32,9 +21,9 @@ describe('/unseal', () => {
     [
       'a cubby without a token',
       async () => {
-        const cubby = await stack.bench.stack.token({ policies: ['default'], ttl: '1h' })
+        const cubby = await gate.stack.bench.stack.token({ policies: ['default'], ttl: '1h' })
         const path = 'cubbyhole/vault-token'
-        await stack.bench.stack.vault.send({ method: 'POST', path, token: cubby, body: { other: 'x' } })
+        await gate.stack.bench.stack.vault.send({ method: 'POST', path, token: cubby, body: { other: 'x' } })
         return { type: 'cubby', token: cubby.reveal() }
       },
       'Invalid token in cubby.',
@@ -67,10 +56,10 @@ describe('/unseal', () => {
     expect(await told(post('/unseal', unseal))).toEqual(
       refused(403, expect.stringContaining('"a"."policies"'), 'Sealed'),
     )
-    await stack.bench.stack.vault.send({
+    await gate.stack.bench.stack.vault.send({
       method: 'DELETE',
       path: 'secret/metadata/gatekeeper',
-      token: stack.bench.stack.root,
+      token: gate.stack.bench.stack.root,
     })
     const none = expect.stringContaining('no policies')
     expect(await told(post('/unseal', unseal))).toEqual(refused(403, none, 'Sealed'))
@@ -78,7 +67,7 @@ describe('/unseal', () => {
 
   test('unsealed already: what is offered is not tried', async () => {
     await start({})
-    const before = stack.bench.stack.calls.length
+    const before = gate.stack.bench.stack.calls.length
     for (const offered of [
       { type: 'token', token: 'bad' },
       { type: 'wrapped-token', token: 'bad' },
@@ -90,7 +79,7 @@ describe('/unseal', () => {
         error: 'Already unsealed.',
       })
     }
-    expect(stack.bench.stack.calls).toHaveLength(before)
+    expect(gate.stack.bench.stack.calls).toHaveLength(before)
   })
 
   test.each([
@@ -98,7 +87,7 @@ describe('/unseal', () => {
     ['v2', { method: 'token' }],
   ] as const)('while Vault is away it is an outage, and no wrong credential: %s', async (wire, method) => {
     await start({ wire }, { sealed: true })
-    const { dev } = stack.bench.stack
+    const { dev } = gate.stack.bench.stack
     const ask = async (token: string) => {
       const { statusCode, json } = await post('/unseal', { ...method, token })
       return [statusCode, json().ok, json().code]
@@ -111,12 +100,12 @@ describe('/unseal', () => {
     await post('/seal')
     await dev.close()
     expect(await ask(root())).toEqual([503, false, 'vault_unavailable'])
-    expect(stack.bench.identity.state.sealed).toBe(true)
+    expect(gate.stack.bench.identity.state.sealed).toBe(true)
   })
 
   test('while Vault does not answer: the state is told, tokens are refused and a seal is done, at once', async () => {
     await start({}, { sealed: true })
-    const { vault } = stack.bench.stack
+    const { vault } = gate.stack.bench.stack
     const held = Promise.withResolvers<void>()
     const reached = Promise.withResolvers<void>()
     const send = vault.send.bind(vault)
@@ -138,7 +127,7 @@ describe('/unseal', () => {
 
 test('a seal keeps the policies and what was given, and leaves a token alone that somebody gave', async () => {
   await start({}, { sealed: true })
-  const { stack: vault, scheduler } = stack.bench
+  const { stack: vault, scheduler } = gate.stack.bench
   await vault.write('sys/policies/acl/gate', {
     policy:
       'path "secret/*" { capabilities = ["read"] }\npath "auth/token/create" { capabilities = ["update", "sudo"] }',

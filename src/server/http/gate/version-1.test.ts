@@ -1,22 +1,11 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { refused, startGateWire } from '../../../../test/gate-wire.ts'
+import { describe, expect, test } from 'vitest'
+import { gateWire, refused } from '../../../../test/gate-wire.ts'
 import { WritError } from '../../../protocol/errors.ts'
 import { testScheduler } from '../../gate/schedulers/test-scheduler.ts'
 
 /** Facts of version 1 that its golden exchanges do not show (gatekeeper.md §2 and §3). */
-let stack: Awaited<ReturnType<typeof startGateWire>>
-afterEach(async () => {
-  await stack.close()
-})
-
-async function start(...args: Parameters<typeof startGateWire>) {
-  stack = await startGateWire(...args)
-}
-type Wire = typeof stack
-const post: Wire['post'] = (...args) => stack.post(...args)
-const get: Wire['get'] = (...args) => stack.get(...args)
-const told: Wire['told'] = answer => stack.told(answer)
-const root = () => stack.root()
+const gate = gateWire()
+const { start, post, get, told, root } = gate
 
 describe('routes', () => {
   test.each(['/seal', '/unseal', '/token', '/policies/reload'])(
@@ -25,7 +14,7 @@ describe('routes', () => {
       await start({})
       const { statusCode, headers } = await post(`${path}/`, '{}')
       expect([statusCode, headers.location]).toEqual([307, path])
-      expect(stack.bench.identity.state.sealed).toBe(false)
+      expect(gate.stack.bench.identity.state.sealed).toBe(false)
     },
   )
 
@@ -34,7 +23,7 @@ describe('routes', () => {
     async method => {
       await start({})
       for (const url of ['/seal', '/unseal', '/token', '/policies/reload']) {
-        const { statusCode, body, headers } = await stack.app.inject({ method, url })
+        const { statusCode, body, headers } = await gate.stack.app.inject({ method, url })
         expect([statusCode, body]).toEqual([404, method === 'HEAD' ? body : '404 page not found'])
         expect(headers).not.toHaveProperty('access-control-allow-origin')
       }
@@ -59,7 +48,7 @@ describe('routes', () => {
 
   test('a fault is a 500 that tells nothing of itself', async () => {
     await start({})
-    stack.bench.gate.issue = async () => Promise.reject(new Error('canary'))
+    gate.stack.bench.gate.issue = async () => Promise.reject(new Error('canary'))
     const { statusCode, json, body } = await post('/token', { task_id: 't' })
     expect([statusCode, json().code]).toEqual([500, 'internal'])
     expect(body).not.toContain('canary')
@@ -68,18 +57,18 @@ describe('routes', () => {
 
 test('policies that are no good any more: 500, why, and the old ones stay', async () => {
   await start({}, { policies: { a: { policies: ['a'] } } })
-  const { write } = stack.bench.stack
+  const { write } = gate.stack.bench.stack
   await write('secret/data/gatekeeper', { data: { a: { policies: ['b'], ttl: '1h' } } })
   expect(await told(post('/policies/reload'))).toEqual(refused(500, expect.stringContaining('"a"."ttl"')))
-  stack.bench.scheduler.tasks.set('t', { name: 'a' })
+  gate.stack.bench.scheduler.tasks.set('t', { name: 'a' })
   expect((await post('/token', { task_id: 't' })).statusCode).toBe(200)
-  const { policies } = await stack.bench.open({ token: await tokenOf('t2'), ttlSeconds: 0 })
+  const { policies } = await gate.stack.bench.open({ token: await tokenOf('t2'), ttlSeconds: 0 })
   expect(policies).toContain('a')
 })
 
 async function tokenOf(id: string) {
-  stack.bench.scheduler.tasks.set(id, { name: 'a' })
-  return (await stack.bench.ask(id)).token
+  gate.stack.bench.scheduler.tasks.set(id, { name: 'a' })
+  return (await gate.stack.bench.ask(id)).token
 }
 
 describe('/token', () => {
@@ -96,7 +85,7 @@ describe('/token', () => {
   test('of several reasons, the first of the order is told', async () => {
     await start({}, { sealed: true })
     const ask = async (body: unknown) => (await told(post('/token', body))).error
-    const { scheduler } = stack.bench
+    const { scheduler } = gate.stack.bench
     const old = { startedAt: new Date(0) }
     expect(await ask('{bad')).toBe('Gatekeeper is sealed.')
     expect(scheduler.lookups).toBe(0)
@@ -111,9 +100,9 @@ describe('/token', () => {
     expect(await ask({ task_id: 't' })).toBe('This task has been running too long to request a token.')
     // and Vault is asked last
     scheduler.tasks.set('t', {})
-    const before = stack.bench.stack.calls.length
+    const before = gate.stack.bench.stack.calls.length
     await ask({ task_id: 't' })
-    expect(stack.bench.stack.calls).toHaveLength(before)
+    expect(gate.stack.bench.stack.calls).toHaveLength(before)
   })
 
   test.each([
@@ -123,7 +112,7 @@ describe('/token', () => {
     ['task_not_started', 403, 'This task does not have any statuses.'],
   ] as const)('what the scheduler says: %s', async (code, status, text) => {
     await start({})
-    stack.bench.scheduler.instead = async () => Promise.reject(new WritError(code))
+    gate.stack.bench.scheduler.instead = async () => Promise.reject(new WritError(code))
     expect(await told(post('/token', { task_id: 't' }))).toEqual(refused(status, text))
   })
 
@@ -134,14 +123,14 @@ describe('/token', () => {
     ['is broken', 500, ['internal error'], expect.not.stringContaining('internal error')],
   ])('Vault %s: 500', async (_, status, errors, text) => {
     await start({})
-    const { vault } = stack.bench.stack
+    const { vault } = gate.stack.bench.stack
     const { VaultError } = await import('../../../vault/error.ts')
     const send = vault.send.bind(vault)
     vault.send = async call => {
       if (call.path === 'auth/token/create') throw new VaultError({ status, path: call.path, errors })
       return await send(call)
     }
-    stack.bench.scheduler.tasks.set('t', {})
+    gate.stack.bench.scheduler.tasks.set('t', {})
     expect(await told(post('/token', { task_id: 't' }))).toEqual(refused(500, text))
   })
 
@@ -165,24 +154,24 @@ describe('/token', () => {
     ],
   ])('what %j asks Vault for', async (policy, body) => {
     await start({}, { policies: { '*': policy } })
-    const { vault } = stack.bench.stack
+    const { vault } = gate.stack.bench.stack
     const bodies: string[] = []
     const send = vault.send.bind(vault)
     vault.send = async call => {
       if (call.path === 'auth/token/create') bodies.push(JSON.stringify(call.body))
       return await send(call)
     }
-    stack.bench.scheduler.tasks.set('t', {})
+    gate.stack.bench.scheduler.tasks.set('t', {})
     expect((await post('/token', { task_id: 't' })).statusCode).toBe(200)
     expect(bodies).toEqual([body])
   })
 
   test('an answer of Vault that is not wrapped is none, and burns nothing', async () => {
     await start({})
-    const { vault } = stack.bench.stack
+    const { vault } = gate.stack.bench.stack
     const send = vault.send.bind(vault)
     vault.send = async call => await send(call.path === 'auth/token/create' ? { ...call, wrapTtl: undefined } : call)
-    stack.bench.scheduler.tasks.set('t', {})
+    gate.stack.bench.scheduler.tasks.set('t', {})
     const { statusCode, body } = await post('/token', { task_id: 't' })
     expect(statusCode).toBe(500)
     expect(body).not.toMatch(/hvs\.|"token"/)
@@ -197,10 +186,10 @@ describe('/token', () => {
     await post('/unseal', { type: 'token', token: root() })
     expect(await ask('')).toBe(400)
     expect(await ask({ task_id: 't' })).toBe(403)
-    stack.bench.scheduler.instead = async () => Promise.reject(new WritError('scheduler_unavailable'))
+    gate.stack.bench.scheduler.instead = async () => Promise.reject(new WritError('scheduler_unavailable'))
     expect(await ask({ task_id: 't' })).toBe(500)
-    stack.bench.scheduler.instead = null
-    stack.bench.scheduler.tasks.set('t', {})
+    gate.stack.bench.scheduler.instead = null
+    gate.stack.bench.scheduler.tasks.set('t', {})
     expect(await ask({ task_id: 't' })).toBe(200)
     expect((await get('/status.json')).json().stats).toMatchObject({ requests: 5, successful: 1, denied: 4 })
   })
@@ -226,7 +215,7 @@ describe('the page', () => {
 
   test('unsealed: one form that seals, and what is counted', async () => {
     await start({})
-    stack.bench.scheduler.tasks.set('t', {})
+    gate.stack.bench.scheduler.tasks.set('t', {})
     await post('/token', { task_id: 't' })
     await post('/token', { task_id: 't' })
     const { body } = await get('/', 'text/html')
