@@ -9,10 +9,10 @@ import { line, timed } from './figures.ts'
 const TOKEN = 'bench'
 /**
  * Many short turns, and what counts is all of them together. With 5 turns of 3000 requests each one gate came to 1.12 and 1.25 times
- * Vault's rate, and with these to 0.78, 0.79 and 0.81: Vault collects its garbage seldom and for long, so it did in one side's turns.
+ * Vault's rate, and with 60 of 250 to 0.75 to 0.85: Vault collects its garbage seldom and for long, so it did in one side's turns.
  */
-const ROUNDS = 60
-const REQUESTS = 250
+const ROUNDS = 120
+const REQUESTS = 500
 /**
  * A gate runs for weeks: what its first tens of thousands of requests cost, before they are compiled, is not what is asked here. Of two
  * gates in one run a token took 0.27 and 0.16 ms of processor time after 20,000 of them, 0.18 and 0.14 after 25,000, 0.17 and 0.15 after
