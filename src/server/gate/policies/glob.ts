@@ -3,9 +3,12 @@
  * found leftmost, in order, and consumed (gatekeeper.md §7.3). Linear in name times parts, whatever the name is made of.
  */
 export function globMatches(pattern: string, name: string): boolean {
+  const star = pattern.indexOf('*')
+  if (star < 0) return pattern === name
+  // nearly every pattern: each task's token pays for what is looked at here
+  if (star === pattern.length - 1) return name.startsWith(pattern.slice(0, -1))
   const parts = pattern.split('*')
   const [first = ''] = parts
-  if (parts.length === 1) return pattern === name
   const last = parts.at(-1) ?? ''
   if (!name.startsWith(first)) return false
   let at = first.length
