@@ -1,5 +1,6 @@
 import rateLimit from '@fastify/rate-limit'
 import Fastify, {
+  type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
@@ -28,6 +29,8 @@ export async function buildGateApp(gate: Gate, settings: GateHttpSettings): Prom
     bodyLimit: BODY_LIMIT,
     requestTimeout: ARRIVAL_MS,
     logController: new LogController({ disableRequestLogging: true }),
+    // a logger for each request, for its number alone, which only a fault's line needs
+    childLoggerFactory: (log: FastifyBaseLogger) => log,
     exposeHeadRoutes: false,
     // no route has a schema: the compilers of schemas would be a tenth of the memory of a gate that is alone
     schemaController: {
@@ -115,7 +118,7 @@ function answerFault(
   { wire }: GateHttpSettings,
 ): FastifyReply {
   const error = faultOf(cause)
-  if (error.code === 'internal') request.log.error({ err: cause }, 'a request failed')
+  if (error.code === 'internal') request.log.error({ err: cause, request: request.id }, 'a request failed')
   const { http, remedy } = error.entry
   const body = { ok: false, error: error.message, code: error.code, remedy }
   reply.code(http).type('application/json; charset=utf-8')

@@ -186,7 +186,7 @@ export function gateRoutes(
   /** What is no refusal of ours is a fault: its text stays here. */
   function known(cause: unknown, request: FastifyRequest): WritError {
     if (cause instanceof WritError) return cause
-    request.log.error({ err: cause }, 'a request failed')
+    request.log.error({ err: cause, request: request.id }, 'a request failed')
     return new WritError('internal', `request ${request.id}`)
   }
 }
