@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { WritError } from '../src/protocol/errors.ts'
 import type { AuditEntry } from '../src/server/audit/audit.ts'
 import { type Alarm, Alarms } from '../src/server/gate/alarms.ts'
+import { deadline } from '../src/server/gate/deadline.ts'
 import { Gate, type Issued } from '../src/server/gate/gate.ts'
 import type { Caller, Scheduler, Task } from '../src/server/gate/schedulers/scheduler.ts'
 import { parseTaskId } from '../src/server/gate/schedulers/task-id.ts'
@@ -117,8 +118,8 @@ export class GateBench {
   }
 
   ask(taskId: string, more: { role?: string; scheduler?: string; signal?: AbortSignal } = {}): Promise<Issued> {
-    const { role = '', scheduler = '', signal = new AbortController().signal } = more
-    return this.gate.issue({ taskId, role, scheduler }, CALLER, signal)
+    const { role = '', scheduler = '', signal = null } = more
+    return this.gate.issue({ taskId, role, scheduler }, CALLER, deadline(20_000, signal))
   }
 
   /** The code of the refusal, or `token`. */

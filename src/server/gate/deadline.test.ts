@@ -50,3 +50,28 @@ test('cleared, it ends no more, and holds nothing', () => {
   outer.abort()
   expect(limit.signal.aborted).toBe(false)
 })
+
+test('all steps together take no longer than they may, however often one begins', () => {
+  const limit = deadline(100, null, 250)
+  for (const step of [80, 80, 80]) {
+    vi.advanceTimersByTime(step)
+    limit.restart(100)
+  }
+  expect(limit.signal.aborted).toBe(false)
+  vi.advanceTimersByTime(10)
+  expect(limit.signal.reason).toMatchObject({ name: 'TimeoutError' })
+})
+
+test('ends at once when nobody waits any more, and says why', () => {
+  const limit = deadline(100)
+  limit.end(new Error('gone'))
+  expect(limit.signal.reason).toMatchObject({ message: 'gone' })
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('begun anew after it ended, it stays ended', () => {
+  const limit = deadline(100)
+  limit.end(new Error('gone'))
+  limit.restart(100)
+  expect(vi.getTimerCount()).toBe(0)
+})

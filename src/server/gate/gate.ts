@@ -10,7 +10,7 @@ import type { Credentials } from '../identity/credentials.ts'
 import type { Identity } from '../identity/identity.ts'
 import { requireAbility } from './ability.ts'
 import type { Alarms } from './alarms.ts'
-import { type Deadline, deadline } from './deadline.ts'
+import type { Deadline } from './deadline.ts'
 import { makeToken, type Order } from './issue.ts'
 import { type AdministrativeAction, actOf, type Operator } from './operator.ts'
 import { type PlainLine, plainLines } from './plain-lines.ts'
@@ -159,16 +159,16 @@ export class Gate {
     return this.policyCount
   }
 
-  /** Gives a task its token. Throws a `WritError` for every refusal. */
-  async issue(asked: TokenRequest, caller: Caller, signal: AbortSignal): Promise<Issued> {
+  /** Gives a task its token, while the caller waits; what each step may take is set here. Throws a `WritError` for every refusal. */
+  async issue(asked: TokenRequest, caller: Caller, limit: Deadline): Promise<Issued> {
     const { identity, schedulers, settings, uses } = this.parts
     identity.token()
     const name = asked.scheduler || [...schedulers.keys()][0] || ''
     const scheduler = schedulers.get(name)
     if (!scheduler) throw new WritError('scheduler_unknown')
-    // one for all steps: a signal with a timer for each is much of what a token costs
-    const limit = deadline(LOOKUP_MS, signal)
     try {
+      // one for all steps, and for the caller too: a signal with a timer for each is much of what a token costs
+      limit.restart(LOOKUP_MS)
       const task = await verifyTask(scheduler, asked.taskId, caller, settings, limit.signal)
       limit.restart(TAKE_MS)
       const { set, ownRole } = this.#loaded ?? (await this.#policies())
@@ -177,7 +177,7 @@ export class Gate {
       const order = orderOf(grant, asked, task, ownRole)
       const began = performance.now()
       const use = `${scheduler.sharesUsesWith ?? name}:${task.id}`
-      const wrap = await this.#serve({ scheduler: name, use, task, caller, fetches, order, grant }, signal, limit)
+      const wrap = await this.#serve({ scheduler: name, use, task, caller, fetches, order, grant }, limit)
       const ms = Math.round(performance.now() - began)
       const facts = { scheduler: name, task: task.id, name: task.name, pattern: grant.pattern, ms }
       // without an audit trail, the log is where whoever must revoke the token finds it
@@ -191,7 +191,7 @@ export class Gate {
     }
   }
 
-  async #serve(serving: Serving, signal: AbortSignal, limit: Deadline): Promise<WrapInfo> {
+  async #serve(serving: Serving, limit: Deadline): Promise<WrapInfo> {
     const { uses, identity, vault, settings, log } = this.parts
     const { scheduler, task, caller, fetches, order, grant } = serving
     let use: Use
@@ -208,7 +208,7 @@ export class Gate {
     try {
       wrap = await makeToken(vault, identity.token(), order, settings, limit.signal)
       // who hung up, or waits for too long already, has no answer to burn a use for
-      if (signal.aborted) throw new WritError('vault_unavailable', 'nobody waits for it any more')
+      if (limit.signal.aborted) throw new WritError('vault_unavailable', 'nobody waits for it any more')
       // sealed meanwhile: from then on nobody gets anything
       identity.token()
       done = await use.keep({ actor: caller.address || 'a local process', detail: detailOf(serving, wrap) })

@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Secret } from '../../../vault/secret.ts'
+import { type Deadline, deadline } from '../../gate/deadline.ts'
 import { peerOf } from '../../gate/schedulers/peer.ts'
 import type { Caller } from '../../gate/schedulers/scheduler.ts'
+import { LOOKUP_MS } from '../../gate/verify.ts'
 
 /** Who asks, by the connection itself; headers that a proxy would set are anybody's word and are not read. */
 export function callerOf(request: FastifyRequest): Caller {
@@ -25,16 +27,15 @@ export function countedAs(request: FastifyRequest): string {
   return peer?.container ?? `user ${peer?.uid ?? 'unknown'}`
 }
 
-/** Aborts when the caller hangs up before the answer has been sent, or after `ms`. */
-export function untilGone({ raw }: Pick<FastifyReply, 'raw'>, ms: number): AbortSignal {
-  const gone = new AbortController()
-  const timer = setTimeout(() => gone.abort(new DOMException('no answer in time', 'TimeoutError')), ms)
+/** Ends when the caller hangs up before the answer has been sent, or after `ms`, whatever the steps in it take. */
+export function untilGone({ raw }: Pick<FastifyReply, 'raw'>, ms: number): Deadline {
+  const limit = deadline(Math.min(ms, LOOKUP_MS), null, ms)
   const look = () => {
-    if (!raw.writableFinished) gone.abort(new Error('the caller is gone'))
-    clearTimeout(timer)
+    if (raw.writableFinished) limit.clear()
+    else limit.end(new Error('the caller is gone'))
   }
   // gone before anybody listened: no event comes any more
   if (raw.closed || raw.destroyed) look()
   else raw.once('close', look)
-  return gone.signal
+  return limit
 }
