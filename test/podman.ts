@@ -13,9 +13,10 @@ export interface Podman {
 
 /**
  * A Podman of its own, with images and containers in a folder of its own. Debian's packages `podman` and `catatonit`, and the runc
- * that Docker uses: crun refuses machines with both versions of cgroups.
+ * that Docker uses: crun refuses machines with both versions of cgroups. `rootless`: as a user who may do nothing, without ranges of
+ * users of his own.
  */
-export async function startPodman({ insecureRegistry }: { insecureRegistry: string }): Promise<Podman> {
+export async function startPodman({ insecureRegistry = '', rootless = false } = {}): Promise<Podman> {
   const folder = mkdtempSync(join(tmpdir(), 'writ-podman-'))
   const socket = join(folder, 'podman.sock')
   const settings = join(folder, 'containers.conf')
@@ -23,13 +24,20 @@ export async function startPodman({ insecureRegistry }: { insecureRegistry: stri
   const limits = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
   writeFileSync(settings, `[engine]\nruntime = "runc"\n${limits}`)
   const registries = join(folder, 'registries.conf')
-  writeFileSync(registries, `[[registry]]\nlocation = "${insecureRegistry}"\ninsecure = true\n`)
+  writeFileSync(registries, insecureRegistry && `[[registry]]\nlocation = "${insecureRegistry}"\ninsecure = true\n`)
   const places = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs']
   const common = [...places, '--cgroup-manager', 'cgroupfs']
-  const env = { ...process.env, CONTAINERS_CONF: settings, CONTAINERS_REGISTRIES_CONF: registries }
-  const service = spawn('podman', [...common, 'system', 'service', '-t', '0', `unix://${socket}`], {
+  const home = rootless ? { HOME: folder, XDG_RUNTIME_DIR: folder } : {}
+  const env = { ...process.env, ...home, CONTAINERS_CONF: settings, CONTAINERS_REGISTRIES_CONF: registries }
+  const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups']
+  const command = rootless ? ['setpriv', ...nobody, 'podman', ...common] : ['podman', ...common]
+  if (rootless) execFileSync('chown', ['-R', '65534:65534', folder])
+  const service = spawn(command[0] ?? '', [...command.slice(1), 'system', 'service', '-t', '0', `unix://${socket}`], {
+    cwd: folder,
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
+    // without root it is two processes, of which the second, in the namespace, would go on without the first
+    detached: true,
   })
   let said = ''
   service.stderr.on('data', text => {
@@ -42,10 +50,14 @@ export async function startPodman({ insecureRegistry }: { insecureRegistry: stri
   return {
     socket,
     close: async () => {
-      const ended = once(service, 'close')
-      service.kill()
+      // not `close`: the process that keeps the namespace of a user has its standard error too
+      const ended = once(service, 'exit')
+      if (service.pid) process.kill(-service.pid)
       await ended
-      execFileSync('podman', [...common, 'rm', '--all', '--force', '--time', '0'], { env, stdio: 'ignore' })
+      const remove = [...command.slice(1), 'rm', '--all', '--force', '--time', '0']
+      execFileSync(command[0] ?? '', remove, { cwd: folder, env, stdio: 'ignore' })
+      // the process that keeps the namespace of a user goes with this
+      execFileSync(command[0] ?? '', [...command.slice(1), 'system', 'migrate'], { cwd: folder, env, stdio: 'ignore' })
       rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -32,6 +32,13 @@ export const RUN_ERRORS = {
       'What was kept of this job cannot be decrypted: the transit key of the server is not the one it was kept with',
     remedy: 'Submit the job again; keep the key of WRIT_SERVER_KEY as long as jobs wait.',
   },
+  limits_not_held: {
+    ...INTERNAL,
+    cause:
+      'The container engine makes containers without the limits of memory, processes or processors that a job has, so the job was not run',
+    remedy:
+      'Give writ an engine that holds them: one that runs as root, or one whose user has the controllers memory, pids and cpu of cgroups of version 2.',
+  },
   out_of_memory: {
     ...INVALID_JOB,
     cause: 'The job used more memory than it may, and was ended by the kernel',

@@ -5,6 +5,7 @@ import type { Engine } from './engine.ts'
 import { EngineError, isGone, nameIsTaken, refusal } from './engine-error.ts'
 import { gateEntrypoint, IMAGE_SHELL, JOB_USER, OPEN_SECRETS_TMPFS, SECRETS_TMPFS, STATE_DIRECTORY } from './gate.ts'
 import { inspect, phaseOf, stateOf } from './inspection.ts'
+import { type Made, requireLimits } from './limits-held.ts'
 import { SLOT_LABEL, SlotLost } from './slots.ts'
 
 const REMOVE_MS = 60_000
@@ -16,27 +17,27 @@ export async function createContainer(
   signal?: AbortSignal,
 ): Promise<string | null> {
   if (spec.argv.length === 0) throw new WritError('container_refused', 'neither the job nor its image names a command')
-  let id: string
+  const body = createBody(spec, slot)
+  let made: Made
   try {
     const query = { name: spec.name }
     // not given up: the engine would go on with it, and nobody knew the id of what it makes
-    const create = (body: object) => engine.json<{ Id: string }>('POST', '/containers/create', { query, body })
-    const created = await create(createBody(spec, slot)).catch(error => {
+    const create = (body: object) => engine.json<Made>('POST', '/containers/create', { query, body })
+    made = await create(body).catch(error => {
       if (!isOwnerUnknown(error)) throw error
       return create(createBody(spec, slot, OPEN_SECRETS_TMPFS))
     })
-    id = created.Id
   } catch (error) {
     if (slot && isOfAnother(error)) throw new SlotLost(slot)
     if (nameIsTaken(error)) return null
     throw refusal(error, isGone(error) ? 'image_not_found' : 'container_refused')
   }
-  if (!spec.content) return id
   try {
-    await layOver(engine, id, spec.content(), signal)
-    return id
+    await requireLimits(engine, made, body.HostConfig)
+    if (spec.content) await layOver(engine, made.Id, spec.content(), signal)
+    return made.Id
   } catch (error) {
-    await removeContainer(engine, id)
+    await removeContainer(engine, made.Id)
     throw refusal(error, 'container_refused')
   }
 }

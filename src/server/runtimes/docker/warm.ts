@@ -6,6 +6,7 @@ import type { Engine } from './engine.ts'
 import { nameIsTaken } from './engine-error.ts'
 import { ENVIRONMENT_NAME, GATE_SHELL } from './gate.ts'
 import { inspect } from './inspection.ts'
+import { type Made, requireLimits } from './limits-held.ts'
 import type { RuntimeLog } from './stop.ts'
 
 export const WARM_LABEL = 'writ.warm'
@@ -178,8 +179,10 @@ export class WarmGates {
     const spec = { name, labels, image, argv: ['true'], env: [], tty: false, limits: this.#options.limits }
     const query = { name }
     const body = createBody(spec, null)
-    const { Id: id } = await this.#engine.json<{ Id: string }>('POST', '/containers/create', { query, body })
+    const made = await this.#engine.json<Made>('POST', '/containers/create', { query, body })
+    const id = made.Id
     try {
+      await requireLimits(this.#engine, made, body.HostConfig)
       const streams = { stream: 1, stdin: 1, stdout: 1, stderr: 1, detachKeys: '' }
       const socket = await this.#engine.hijack(`/containers/${id}/attach`, { query: streams })
       await this.#engine.json('POST', `/containers/${id}/start`, { deadlineMs: START_MS })
