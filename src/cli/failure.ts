@@ -2,6 +2,7 @@ import { CommanderError } from 'commander'
 import { RequestError } from '../client/error.ts'
 import { WritError } from '../protocol/errors.ts'
 import { VaultError } from '../vault/error.ts'
+import { printable, printableLines } from './printable.ts'
 
 /** Exit codes of the command (docs/cli.md). `run` and `logs -f` exit with the job's own code if it ran. */
 export const EXIT = {
@@ -30,8 +31,10 @@ export function reportFailure(error: unknown, err: NodeJS.WritableStream): numbe
   // commander has said it already; `--help` and `--version` come this way too
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const { message, next } = describe(error)
-  err.write(`writ: ${message}\n`)
-  if (next) err.write(`next: ${next}\n`)
+  // a courier may have made it; only our own words are several lines
+  const said = error instanceof RequestError || error instanceof WritError || error instanceof VaultError
+  err.write(`writ: ${said ? printable(message) : printableLines(message)}\n`)
+  if (next) err.write(`next: ${printable(next)}\n`)
   return error instanceof UsageError ? EXIT.usage : EXIT.failed
 }
 

@@ -4,3 +4,8 @@ import { stripVTControlCharacters } from 'node:util'
 export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{Cc}/gu, ' ')
 }
+
+/** As `printable`, of a text that may have several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
+}

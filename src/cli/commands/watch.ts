@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
-import { printable } from '../printable.ts'
+import { printableLines } from '../printable.ts'
 import { type WatchOptions, WatchServer } from '../watch/connect.ts'
 import { describePlan, describeStanding } from '../watch/describe.ts'
 import { digestOfShown, type PlanAnswer } from '../watch/plan-answer.ts'
@@ -148,8 +148,6 @@ export async function log(name: string, task: string | undefined, options: Watch
 
 /** More than a server keeps of a job, unless it was told to keep more. */
 const MOST_CHARACTERS = 100_000_000
-
-const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
 
 /** Accepts a commit that is no descendant of the last one. */
 export async function accept(

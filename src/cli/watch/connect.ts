@@ -3,6 +3,7 @@ import { Vault } from '../../vault/client.ts'
 import { isVaultError, VaultError } from '../../vault/error.ts'
 import { clientSettings, findToken, MISSING, readCa } from '../client-settings.ts'
 import { UsageError } from '../failure.ts'
+import { printable } from '../printable.ts'
 
 /** Options that every command about watches takes. */
 export interface WatchOptions {
@@ -58,7 +59,7 @@ export class WatchServer {
 /** It is not Vault that answered, although it was asked as Vault is. */
 function said(error: unknown): unknown {
   if (!isVaultError(error)) return error
-  if (error.status === 0) return new Error(`no answer from the server: ${error.errors.join('; ')}`)
+  if (error.status === 0) return new Error(printable(`no answer from the server: ${error.errors.join('; ')}`))
   const reason = error.errors.join('; ') || (error.status === 404 ? 'nothing there' : `HTTP ${error.status}`)
-  return new Error(`${reason} (${error.path})`, { cause: error instanceof VaultError ? undefined : error })
+  return new Error(printable(`${reason} (${error.path})`), { cause: error instanceof VaultError ? undefined : error })
 }

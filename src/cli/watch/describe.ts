@@ -28,14 +28,14 @@ const MOST_FILES = 50
  * the rest to whoever did not write it.
  */
 export function describePlan({ plan, digest, base, changed, message, fetches, standing }: PlanAnswer): string {
-  const files = changed.slice(0, MOST_FILES).map(file => `  ${file.change.padEnd(12)} ${visible(file.path)}`)
+  const files = changed.slice(0, MOST_FILES).map(file => `  ${file.change.padEnd(12)} ${file.path}`)
   const more = changed.length > MOST_FILES ? [`  and ${changed.length - MOST_FILES} more`] : []
   const lines = [
-    `watch       ${visible(plan.watch)}`,
-    `commit      ${plan.commit}  (${visible(plan.repository)} ${visible(plan.branch)})`,
-    `            ${visible(message.split('\n')[0] ?? '')}`,
-    `image       ${visible(plan.image)}`,
-    ...titled('commands', plan.commands.map(visible)),
+    `watch       ${plan.watch}`,
+    `commit      ${plan.commit}  (${plan.repository} ${plan.branch})`,
+    `            ${message.split('\n')[0] ?? ''}`,
+    `image       ${plan.image}`,
+    ...titled('commands', plan.commands),
     ...(plan.kubernetes ? titled('kubernetes', describeKubernetes(plan.kubernetes)) : []),
     ...titled('requests', plan.requests.flatMap(describeRequest)),
     ...(plan.vault ? titled('vault', describeVault(plan.vault)) : []),
@@ -46,17 +46,18 @@ export function describePlan({ plan, digest, base, changed, message, fetches, st
     `signatures  ${describeStanding(standing)}`,
     `digest      ${digest}`,
   ]
-  return `${lines.join('\n')}\n`
+  // here, and not for each value: whatever is beside the plan is not checked by its digest, and could redraw the lines above it
+  return lines.map(line => `${visible(line)}\n`).join('')
 }
 
 function describeFetches({ submodules, lfs, refused }: FetchesAnswer): string[] {
   return [
     ...titled(
       'submodules',
-      submodules.map(({ path, url, id }) => visible(`${path}  ${id}  (${url})`)),
+      submodules.map(({ path, url, id }) => `${path}  ${id}  (${url})`),
     ),
     ...(lfs ? titled('lfs', [`${lfs.files} files, ${lfs.bytes} bytes`]) : []),
-    ...(refused ? [`will not run ${visible(refused)}`] : []),
+    ...(refused ? [`will not run ${refused}`] : []),
   ]
 }
 
@@ -65,18 +66,18 @@ function titled(title: string, lines: readonly string[]): string[] {
 }
 
 function describeRequest({ name, method, path, wrap_ttl, options }: PlanAnswer['plan']['requests'][number]): string[] {
-  const body = Object.keys(options).length > 0 ? [`  with ${visible(JSON.stringify(options))}`] : []
-  return [visible(`${name}: ${method} ${path}, wrapped for ${wrap_ttl} s`), ...body]
+  const body = Object.keys(options).length > 0 ? [`  with ${JSON.stringify(options)}`] : []
+  return [`${name}: ${method} ${path}, wrapped for ${wrap_ttl} s`, ...body]
 }
 
-/** A line of the template is a line here: nothing else in it may end one. */
+/** A line of the template is a line here. */
 function describeKubernetes({ namespace, template, vaults }: NonNullable<PlanAnswer['plan']['kubernetes']>): string[] {
   return [
-    visible(`a Job in the namespace ${namespace}, of this template:`),
-    ...template.split('\n').map(line => `  ${visible(line)}`),
+    `a Job in the namespace ${namespace}, of this template:`,
+    ...template.split('\n').map(line => `  ${line}`),
     ...vaults.flatMap(({ name, url, vault_cacert }) => [
-      visible(`with a token of the Vault ${name} at ${url},`),
-      visible(`  ${vault_cacert === '' ? 'no CA of its own' : `CA ${describeCa(vault_cacert)}`}`),
+      `with a token of the Vault ${name} at ${url},`,
+      `  ${vault_cacert === '' ? 'no CA of its own' : `CA ${describeCa(vault_cacert)}`}`,
     ]),
   ]
 }
@@ -84,8 +85,8 @@ function describeKubernetes({ namespace, template, vaults }: NonNullable<PlanAns
 function describeVault(vault: NonNullable<PlanAnswer['plan']['vault']>): string[] {
   const { address, tls_server_name, cacert, approle_mount_point, role, role_id } = vault
   return [
-    visible(`${address} as ${role} (${role_id}) of auth/${approle_mount_point}`),
-    visible(`server name ${tls_server_name}, ${cacert === '' ? 'no CA of its own' : `CA ${describeCa(cacert)}`}`),
+    `${address} as ${role} (${role_id}) of auth/${approle_mount_point}`,
+    `server name ${tls_server_name}, ${cacert === '' ? 'no CA of its own' : `CA ${describeCa(cacert)}`}`,
   ]
 }
 

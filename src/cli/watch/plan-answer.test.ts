@@ -109,3 +109,20 @@ test('all of it is shown, and as it is', () => {
   expect(text).toContain('ls # x\\u{a}rm -r /')
   expect(text).toContain('a\\u{202e}b\\u{1b}[2Kc')
 })
+
+test('nothing that is shown beside the plan redraws it', () => {
+  const evil = '\u001b[9A\u001b[2K\u009b\u202e\n'
+  const standing = { required: 1, signers: [], missing: [evil], refused: [], unusable: [] }
+  const answer = {
+    ...answerOf({ ...PLAN, commit: evil }),
+    base: evil,
+    changed: [{ path: evil, change: evil }],
+    fetches: { submodules: [], lfs: { files: evil, bytes: evil }, refused: evil },
+    digest: evil,
+    message: evil,
+    standing,
+  } as unknown as PlanAnswer
+  const text = describePlan(answer)
+  expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+  expect(text.split('\n')).toHaveLength(describePlan({ ...answerOf(PLAN), changed: [{ path: 'x', change: 'x' }] }).split('\n').length + 2)
+})
