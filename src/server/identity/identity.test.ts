@@ -4,6 +4,7 @@ import { FakeServer, json } from '../../../test/fake-server.ts'
 import { IdentityBench } from '../../../test/identity.ts'
 import { loginAppRole } from '../../vault/approle.ts'
 import { Vault } from '../../vault/client.ts'
+import { VaultError } from '../../vault/error.ts'
 import { Secret } from '../../vault/secret.ts'
 import { revokeSelf } from '../../vault/token.ts'
 import type { Credentials } from './credentials.ts'
@@ -216,6 +217,55 @@ test('in doubt about a token that it cannot replace: sealed at once', async () =
   await revokeSelf(bench.stack.vault, token)
   await identity.doubt()
   expect(identity.state).toMatchObject({ sealed: true, reason: expect.stringContaining('failed and is tried again') })
+})
+
+test('a token that ends while another login is under way: that login comes too late, and the next one counts', async () => {
+  const { vault } = bench.stack
+  let logins = 0
+  const slow = {
+    send: async (call: Parameters<Vault['send']>[0]) => {
+      const answer = await vault.send(call)
+      if (!call.path.endsWith('login') || ++logins !== 2) return answer
+      await revokeSelf(vault, identity.token())
+      doubted = identity.doubt()
+      await expect.poll(() => identity.state.sealed).toBe(true)
+      return answer
+    },
+  }
+  let doubted: Promise<void> | undefined
+  const credentials = await bench.appRole({ token_ttl: '20m', token_max_ttl: '20m' })
+  const identity = bench.identityOf(credentials, slow as unknown as Vault)
+  await identity.start()
+  while (logins < 2) await bench.elapse()
+  await doubted
+  expect(identity.state).toMatchObject({ sealed: false })
+  expect(await bench.alive(identity.token())).toBe(true)
+})
+
+test('a successor that cannot be made once: the token that is held, itself a successor, is not given up for the first one', async () => {
+  const { vault, token } = bench.stack
+  await bench.stack.write('sys/policies/acl/creates', {
+    policy: 'path "auth/token/create" { capabilities = ["update", "sudo"] }',
+  })
+  let makes = 0
+  const failing = {
+    send: async (call: Parameters<Vault['send']>[0]) => {
+      if (call.path === 'auth/token/create' && ++makes === 2)
+        throw new VaultError({ status: 500, path: call.path, errors: ['storage'] })
+      return await vault.send(call)
+    },
+  }
+  const first = await token({ policies: ['default', 'creates'], ttl: '20m', explicit_max_ttl: '20m' })
+  const identity = bench.identityOf({ kind: 'token', token: first }, failing as unknown as Vault, { recreate: true })
+  await identity.start()
+  while (makes < 2) await bench.elapse()
+  expect(identity.token().reveal()).not.toBe(first.reveal())
+  expect(await bench.alive(first)).toBe(false)
+  for (let n = 0; n < 20; n++) {
+    expect(identity.state.sealed).toBe(false)
+    expect(await bench.alive(identity.token())).toBe(true)
+    await bench.elapse()
+  }
 })
 
 test('doubts that come all the time do not ask Vault all the time', async () => {

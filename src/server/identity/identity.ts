@@ -151,7 +151,7 @@ export class Identity {
   }
 
   #hold(found: Login, credentials: Credentials): void {
-    this.#era += 1
+    this.#newEra()
     this.#held = found
     this.#credentials = found.again ?? credentials
     if (credentials === this.#configured) this.#configured = this.#credentials
@@ -175,7 +175,7 @@ export class Identity {
   }
 
   #drop(reason: string, credentials: Credentials | null): void {
-    this.#era += 1
+    this.#newEra()
     this.#held = null
     this.#credentials = credentials
     this.#phase = 'sealed'
@@ -205,10 +205,19 @@ export class Identity {
   }
 
   async #login(): Promise<void> {
-    this.#loggingIn ??= this.#loginOnce().finally(() => {
-      this.#loggingIn = null
-    })
+    if (!this.#loggingIn) {
+      const login = this.#loginOnce().finally(() => {
+        if (this.#loggingIn === login) this.#loggingIn = null
+      })
+      this.#loggingIn = login
+    }
     await this.#loggingIn
+  }
+
+  /** A login that is under way comes too late now: whoever wants one from here on must not wait for it, but begin another. */
+  #newEra(): void {
+    this.#era += 1
+    this.#loggingIn = null
   }
 
   async #loginOnce(): Promise<void> {
@@ -276,6 +285,7 @@ export class Identity {
       })
       if (made && this.#held === held) {
         this.#held = made
+        this.#credentials = made.again ?? this.#credentials
         this.#log.info({ leaseSeconds: made.leaseSeconds }, 'the token was made anew')
         this.#well(made)
         for (const tell of this.#listeners) tell()
@@ -283,7 +293,8 @@ export class Identity {
       } else if (made) await this.#revoke(made)
       if (made) return
     }
-    if (held.again) await this.#login()
+    // a login by a token brings that token; renewing it goes on, and making another one
+    if (held.again && held.again.kind !== 'token') await this.#login()
   }
 
   /** Vault says that the token is none any more. */
