@@ -78,3 +78,14 @@ END`)
     stderr: expect.stringMatching(/can be changed by others than you\nnext: chown .* chmod 600/),
   })
 })
+
+test('nobody reads what is going on: the job is followed all the same, and its code is kept', async () => {
+  const job = `writ run --image ${stack.image} -- sh -c "sleep 1; head -c 300000 /dev/zero >&2; exit 3"`
+  const { stdout } = await terminal.shell(`{ ${job} 2>&1 >/dev/null || echo $? > code; } | true; cat code`)
+  expect(stdout).toBe('3\n')
+})
+
+test('results that cannot be written: an error like any other', async () => {
+  const { code, stderr } = await terminal.shell('writ ls --json > /dev/full')
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^writ: ENOSPC.*\n$/) })
+})

@@ -53,10 +53,10 @@ function sayHowItEnded(job: JobAnswer): void {
   )
 }
 
-/** The job's own code; 125 if it never ran, and never 0 for a job that did not succeed. */
-function exitCodeOf(job: Pick<JobAnswer, 'status' | 'return_code'>): number {
+/** The job's own code; 125 if it never ran, and never 0 for a job that did not succeed, also not when 256 would be cut to it. */
+export function exitCodeOf(job: Pick<JobAnswer, 'status' | 'return_code'>): number {
   if (job.status === 'success') return EXIT.ok
-  return job.return_code === 0 ? EXIT.notRun : job.return_code
+  return job.return_code & 0xff || EXIT.notRun
 }
 
 /** What the server says of the job is not the job's output, and so not for a pipe. */
@@ -73,5 +73,6 @@ export async function show(event: JobEvent): Promise<void> {
 async function write(stream: OutputEvent['stream'], data: Uint8Array): Promise<void> {
   if (stream === 'system') return sayLines(Buffer.from(data).toString())
   const target = process[stream]
-  if (!target.write(data)) await once(target, 'drain')
+  // of a stream that cannot be written any more, main.ts knows what to do
+  if (!target.write(data)) await once(target, 'drain').catch(() => {})
 }

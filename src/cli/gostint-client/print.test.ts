@@ -141,3 +141,16 @@ describe('an answer of the server', () => {
     expect(() => readStatus(answer)).toThrow('the answer of the server is not a job')
   })
 })
+
+test('what a courier says moves no cursor and adds no line; the output of the job stays as it is', () => {
+  const evil = '\u001b[2J\u009b1A\r\nx'
+  const [out, err] = [terminal(), stream()]
+  printLeft(job({ id: evil, status: evil }), out)
+  printEnd(job({ status: evil, output: 'a\u001b[1mb\n' }), out)
+  traceTo(out, true)(evil)
+  expect(text(out).replaceAll(/\u001b\[(91|36|0)m/g, '')).toMatch(
+    /^\[ {2}x\] {3}x\n\[ {2}x\] a\u001b\[1mb\n\S+ {3}x\n$/,
+  )
+  printError(RequestError.from(400, { error: evil, remedy: evil }), err)
+  expect(text(err)).toBe('Error:   x (http_400)\nnext:   x\n')
+})

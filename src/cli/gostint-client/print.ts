@@ -1,5 +1,6 @@
 import { RequestError } from '../../client/error.ts'
 import { isVaultError } from '../../vault/error.ts'
+import { printable } from '../printable.ts'
 import { isLive, type JobStatus } from './job-answer.ts'
 import { OptionsError } from './options.ts'
 
@@ -21,7 +22,12 @@ function styled(stream: Output, style: keyof typeof STYLES, text: string): strin
 
 export function traceTo(out: Output, wanted: boolean): Trace {
   if (!wanted) return () => {}
-  return text => out.write(`${styled(out, 'cyan', `${new Date().toISOString()} ${text}`)}\n`)
+  return text => out.write(`${styled(out, 'cyan', `${new Date().toISOString()} ${printable(text)}`)}\n`)
+}
+
+/** What is going on; a courier, or who answers in Vault's place, may have made a part of it. */
+export function say(err: Output, text: string): void {
+  err.write(`${printable(text)}\n`)
 }
 
 /** The end of a job (gostint.md §16.6): the output as it is, or the state and the output. Returns the exit code. */
@@ -30,7 +36,7 @@ export function printEnd(job: JobStatus, out: Output): number {
   else {
     // as the original does it: a line end only where the output has none
     const lineEnd = job.output.endsWith('\n') ? '' : '\n'
-    out.write(`${styled(out, 'brightRed', `[${job.status}] ${job.output}`)}${lineEnd}`)
+    out.write(`${styled(out, 'brightRed', `[${printable(job.status)}] ${job.output}`)}${lineEnd}`)
   }
   return exitCode(job)
 }
@@ -40,7 +46,7 @@ export function printEnd(job: JobStatus, out: Output): number {
  * form when it has ended already, so that a script always finds the id. Returns the exit code, 0 for a job that goes on.
  */
 export function printLeft(job: JobStatus, out: Output): number {
-  out.write(`[${job.status}] ${job.id}\n`)
+  out.write(`${printable(`[${job.status}] ${job.id}`)}\n`)
   return isLive(job) ? 0 : exitCode(job)
 }
 
@@ -53,9 +59,9 @@ function exitCode({ status, returnCode }: JobStatus): number {
 /** What went wrong, and what to try; never a stack trace. Returns the exit code. */
 export function printError(error: unknown, err: Output): number {
   const problems = error instanceof OptionsError ? error.problems : [messageOf(error)]
-  for (const problem of problems) err.write(`${styled(err, 'boldRed', `Error: ${problem}`)}\n`)
+  for (const problem of problems) err.write(`${styled(err, 'boldRed', `Error: ${printable(problem)}`)}\n`)
   const next = adviceOn(error)
-  if (next) err.write(`next: ${next}\n`)
+  if (next) say(err, `next: ${next}`)
   return 1
 }
 

@@ -3,7 +3,7 @@ import { FlagError, HelpWanted, parseFlags, usage } from './flags.ts'
 import { jobOf } from './job.ts'
 import { ignoredFields, type JobStatus, readStatus } from './job-answer.ts'
 import { type Environment, type Options, readFiles, readOptions } from './options.ts'
-import { type Output, printEnd, printError, printLeft, type Trace, traceTo } from './print.ts'
+import { type Output, printEnd, printError, printLeft, say, type Trace, traceTo } from './print.ts'
 import { Session } from './session.ts'
 import { waitForEnd } from './wait.ts'
 
@@ -55,7 +55,7 @@ async function submit(
   trace(`sealing a job of ${Object.keys(spec).sort().join(', ') || 'no fields'}`)
   const answer = await session.submit(spec, signal)
   const ignored = ignoredFields(answer)
-  if (ignored.length > 0) err.write(`the courier added ${ignored.join(', ')}: ignored by the server\n`)
+  if (ignored.length > 0) say(err, `the courier added ${ignored.join(', ')}: ignored by the server`)
   const job = readStatus(answer)
   trace(describe(job))
   return job
@@ -79,12 +79,12 @@ async function attend(
     const job = await read().catch(() => submitted)
     return printLeft(job, out)
   }
-  const onSilence = (error: Error) => err.write(`${error.message}; trying again\n`)
+  const onSilence = (error: Error) => say(err, `${error.message}; trying again`)
   try {
     const job = await waitForEnd(read, { pollMs: options.pollMs, patienceMs: PATIENCE_MS, signal, onSilence })
     return printEnd(job, out)
   } catch (error) {
-    err.write(`job ${submitted.id} was submitted and goes on by itself\n`)
+    say(err, `job ${submitted.id} was submitted and goes on by itself`)
     throw error
   }
 }

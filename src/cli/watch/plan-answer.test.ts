@@ -124,5 +124,7 @@ test('nothing that is shown beside the plan redraws it', () => {
   } as unknown as PlanAnswer
   const text = describePlan(answer)
   expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
-  expect(text.split('\n')).toHaveLength(describePlan({ ...answerOf(PLAN), changed: [{ path: 'x', change: 'x' }] }).split('\n').length + 2)
+  expect(text.split('\n')).toHaveLength(
+    describePlan({ ...answerOf(PLAN), changed: [{ path: 'x', change: 'x' }] }).split('\n').length + 2,
+  )
 })
