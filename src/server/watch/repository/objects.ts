@@ -61,14 +61,14 @@ export function parseTag({ id, bytes }: GitObject): Tag {
   return { object: idIn(object, id), type, name: Buffer.from(tag, 'latin1').toString('utf8') }
 }
 
-const MODES: Readonly<Record<string, TreeEntry['mode']>> = {
-  '100644': 'file',
-  '100664': 'file', // by git before 2005
-  '100755': 'executable',
-  '120000': 'symlink',
-  '40000': 'folder',
-  '160000': 'submodule',
-}
+const MODES: ReadonlyMap<string, TreeEntry['mode']> = new Map([
+  ['100644', 'file'],
+  ['100664', 'file'], // by git before 2005
+  ['100755', 'executable'],
+  ['120000', 'symlink'],
+  ['40000', 'folder'],
+  ['160000', 'submodule'],
+])
 
 /** The entries of a tree. `repository_damaged` for what is malformed, `tree_unsafe` for a name that no folder should hold. */
 export function parseTree({ id, bytes }: GitObject): TreeEntry[] {
@@ -78,7 +78,7 @@ export function parseTree({ id, bytes }: GitObject): TreeEntry[] {
     const space = bytes.indexOf(0x20, at)
     const end = bytes.indexOf(0, at)
     if (space < 0 || end < space || end + 21 > bytes.length) throw malformed(id)
-    const mode = MODES[bytes.toString('latin1', at, space).replace(/^0+/, '')]
+    const mode = MODES.get(bytes.toString('latin1', at, space).replace(/^0+/, ''))
     if (!mode) throw malformed(id)
     const name = checkedName(bytes.subarray(space + 1, end))
     if (names.has(name)) throw new WritError('tree_unsafe', `${printable(name)} is there twice`)
