@@ -26,6 +26,12 @@ export class GpgHome {
     return /^fpr:{9}([0-9A-F]{40}):/m.exec(listing)?.[1] as string
   }
 
+  /** Fingerprints. */
+  subkeys(name: string): string[] {
+    const listing = this.run(['--with-colons', '--list-keys', `=${name} <${name}@example.com>`]).toString()
+    return [...listing.matchAll(/^sub:(?:.*\n)+?fpr:{9}([0-9A-F]{40}):/gm)].map(([, found]) => found as string)
+  }
+
   addSubkey(name: string, algorithm = 'ed25519', { usage = 'sign', expires = 'never', at }: KeyOptions = {}): void {
     this.run(['--quick-add-key', this.fingerprint(name), algorithm, usage, expires], '', at)
   }
@@ -39,12 +45,18 @@ export class GpgHome {
   }
 
   /** Interactive commands of `--edit-key`. */
-  edit(name: string, commands: readonly string[], at?: string): void {
+  edit(name: string, commands: readonly string[], at?: string, options: readonly string[] = []): void {
     this.run(
-      ['--command-fd', '0', '--expert', '--edit-key', `=${name} <${name}@example.com>`],
+      [...options, '--command-fd', '0', '--expert', '--edit-key', `=${name} <${name}@example.com>`],
       `${commands.join('\n')}\n`,
       at,
     )
+  }
+
+  /** What gpg-agent calls the secret of each part of a key: the primary one first. */
+  keygrips(name: string): string[] {
+    const listing = this.run(['--with-colons', '--with-keygrip', '--list-keys', `=${name} <${name}@example.com>`])
+    return [...listing.toString().matchAll(/^grp:{9}([0-9A-F]{40}):/gm)].map(([, grip]) => grip as string)
   }
 
   /** Detached and binary, unless `options` say otherwise. */

@@ -50,6 +50,9 @@ function token(what: string, options: TokenOptions): Case {
   })
 }
 
+/** Which nobody is to be believed by, but a revocation is. */
+const SHA1 = ['--cert-digest-algo', 'SHA1']
+
 const samWith = (front: string) => (world: World) => `${front} ${world.ssh.publicKey(world.sshKey('sam'))}`
 const bySam = (bytes: string, world: World) => world.signatureOf('sam', bytes)
 
@@ -72,6 +75,21 @@ export const HOSTILE_KEYS: readonly Case[] = [
   since('had its signing subkey revoked', 'revoked-sub', world =>
     world.gpg.edit('revoked-sub', ['key 1', 'revkey', 'y', 'y', '0', '', 'y', 'save']),
   ),
+  // the library skips a revocation that it cannot verify, and would go on trusting the key
+  since('was revoked with SHA-1', 'revoked-by-sha1', world =>
+    world.gpg.edit('revoked-by-sha1', ['revkey', 'y', '0', '', 'y', 'save'], undefined, SHA1),
+  ),
+  since('had its signing subkey revoked with SHA-1', 'revoked-sub-by-sha1', world =>
+    world.gpg.edit('revoked-sub-by-sha1', ['key 1', 'revkey', 'y', 'y', '0', '', 'y', 'save'], undefined, SHA1),
+  ),
+  named('a signature by a subkey that was revoked with SHA-1, of a key that has another', world => {
+    const name = world.pgp('revoked-old-sub')
+    const bytes = world.commitBytes('old subkey')
+    const [subkey] = world.gpg.subkeys(name)
+    const signature = world.gpg.run(['--local-user', `${subkey}!`, '--armor', '--detach-sign', '--output', '-'], bytes)
+    world.gpg.edit(name, ['key 1', 'revkey', 'y', 'y', '0', '', 'y', 'save'], undefined, SHA1)
+    return { subject: world.write(bytes, signature.toString()), keys: [{ name, key: world.gpg.export(name) }] }
+  }),
   since('had its only name revoked', 'revoked-name', world => {
     world.gpg.edit('revoked-name', ['adduid', 'other name', 'other@example.com', '', 'save'])
     world.gpg.edit('revoked-name', ['uid 1', 'uid 2', 'revuid', 'y', '0', '', 'y', 'save'])

@@ -126,6 +126,33 @@ export const HOSTILE_NOTES: readonly Case[] = [
     const both = `${world.publicKey('ann')}${world.publicKey('ann-two')}`
     return { keys: [...world.trust('ann', 'ann-two'), { name: 'third', key: both }] }
   }),
+  counted("two names, one of which has the other's key too", 2, (world, id) => {
+    world.note(id, world.line('bob', id))
+    return { keys: [...world.trust('bob', 'ann'), { name: 'ann', key: world.publicKey('bob') }] }
+  }),
+  counted('three names, of which one joins the other two, and a fourth with a key of theirs', 2, (world, id) => {
+    world.note(id, world.line('cat', id))
+    const fourth = { name: 'fourth', key: `${world.publicKey('ann')}${world.publicKey('cat')}` }
+    return { keys: [...world.trust('bob', 'ann'), { name: 'ann', key: world.publicKey('bob') }, fourth] }
+  }),
+  named('2 required: a key by itself, and by a subkey that somebody else has too', world => {
+    const id = world.unsigned('shared subkey')
+    const keys = world.trust('shared', 'sharer')
+    const by = (key: string) =>
+      world.gpg.run(['--local-user', `${key}!`, '--detach-sign', '--output', '-'], id).toString('base64')
+    world.note(id, by(world.gpg.fingerprint('shared')), by(world.gpg.subkeys('shared')[0] as string))
+    return { subject: id, required: 2, keys: keys.toReversed() }
+  }),
+  counted('one ssh key under two names, one of which has another', 2, (world, id) => {
+    world.note(id, world.line('sam', id), world.line('rita', id))
+    const [sam, rita] = [world.ssh.publicKey(world.sshKey('sam')), world.ssh.publicKey(world.sshKey('rita'))]
+    return {
+      keys: [
+        { name: 'sam', key: sam },
+        { name: 'samuel', key: `${sam}\n${rita}` },
+      ],
+    }
+  }),
   counted('one ssh key under two names', 2, (world, id) => {
     world.note(id, world.line('sam', id), world.line('sam', id))
     const key = world.ssh.publicKey(world.sshKey('sam'))

@@ -27,6 +27,8 @@ const SSH: Readonly<Record<string, readonly [string, number?]>> = {
   'dsa-ssh': ['dsa'],
 }
 
+const SHARED = '20250101T000000'
+
 /** Makers of special keys, each made when first asked for: making keys is slow. */
 const SPECIAL: Readonly<Record<string, (gpg: GpgHome) => void>> = {
   // a primary key that only certifies, and a subkey that signs
@@ -46,6 +48,27 @@ const SPECIAL: Readonly<Record<string, (gpg: GpgHome) => void>> = {
   'revoked-sub'(gpg) {
     gpg.generate('revoked-sub', 'ed25519', { usage: 'cert' })
     gpg.addSubkey('revoked-sub')
+  },
+  'revoked-by-sha1': gpg => gpg.generate('revoked-by-sha1'),
+  'revoked-sub-by-sha1'(gpg) {
+    gpg.generate('revoked-sub-by-sha1', 'ed25519', { usage: 'cert' })
+    gpg.addSubkey('revoked-sub-by-sha1')
+  },
+  // the older one of two is revoked: what the library would choose by itself is good
+  'revoked-old-sub'(gpg) {
+    gpg.generate('revoked-old-sub', 'ed25519', { usage: 'cert', at: '20250101T000000' })
+    gpg.addSubkey('revoked-old-sub', 'ed25519', { at: '20250101T000000' })
+    gpg.addSubkey('revoked-old-sub', 'ed25519', { at: '20250601T000000' })
+  },
+  // signs with itself, and with a subkey that `sharer` has too
+  shared(gpg) {
+    gpg.generate('shared', 'ed25519', { at: SHARED })
+    gpg.addSubkey('shared', 'ed25519', { at: SHARED })
+  },
+  sharer(gpg) {
+    gpg.generate('sharer', 'ed25519', { usage: 'cert', at: SHARED })
+    // of the same second, or it would have another fingerprint
+    gpg.edit('sharer', ['addkey', '13', gpg.keygrips('shared')[1] as string, 'q', '0', 'y', 'y', 'save'], SHARED)
   },
   'expired-sub'(gpg) {
     gpg.generate('expired-sub', 'ed25519', { usage: 'cert', at: '20200101T000000' })

@@ -64,6 +64,7 @@ describe('malformed objects', () => {
     ['has a parent at its end', `${COMMIT}parent ${OTHER}\n`],
     ['has no author', COMMIT.replace(/author .*\n/, '')],
     ['has no committer', COMMIT.replace(/committer .*\n/, '')],
+    ['has its committer before its author', COMMIT.replace(/(author .*\n)(committer .*\n)/, '$2$1')],
     ['has two committers', `${COMMIT}committer ${PERSON}\n`],
     ['has a tree that is a name', COMMIT.replace(ID, 'refs/heads/main')],
     ['has a tree of 41 digits', COMMIT.replace(ID, `${ID}a`)],

@@ -33,6 +33,10 @@ test('nobody but checkQuorum makes an accepted commit', () => {
   expect(() => new AcceptedCommit(Symbol('made by checkQuorum'), evidence, standing)).toThrow('not checked')
   const forged = Object.create(AcceptedCommit.prototype) as AcceptedCommit
   expect(() => forged.commit).toThrow(TypeError)
+  // whoever hands files out asks in this way: also what only looks like one is none
+  const alike = { commit: evidence.commit, subject: evidence.subject, signers: [], required: 0 }
+  for (const made of [forged, alike as unknown as AcceptedCommit])
+    expect(() => AcceptedCommit.commitOf(made)).toThrow(expect.objectContaining({ code: 'quorum_not_met' }))
 })
 
 test('who signed, with which key, where and when; who has not', async () => {
