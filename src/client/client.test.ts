@@ -1,11 +1,13 @@
+import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { startTestVault, type TestVault } from '../../test/dev-vault.ts'
 import { FakeServer, json } from '../../test/fake-server.ts'
 import { encodeEvent, type JobEvent } from '../protocol/output-event.ts'
+import { FRAMES_TYPE } from '../protocol/output-frames.ts'
 import { Secret } from '../vault/secret.ts'
 import { lookupSelf } from '../vault/token.ts'
-import { Client } from './client.ts'
+import { Client, type ClientOptions } from './client.ts'
 import { RequestError } from './error.ts'
 
 let t: TestVault
@@ -32,8 +34,8 @@ afterEach(async () => {
 })
 afterAll(() => t.close())
 
-function clientOf(server = fake.address, token = requestor): Client {
-  const client = new Client({ server, vault: t.vault, token, reconnectMs: 1 })
+function clientOf(server = fake.address, token = requestor, more: Partial<ClientOptions> = {}): Client {
+  const client = new Client({ server, vault: t.vault, token, reconnectMs: 1, ...more })
   clients.push(client)
   return client
 }
@@ -200,11 +202,14 @@ test.each([0, 1, 150, 3_999, 4_000])(
   },
 )
 
-test('a server that is away for a while (refused, 503) is waited for', async () => {
+test('a server that is away for a while (refused, 502 to 504) is waited for', async () => {
   fake.answer = (response, { url }, count) => {
     if (count === 1) return response.writeHead(200).end(stream(url).slice(0, 500))
     if (count < 4) return json(response, 503, { error: 'sealed', code: 'server_sealed' })
-    if (count < 6) return fake.cut()
+    // a gateway whose server is being replaced
+    if (count === 4) return response.writeHead(502).end('<html>bad gateway</html>')
+    if (count === 5) return response.writeHead(504).end()
+    if (count < 8) return fake.cut()
     return response.writeHead(200).end(stream(url))
   }
   expect((await follow(clientOf())).bytes.equals(WHOLE)).toBe(true)
@@ -229,6 +234,68 @@ test.each<[string, string | null]>([
   fake.answer = response => (text === null ? fake.cut() : response.writeHead(200).end(text))
   expect(await failure(follow(clientOf()))).toMatchObject({ status: 0, code: 'unreachable' })
   expect(fake.seen).toHaveLength(9)
+})
+
+test('an answer that is never finished: unreachable, after a while; a stream goes on where it was', async () => {
+  const client = clientOf(fake.address, requestor, { silenceMs: 200 })
+  fake.answer = response => response.writeHead(200).write('{')
+  expect(await failure(client.get(ID))).toMatchObject({ status: 0, code: 'unreachable' })
+  fake.answer = response => response.writeHead(403).write('{')
+  expect(await failure(follow(client))).toMatchObject({ status: 403 })
+  fake.answer = (response, { url }, count) =>
+    count < 5 ? response.writeHead(200).write(stream(url).slice(0, 900)) : response.writeHead(200).end(stream(url))
+  expect((await follow(client)).bytes.equals(WHOLE)).toBe(true)
+})
+
+test('an answer without an end is not read for ever', { timeout: 30_000 }, async () => {
+  const piece = Buffer.alloc(1024 * 1024, 'x')
+  const pour = (response: ServerResponse) => {
+    while (!response.destroyed && response.write(piece));
+    if (!response.destroyed) response.once('drain', () => pour(response))
+  }
+  fake.answer = response => pour(response.writeHead(200))
+  expect(await failure(clientOf().get(ID))).toMatchObject({ code: 'answer_too_long' })
+  const frames = (head: string) => (response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': FRAMES_TYPE }).write(head)
+    pour(response)
+  }
+  fake.answer = frames('{"kind":"output","offset":0,"stream":"stdout","bytes":1e15}\n')
+  expect(await failure(follow(clientOf()))).toMatchObject({ code: 'unreachable' })
+  fake.answer = response => pour(response.writeHead(200, { 'content-type': 'text/event-stream' }))
+  expect(await failure(follow(clientOf()))).toMatchObject({ code: 'unreachable' })
+})
+
+test('a job that is followed for longer than the life of the token that the server got: the token is renewed', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  try {
+    const client = clientOf(fake.address, await t.token({ policies: ['all'], ttl: '48h' }))
+    await client.submitDirect({})
+    const token = new Secret(String(sent().headers['x-auth-token']))
+    fake.answer = response => response.writeHead(200).write(': following\n\n')
+    const leaving = new AbortController()
+    const followed = (async () => {
+      for await (const _ of client.follow(ID, 0, leaving.signal));
+    })()
+    await expect.poll(() => fake.seen.length).toBe(2)
+    for (let hours = 0; hours < 10; hours += 2) {
+      const { ttl } = await lookupSelf(t.vault, token)
+      t.dev.clock.advance(2 * 3_600_000)
+      vi.advanceTimersByTime(2 * 3_600_000)
+      await expect.poll(async () => (await lookupSelf(t.vault, token)).ttl).toBeGreaterThanOrEqual(ttl)
+    }
+    leaving.abort()
+    await expect(followed).rejects.toThrow()
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('a request that was given up cannot be delivered later', async () => {
+  fake.answer = () => fake.cut()
+  expect(await failure(clientOf().submit({ qname: 'q' }))).toMatchObject({ code: 'unreachable' })
+  const { cubby_token } = JSON.parse(sent().body)
+  expect(await alive(new Secret(cubby_token))).toBe(false)
 })
 
 test('whoever stops reading leaves no connection open', async () => {

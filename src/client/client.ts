@@ -38,6 +38,8 @@ export interface ClientOptions {
   readonly tokenPolicies?: readonly string[] | undefined
   /** The first pause before a broken stream of output is connected again, 200 ms by default; later ones double. */
   readonly reconnectMs?: number | undefined
+  /** How long an answer or a stream of output may make no progress, 60 s by default; a server says at least every 15 s that it is there. */
+  readonly silenceMs?: number | undefined
 }
 
 export interface SubmitOptions {
@@ -59,7 +61,8 @@ export class Client {
   #childToken: Promise<Secret> | null = null
 
   constructor(options: ClientOptions) {
-    this.#transport = new Transport({ server: options.server, ca: options.serverCa, verify: options.verifyServer })
+    const { server, serverCa: ca, verifyServer: verify, silenceMs } = options
+    this.#transport = new Transport({ server, ca, verify, silenceMs })
     this.#vault = options.vault
     this.#token = options.token
     this.#seal = {
@@ -77,7 +80,13 @@ export class Client {
   async submit(spec: JobSpec, { after, ...rest }: SubmitOptions = {}): Promise<SubmitAnswer> {
     const binding = { caller: await this.#apiToken(), after: after?.authority_sha256 }
     const body = await sealJob(this.#vault, this.#token, spec, { ...this.#seal, ...binding }, rest.signal)
-    return await this.#submit(body, rest)
+    try {
+      return await this.#submit(body, rest)
+    } catch (error) {
+      // The attack: a courier that keeps the request until it has been given up and made again, and then delivers both
+      await revokeSelf(this.#vault, new Secret(body.cubby_token ?? '')).catch(() => {})
+      throw error
+    }
   }
 
   /** Submits a job in the open: for a connection that is trusted from end to end. */
@@ -141,6 +150,15 @@ export class Client {
    */
   async *follow(id: string, offset = 0, signal?: AbortSignal): AsyncGenerator<JobEvent> {
     const token = await this.#readToken()
+    const renewing = setInterval(() => void this.renew(signal).catch(() => {}), RENEW_MS).unref()
+    try {
+      yield* this.#follow(id, offset, token, signal)
+    } finally {
+      clearInterval(renewing)
+    }
+  }
+
+  async *#follow(id: string, offset: number, token: Secret, signal?: AbortSignal): AsyncGenerator<JobEvent> {
     let position = offset
     for (let failures = 0; ; ) {
       const since = performance.now()
@@ -157,8 +175,8 @@ export class Client {
         }
       } catch (error) {
         signal?.throwIfAborted()
-        // an answer is an answer; only silence is worth another try
-        if (error instanceof RequestError && error.status !== 0 && error.status !== 503) throw error
+        // an answer is an answer; only silence is worth another try, and a gateway that says it
+        if (error instanceof RequestError && error.status !== 0 && !AWAY.has(error.status)) throw error
         failure = error
       }
       // a job may be silent for hours, and something on the way may end what is silent: that is no failure
@@ -228,6 +246,10 @@ export class Client {
 /** How often a submission is repeated whose answer did not arrive. */
 const RESUBMITS = 2
 const RECONNECTS = 8
+/** What a server that is sealed answers, and a gateway whose server is away. */
+const AWAY = new Set([502, 503, 504])
+/** A third of the life of the token that the server gets. */
+const RENEW_MS = 2 * 3_600_000
 /** A connection that held so long was a good one. */
 const LASTED_MS = 10_000
 

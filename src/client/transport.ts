@@ -9,7 +9,14 @@ export interface TransportOptions {
   readonly ca?: string | undefined
   /** False takes anybody's certificate: whoever answers gets the token. */
   readonly verify?: boolean | undefined
+  /** How long an answer may make no progress; 60 s by default. */
+  readonly silenceMs?: number | undefined
 }
+
+/** Four beats of a server that has nothing to say of a job. */
+const SILENCE_MS = 60_000
+/** Of an answer that is read whole. The largest holds as much output as a server was told to answer with. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -26,12 +33,12 @@ export class Transport {
   readonly #base: string
   readonly #agent: Agent
 
-  constructor({ server, ca, verify = true }: TransportOptions) {
+  constructor({ server, ca, verify = true, silenceMs = SILENCE_MS }: TransportOptions) {
     this.#base = server.replace(/\/+$/, '')
-    // no time limit between pieces of a body: a job may be silent for hours
+    // of the body too: a job may be silent for hours, but its server is not, and one that stands still would be waited for without end
     this.#agent = new Agent({
-      bodyTimeout: 0,
-      headersTimeout: 60_000,
+      bodyTimeout: silenceMs,
+      headersTimeout: SILENCE_MS,
       connect: { timeout: 10_000, rejectUnauthorized: verify, ...(ca ? { ca } : {}) },
     })
   }
@@ -39,9 +46,7 @@ export class Transport {
   /** Sends it and reads a JSON answer. Throws `RequestError`. */
   async json<T>(call: Call): Promise<T> {
     const response = await this.#send(call)
-    const text = await response.body.text().catch(cause => {
-      throw this.#broken(call, cause)
-    })
+    const text = await this.#text(call, response.body)
     let body: unknown
     try {
       body = JSON.parse(text)
@@ -61,8 +66,22 @@ export class Transport {
     const response = await this.#send(call)
     const type = String(response.headers['content-type'] ?? '')
     if (response.statusCode === 200) return { type, pieces: this.#pieces(call, response.body) }
-    const body = await response.body.json().catch(() => null)
+    const body = await this.#text(call, response.body)
+      .then(JSON.parse)
+      .catch(() => null)
     throw RequestError.from(response.statusCode, body)
+  }
+
+  async #text(call: Call, body: AsyncIterable<Uint8Array>): Promise<string> {
+    const pieces: Uint8Array[] = []
+    let bytes = 0
+    for await (const piece of this.#pieces(call, body)) {
+      bytes += piece.byteLength
+      if (bytes > MAX_ANSWER_BYTES)
+        throw new RequestError({ status: 200, code: 'answer_too_long', message: 'the answer does not end' })
+      pieces.push(piece)
+    }
+    return new TextDecoder().decode(Buffer.concat(pieces))
   }
 
   async *#pieces(call: Call, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

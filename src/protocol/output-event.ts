@@ -53,15 +53,21 @@ export function encodeEvent(event: JobEvent): string {
   return `id: ${event.offset}\nevent: end\ndata: ${data}\n\n`
 }
 
-/** Reads what `encodeEvent` wrote: bytes of a stream in any pieces in, events out. Comments and unknown events are skipped. */
+/** No piece of output is a hundredth of it: what is longer is somebody else's answer, and would fill the memory. */
+export const LONGEST_EVENT = 32 * 1024 * 1024
+
+/** Reads what `encodeEvent` wrote: bytes of a stream in any pieces in, events out. Comments and unknown events are skipped. Throws `SyntaxError`. */
 export async function* decodeEvents(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<JobEvent> {
   const decoder = new TextDecoder()
   // pieces are joined when an event is complete: looking through all of it again with each piece takes the square of its length
   let pieces: string[] = []
+  let length = 0
   let last = ''
   for await (const chunk of bytes) {
     const text = decoder.decode(chunk, { stream: true })
     pieces.push(text)
+    length += text.length
+    if (length > LONGEST_EVENT) throw new SyntaxError('not a stream of events')
     if (!(last + text).includes('\n\n')) {
       last = text.at(-1) ?? last
       continue
@@ -73,6 +79,7 @@ export async function* decodeEvents(bytes: AsyncIterable<Uint8Array>): AsyncGene
       if (event) yield event
     }
     pieces = [rest]
+    length = rest.length
     last = rest.at(-1) ?? ''
   }
 }

@@ -1,4 +1,4 @@
-import type { JobEvent, OutputEvent } from './output-event.ts'
+import { type JobEvent, LONGEST_EVENT, type OutputEvent } from './output-event.ts'
 
 /** Content type of the frames below. Who accepts it gets them instead of server-sent events. */
 export const FRAMES_TYPE = 'application/vnd.writ.frames'
@@ -51,6 +51,7 @@ export async function* decodeFrames(pieces: AsyncIterable<Uint8Array>): AsyncGen
       rest = rest.subarray(end + 1)
       const event = header.length > 0 ? JSON.parse(header.toString()) : null
       header = Buffer.alloc(0)
+      if (event?.bytes > LONGEST_EVENT && event.kind === 'output') throw new SyntaxError('not a stream of frames')
       if (event?.kind === 'output' && event.bytes > 0) output = event
       else if (event?.kind === 'cut' || event?.kind === 'end') yield event
     }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Client } from '../../client/client.ts'
 import type { JobAnswer } from '../../protocol/job.ts'
-import type { JobEvent, OutputEvent } from '../../protocol/output-event.ts'
+import type { EndEvent, JobEvent, OutputEvent } from '../../protocol/output-event.ts'
 import { openSealed } from '../../protocol/sealed-output.ts'
 import { EXIT } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
@@ -20,8 +20,10 @@ export async function followToEnd(client: Client, id: string, options: FollowOpt
   const hidden = identities?.length === 0
   if (hidden && !json) progress(`the output is encrypted: \`writ logs --identity FILE ${id}\` opens it`)
   const waiting = new WaitingLine(client, id)
+  let end: EndEvent | undefined
   try {
     for await (const event of opened(client.follow(id, offset), identities)) {
+      if (event.kind === 'end') end = event
       if (json || (hidden && event.kind === 'output' && event.stream !== 'system')) continue
       waiting.hear(event)
       await show(event)
@@ -29,9 +31,14 @@ export async function followToEnd(client: Client, id: string, options: FollowOpt
   } finally {
     waiting.end()
   }
-  const job = await client.get(id)
+  const job = await client.get(id).catch(error => {
+    // its end is known, and so the exit code
+    if (json || !end) throw error
+    progress(`job ${id} ${end.status}, code ${end.returnCode}; more is not known: ${(error as Error).message}`)
+    return { status: end.status, return_code: end.returnCode }
+  })
   if (json) printJson(job)
-  else sayHowItEnded(job)
+  else if ('_id' in job) sayHowItEnded(job)
   return exitCodeOf(job)
 }
 
@@ -54,7 +61,7 @@ function sayHowItEnded(job: JobAnswer): void {
 }
 
 /** The job's own code; 125 if it never ran, and never 0 for a job that did not succeed, also not when 256 would be cut to it. */
-export function exitCodeOf(job: Pick<JobAnswer, 'status' | 'return_code'>): number {
+export function exitCodeOf(job: { status: string; return_code: number }): number {
   if (job.status === 'success') return EXIT.ok
   return job.return_code & 0xff || EXIT.notRun
 }
