@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { sql } from 'kysely'
+import pg from 'pg'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { createTestDatabase } from '../../../test/database.ts'
 import { Secret } from '../../vault/secret.ts'
@@ -172,4 +175,34 @@ test('closing ends it, also while there is no database', async () => {
   const { rows } = await sql`select 1 from pg_stat_activity
     where datname = current_database() and application_name = 'writ-listen'`.execute(db)
   await expect.poll(() => rows.length).toBe(0)
+})
+
+test('a notification that is none of ours, which any user of the database may send, does no harm', async () => {
+  const wakeups = await listen()
+  const heard = new Promise<void>(resolve => wakeups.onWatch(resolve))
+  for (const payload of ['error', 'error x', '', 'newListener', ' '])
+    await sql`select pg_notify('writ', ${payload})`.execute(db)
+  await notify(db, 'watch', 'a')
+  await heard
+})
+
+test('a database that takes the connection and says nothing, as behind a balancer, is asked again', {
+  timeout: 30_000,
+}, async () => {
+  const { database: name, host, user } = new pg.Client({ connectionString: database.url })
+  let taken = 0
+  const balancer = createServer(socket => {
+    taken += 1
+    socket.on('error', () => {})
+    if (taken === 1) return
+    const behind = connect(`${host}/.s.PGSQL.5432`).on('error', () => {})
+    socket.pipe(behind).pipe(socket)
+  })
+  balancer.listen(0, '127.0.0.1')
+  await once(balancer, 'listening')
+  const { port } = balancer.address() as AddressInfo
+  const wakeups = await listen(`postgres://${user}@127.0.0.1:${port}/${name}?sslmode=disable`)
+  expect(taken).toBe(2)
+  expect(wakeups.listening).toBe(true)
+  balancer.close()
 })

@@ -173,13 +173,19 @@ export class Wakeups {
     const login = this.#logins?.current()
     const url = typeof this.#address === 'string' ? this.#address : this.#address.url
     const connectionString = login ? withLogin(url, login) : url
-    const client = new pg.Client({ connectionString, application_name: 'writ-listen', keepAlive: true })
+    const client = new pg.Client({
+      connectionString,
+      application_name: 'writ-listen',
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+    })
     client.on('error', this.#onError)
     client.on('notification', ({ payload = '' }) => {
       const [kind = '', ...names] = payload.split(' ')
       if (this.#self && names[0] === this.#self) return
       if (kind === 'job') for (const id of names) this.#emitter.emit('job', id)
-      else this.#emitter.emit(kind)
+      // any user of the database may notify, and an event named `error` that nobody hears of ends the process
+      else if (kind === 'queue' || kind === 'watch') this.#emitter.emit(kind)
     })
     const ended = new Promise<void>(resolve => client.once('end', resolve))
     return { client, login, ended, outdated: Promise.withResolvers(), gone: Promise.withResolvers() }
