@@ -89,3 +89,11 @@ test('results that cannot be written: an error like any other', async () => {
   const { code, stderr } = await terminal.shell('writ ls --json > /dev/full')
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^writ: ENOSPC.*\n$/) })
 })
+
+test.each(['INT', 'TERM'])('writ dev that is told to end by %s while it starts leaves nothing behind', async signal => {
+  const start = 'chmod 755 .; mkdir -m 755 tmp-SIG; TMPDIR=$PWD/tmp-SIG writ dev --quiet --port 0 2>&1 & pid=$!'
+  const wait = 'until ls tmp-SIG/writ-*/postgres.log >/dev/null 2>&1; do sleep 0.02; done'
+  const end = `kill -${signal} $pid; wait $pid || true; ls tmp-SIG; pgrep -f $PWD/tmp-SIG/ || true`
+  const { code, stdout, stderr } = await terminal.shell([start, wait, end].join('\n').replaceAll('SIG', signal))
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: '' })
+})

@@ -14,12 +14,22 @@ export interface DevOptions {
 /** Starts everything on embedded parts and stays until it is told to stop. */
 export async function dev(options: DevOptions): Promise<void> {
   const log = createLog(options.quiet ? 'silent' : (process.env.WRIT_LOG_LEVEL ?? 'warn'), process.stderr)
-  const stack = await startDevStack({
+  const starting = startDevStack({
     port: options.port,
     data: options.data === undefined ? undefined : resolve(options.data),
     log,
   })
-  closeWithGrace({ delay: 20_000, logger: false }, async () => await stack.close())
+  // not only when it is ready: its PostgreSQL is a process of its own, which outlives a Ctrl-C before
+  let ending = false
+  const grace = closeWithGrace({ delay: 20_000, logger: false }, async () => {
+    ending = true
+    await (await starting).close()
+  })
+  const stack = await starting.catch(error => {
+    grace.uninstall()
+    throw error
+  })
+  if (ending) return
 
   if (options.json) {
     printJson({
