@@ -6,6 +6,10 @@ import { SshReader, sshString } from './ssh-wire.ts'
 const MAGIC = 'SSHSIG'
 const NAMESPACE = 'git'
 const USER_PRESENT = 1
+const RSA_HASHES: ReadonlyMap<string, string> = new Map([
+  ['rsa-sha2-256', 'sha256'],
+  ['rsa-sha2-512', 'sha512'],
+])
 
 export interface SshSignature {
   readonly key: SshKey
@@ -65,7 +69,7 @@ function ofToken(key: SshKey, token: Buffer, signed: Buffer): Buffer {
 
 function signatureFits({ key, type }: SshKey, algorithm: string, bytes: Buffer, signed: Buffer): boolean {
   if (type === 'ssh-rsa') {
-    const hash = { 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' }[algorithm]
+    const hash = RSA_HASHES.get(algorithm)
     if (!hash) throw new NotASignature('RSA with SHA-1, or something else that is not accepted')
     return verify(hash, signed, key, bytes)
   }
