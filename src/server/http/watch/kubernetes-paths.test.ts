@@ -40,12 +40,28 @@ spec: {template: {spec: {containers: [{name: main, image: '${image}'}]${more}}}}
     expect(await ask('GET', 'flant_gitops/configure/kubernetes_job')).toMatchObject({ http: 404 })
   })
 
-  test('an image without digest is refused, unless the option allows it', async () => {
-    const loose = template().replace(/@sha256:5+/, ':1')
-    expect(await write('flant_gitops/configure/kubernetes_job', { template: loose })).toMatchObject({ http: 400 })
+  const init = (other: string) => template(`, initContainers: [{name: init, image: '${other}'}]`)
+  test.each([
+    ['with a tag only', template().replace(/@sha256:5+/, ':1')],
+    ['with a digest that is too short', template().replace('@sha256:5', '@sha256:')],
+    ['with a digest that goes on', template().replace('@sha256:5', '@sha256:55')],
+    ['with a digest, and a tag behind it', template().replace(/@sha256:5+/, '$&:1')],
+    ['with a digest of another hash', template().replace('@sha256:', '@sha512:')],
+    ['that is the second one, of an init container', init('git:1')],
+  ])('an image %s is refused, unless the option allows it', async (_, loose) => {
+    expect(await write('flant_gitops/configure/kubernetes_job', { template: loose })).toMatchObject({
+      http: 400,
+      body: { errors: [expect.stringContaining('an image without its digest')] },
+    })
     await write('flant_gitops/configure/options', { unpinned_image: true })
     expect(await write('flant_gitops/configure/kubernetes_job', { template: loose })).toMatchObject({ http: 200 })
     await write('flant_gitops/configure/options', { unpinned_image: false })
+    await ask('DELETE', 'flant_gitops/configure/kubernetes_job')
+  })
+
+  test('init containers with digests are fine', async () => {
+    expect(await write('flant_gitops/configure/kubernetes_job', { template: init(image) })).toMatchObject({ http: 200 })
+    await ask('DELETE', 'flant_gitops/configure/kubernetes_job')
   })
 
   test('a namespace needs the leave of the administrator, and a policy of its own', async () => {

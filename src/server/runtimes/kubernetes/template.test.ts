@@ -34,9 +34,13 @@ const made = (template: object, more?: Partial<KubernetesSpec>) => manifestOf(sp
 test.each<[string, object | string]>([
   ['nothing', ''],
   ['a pod', { apiVersion: 'v1', kind: 'Pod' }],
+  ['another kind', { ...job(), kind: 'CronJob' }],
+  ['another version', { ...job(), apiVersion: 'batch/v1beta1' }],
   ['no YAML', '{'],
   ['two documents', `${stringify(job())}---\n${stringify(job())}`],
   ['aliases', 'apiVersion: batch/v1\nkind: Job\nmetadata: &a {}\nspec: {template: {metadata: *a, spec: {}}}\n'],
+  // a few lines of them expand to gigabytes
+  ['one alias, which is used once', stringify(job()).replace('name: x', 'name: &a x\n  namespace: *a')],
   ['a page', `# ${'x'.repeat(70_000)}\n${stringify(job())}`],
   ['no spec', { apiVersion: 'batch/v1', kind: 'Job', metadata: {} }],
   ['no container', job({ containers: [] })],
@@ -60,6 +64,7 @@ test.each<[string, object | string]>([
   ['pods of others', job({}, { selector: { matchLabels: { a: 'b' } }, manualSelector: true })],
   ['an unknown field', job({}, { newInTheNextVersion: true })],
   ['an unknown field of the Job', { ...job(), other: {} }],
+  ['an unknown field of the pod', { ...job(), spec: { template: { ...job().spec.template, other: {} } } }],
   ['our labels', job({}, {}, { name: 'x', labels: { 'writ.job': 'x' } })],
   ['our mark', job({}, {}, { annotations: { 'writ.started': 'x' } })],
   ['a finalizer', job({}, {}, { finalizers: ['evil.example/x'] })],
@@ -73,6 +78,13 @@ test.each<[string, object | string]>([
   ['the tokens in a key', job({}, {}, { annotations: { '{{VAULTS_B64_JSON}}': 'x' } })],
   ['more than the tokens in a variable', job(env({ name: 'A', value: 'x{{VAULTS_B64_JSON}}' }))],
   ['the tokens in the name of a variable', job(env({ name: '{{VAULTS_B64_JSON}}', value: 'x' }))],
+  [
+    'the tokens in something else that has a name and a value',
+    job(main({ startupProbe: { httpGet: { port: 1, httpHeaders: [{ name: 'A', value: '{{VAULTS_B64_JSON}}' }] } } })),
+  ],
+  ['a variable without a name', job(env({ value: 'x' }))],
+  ['a variable with an empty name', job(env({ name: '', value: 'x' }))],
+  ['a variable whose name is a number', job(env({ name: 5, value: 'x' }))],
   ['tokens of its own', job(env({ name: 'VAULTS_B64_JSON', value: 'W10=' }))],
   ['another commit', job(env({ name: 'GIT_COMMIT', value: 'main' }))],
   ['a request of its own', job(env({ name: 'VAULT_REQUEST_TOKEN_A', value: 'x' }))],
@@ -94,6 +106,14 @@ test('what kubectl writes, and what is for the administrator of the namespace to
   }
   expect(parseTemplate(stringify(template))).toMatchObject({ namespace: '', image: 'busybox', images: ['busybox'] })
   expect(made(template).spec.template.spec).toMatchObject(pod)
+})
+
+test('the images of all of its containers are known: those of init containers run with the same rights', () => {
+  const init = (image: string) => ({ ...container, name: 'init', image })
+  const template = job({ initContainers: [init('git:1'), init('git:2')] })
+  const { image, images } = parseTemplate(stringify(template, { aliasDuplicateObjects: false }))
+  expect(image).toBe('busybox')
+  expect(images).toEqual(['busybox', 'git:1', 'git:2'])
 })
 
 test('a Job of ours: suspended, once, with our name, and its commit where the template wants it', () => {
