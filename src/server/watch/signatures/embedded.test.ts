@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { NotASignature } from './armor.ts'
 import { embeddedInCommit, embeddedInTag } from './embedded.ts'
 
 const ID = 'a'.repeat(40)
@@ -19,6 +20,10 @@ describe('a commit', () => {
   test('none', () => {
     expect(read(`${HEADER}\ngpgsig z\n`)).toBe(undefined)
     expect(read(`${HEADER}GPGSIG z\n\nx\n`)).toBe(undefined)
+  })
+
+  test.each(['x', '\t', '-'])('by itself, in a header whose name goes on with %j', more => {
+    expect(() => read(`${HEADER}${GPGSIG.replace('gpgsig ', `gpgsig${more}`)}\nx\n`)).toThrow(NotASignature)
   })
 
   // git leaves each of these out of what it verifies, so anything could be in them

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
@@ -40,6 +41,16 @@ describe('a container that runs', () => {
     expect(await lookup(label)).toMatchObject({ meta: { container: id } })
     await containers.start(['sleep', '60'], { labels: { 'writ.task': label } })
     await expect(lookup(label)).rejects.toEqual(code('task_foreign', 'several containers carry this label'))
+  })
+
+  test('by a label that is neither of the two lengths of an id', async () => {
+    for (const digits of [13, 63]) {
+      const label = randomBytes(32).toString('hex').slice(0, digits)
+      const { id } = await containers.start(['sleep', '60'], { labels: { 'writ.task': label } })
+      expect(await lookup(label)).toMatchObject({ meta: { container: id } })
+      // and nothing else that begins like it: the engine would look in ids and names
+      await expect(lookup(id.slice(0, digits))).rejects.toEqual(code('task_not_found'))
+    }
   })
 
   test('is named by whoever started it', async () => {
@@ -220,6 +231,20 @@ describe('an engine that fails or lies', () => {
     await behind.close()
   })
 
+  test.each([400, 403, 409, 500, 503])('says %s: that is not to know of no such container', async status => {
+    const fake = await FakeServer.listen((response, { url }) => {
+      if (url.endsWith('/version')) return json(response, 200, { Version: '1', ApiVersion: '1.41' })
+      return json(response, status, { message: 'no' })
+    })
+    const broken = dockerScheduler({ host: fake.address.replace('http', 'tcp'), peerOnly: false, timeoutMs: 500 })
+    for (const asked of [ID, 'some-label']) {
+      const asking = broken.lookup(broken.parseTaskId(asked), FAR, AbortSignal.timeout(1_000))
+      await expect(asking).rejects.toEqual(code('scheduler_unavailable'))
+    }
+    await broken.close()
+    await fake.close()
+  })
+
   const ID = 'a1'.repeat(32)
   const running = {
     Status: 'running',
@@ -243,6 +268,11 @@ describe('an engine that fails or lies', () => {
     ['no start', { ...good, State: { ...running, StartedAt: '0001-01-01T00:00:00Z' } }, 'scheduler_lied'],
     ['a start that is no time', { ...good, State: { ...running, StartedAt: 'now' } }, 'scheduler_lied'],
     ['labels that are numbers', { ...good, Config: { Image: 'x', Labels: { a: 1 } } }, 'scheduler_lied'],
+    ['an image that is a path', { ...good, Image: '../../containers/json' }, 'scheduler_lied'],
+    ['an image that is a name', { ...good, Image: 'busybox' }, 'scheduler_lied'],
+    ['starts again', { ...good, State: { ...running, Status: 'restarting', Restarting: true } }, 'task_not_started'],
+    ['is paused, and runs', { ...good, State: { ...running, Paused: true } }, 'task_ended'],
+    ['does not run, by one word of two', { ...good, State: { ...running, Running: false } }, 'task_ended'],
     ['dead, and running', { ...good, State: { ...running, Status: 'dead' } }, 'task_ended'],
     ['nothing', {}, 'scheduler_lied'],
   ])('%s', async (_, answer, expected) => {
