@@ -39,10 +39,10 @@ export class Kubelet {
     for await (const _ of body);
   }
 
-  /** Forgets the older part of a log, as a kubelet does when it has become long. */
-  rotate(pod: string, container: string): void {
+  /** Forgets the older part of a log, as a kubelet does when it has become long: half of its writes, or so many. */
+  rotate(pod: string, container: string, writes?: number): void {
     const log = this.#logs.get(`${pod}/${container}`)
-    log?.entries.splice(0, Math.floor(log.entries.length / 2))
+    log?.entries.splice(0, writes ?? Math.floor(log.entries.length / 2))
   }
 
   /** With times, from a second on; ends with the container, or at once. */
