@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Secret } from '../src/vault/secret.ts'
+import { lookupSelf } from '../src/vault/token.ts'
 import { Terminal } from './command.ts'
+import { Courier } from './recording-courier.ts'
 import { type ServerProcess, type Stack, startStack, until, untilEnded } from './stack.ts'
 
 let stack: Stack
@@ -119,6 +122,28 @@ test('audit: the whole story of a job, and a chain that can be checked', async (
     code: 1,
     stdout: expect.stringMatching(/^BROKEN at entry \d+/),
   })
+})
+
+test('kill and rm of several: one that fails keeps no other one back', async () => {
+  const { stdout } = await terminal.writ('submit', '--image', stack.image, '--', 'sleep', '60')
+  const id = stdout.trim()
+  const killed = await terminal.writ('kill', 'f'.repeat(24), id)
+  expect(killed).toMatchObject({ code: 1, stderr: expect.stringMatching(/writ: .*job_not_found.*\nnext: .*\n▸ job/s) })
+  await untilEnded(stack, stack.client(server.address), id)
+  const removed = await terminal.writ('rm', '--json', 'f'.repeat(24), id)
+  expect(removed).toMatchObject({ code: 1, stdout: `{"_id":"${id}"}\n` })
+})
+
+test('SIGTERM: it leaves, the job goes on, and no token is left over', async () => {
+  const courier = await Courier.to(server.address)
+  const args = ['run', '--server', courier.address, '--image', stack.image, '--', 'sleep', '60']
+  const { code, stderr } = await terminal.run('writ', args, text => (text.includes('queued') ? 'SIGTERM' : undefined))
+  await courier.close()
+  expect(code).toBe(143)
+  const [, id = ''] = /job ([0-9a-f]{24}) queued/.exec(stderr) ?? []
+  expect(await terminal.writ('kill', id)).toMatchObject({ code: 0 })
+  const token = new Secret(courier.requests[0]?.token ?? '')
+  await expect(lookupSelf(stack.vault, token)).rejects.toMatchObject({ kind: 'denied' })
 })
 
 test('Ctrl-C kills the job', async () => {

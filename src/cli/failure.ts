@@ -11,7 +11,6 @@ export const EXIT = {
   usage: 2,
   /** The job did not run: refused, or failed before its command began. As `docker run` says it. */
   notRun: 125,
-  interrupted: 130,
   /** As a program that ends by SIGPIPE. */
   unread: 141,
 } as const

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { Client } from '../../client/client.ts'
 import { clientSettings, findToken, MISSING, readCa, vaultOf } from '../client-settings.ts'
 import { UsageError } from '../failure.ts'
@@ -31,12 +32,25 @@ async function connect(options: ConnectOptions): Promise<Client> {
   })
 }
 
-/** Calls with a client that is closed afterwards. */
-export async function withClient<T>(options: ConnectOptions, action: (client: Client) => Promise<T>): Promise<T> {
+/** Calls with a client that is closed afterwards, also where one of these signals ends us meanwhile. */
+export async function withClient<T>(
+  options: ConnectOptions,
+  action: (client: Client) => Promise<T>,
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): Promise<T> {
   const client = await connect(options)
+  const end = (signal: NodeJS.Signals) => leave(client, signal)
+  // once: the second time it ends at once, and revokes nothing
+  for (const signal of signals) process.once(signal, end)
   try {
     return await action(client)
   } finally {
+    for (const signal of signals) process.off(signal, end)
     await client.close()
   }
+}
+
+/** Ends the command, and the token that the server got from it. */
+export function leave(client: Client, signal: NodeJS.Signals): void {
+  void client.close().finally(() => process.exit(128 + constants.signals[signal]))
 }

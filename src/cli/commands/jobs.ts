@@ -1,4 +1,4 @@
-import { EXIT } from '../failure.ts'
+import { EXIT, reportFailure } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
 import { type ConnectOptions, withClient } from './connect.ts'
 
@@ -36,23 +36,32 @@ export async function queues(options: ConnectOptions): Promise<number> {
 /** Asks for jobs to be stopped. */
 export async function kill(ids: readonly string[], options: ConnectOptions): Promise<number> {
   return await withClient(options, async client => {
-    for (const id of ids) {
+    return await each(ids, async id => {
       const answer = await client.kill(id)
       if (options.json) printJson(answer)
       else progress(`job ${id} was ${answer.status}; it is being stopped`)
-    }
-    return EXIT.ok
+    })
   })
 }
 
 /** Removes records of ended jobs, or cancels waiting ones. */
 export async function rm(ids: readonly string[], options: ConnectOptions): Promise<number> {
   return await withClient(options, async client => {
-    for (const id of ids) {
+    return await each(ids, async id => {
       await client.remove(id)
       if (options.json) printJson({ _id: id })
       else progress(`job ${id} removed`)
-    }
-    return EXIT.ok
+    })
   })
+}
+
+/** One that fails, because its record has gone meanwhile for example, keeps none behind it from being killed. */
+async function each(ids: readonly string[], act: (id: string) => Promise<void>): Promise<number> {
+  let code: number = EXIT.ok
+  for (const id of ids) {
+    await act(id).catch(error => {
+      code = reportFailure(error, process.stderr)
+    })
+  }
+  return code
 }

@@ -2,26 +2,27 @@ import type { Client } from '../../client/client.ts'
 import type { SubmitAnswer } from '../../protocol/job.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
-import { withClient } from './connect.ts'
+import { leave, withClient } from './connect.ts'
 import { followToEnd } from './follow.ts'
 import { type JobOptions, jobSpecOf } from './job-spec.ts'
 import { type ResultKey, resultKeyOf } from './result-key.ts'
 
-/** Submits sealed, follows, exits with the job's code. Ctrl-C kills the job; a second one only leaves. */
+/** Submits sealed, follows, exits with the job's code. Ctrl-C kills the job; a second one only leaves, as SIGTERM does. */
 export async function run(command: readonly string[], options: JobOptions): Promise<number> {
   checkOrder(options)
-  return await withClient(options, async client => {
+  const submitted = async (client: Client) => {
     const key = await resultKeyOf(client, options)
     const { _id, qname } = await submitWith(client, command, options, key)
     progress(`job ${_id} queued${qname ? ` in ${qname}` : ''}`)
-    const leave = killOnInterrupt(client, _id)
+    const done = killOnInterrupt(client, _id)
     try {
       const identities = key.recipients ? key.identities : null
       return await followToEnd(client, _id, { offset: 0, json: options.json ?? false, identities })
     } finally {
-      leave()
+      done()
     }
-  })
+  }
+  return await withClient(options, submitted, ['SIGTERM'])
 }
 
 /** Submits and prints the id. */
@@ -71,7 +72,10 @@ function checkOrder({ after, direct }: JobOptions): void {
 function killOnInterrupt(client: Client, id: string): () => void {
   let asked = false
   const interrupt = () => {
-    if (asked) process.exit(EXIT.interrupted)
+    if (asked) {
+      process.off('SIGINT', interrupt)
+      return leave(client, 'SIGINT')
+    }
     asked = true
     progress(`killing job ${id}; once more to leave it alone`)
     client.kill(id).catch(error => progress(`not killed: ${(error as Error).message}`))
