@@ -65,6 +65,20 @@ test('a private key under the armour of a public one, and other blocks, are refu
   await expect(readOpenPgpKeys(`${gpg.export('secret')}${signature}`)).rejects.toThrow('no public key')
 })
 
+test('a block with a key that the library leaves out is refused: whose revocation would be whose?', async () => {
+  gpg.generate('beside')
+  const key = gpg.run(['--export', gpg.fingerprint('beside')])
+  // of version 3
+  const unknown = Buffer.from([0xc6, 12, 3, 0, 0, 0, 1, 0, 0, 1, 0, 1, 1, 0])
+  const block = (...parts: readonly Buffer[]) => armored(Buffer.concat(parts), 'PGP PUBLIC KEY BLOCK')
+  expect(await usable(block(key))).toEqual(['usable'])
+  for (const parts of [
+    [key, unknown],
+    [unknown, key],
+  ])
+    await expect(readOpenPgpKeys(block(...parts))).rejects.toThrow('not all keys of it can be read')
+})
+
 describe('revocations', () => {
   const packet = (tag: number, ...body: readonly number[]) => Buffer.from([0xc0 | tag, body.length, ...body])
   const [PRIMARY, SUBKEY] = [packet(6, 4), packet(14, 4)]
@@ -110,9 +124,9 @@ describe('revocations', () => {
   })
 
   test.each([
-    ['no packet', [0x06, 1, 4]],
+    ['no packet', [0x18, 1, 4]],
     ['a packet without a length', [0x9b, 4]],
-    ['a packet in pieces', [0xc6, 0xe1, 4, 4, 0]],
+    ['a packet in pieces', [0xc6, 0xe1, 4, 4]],
     ['a packet longer than all', [0xc6, 2, 4]],
     ['a length that is cut off', [0xc6]],
     ['a long length that is cut off', [0xc6, 255, 0, 0, 0]],

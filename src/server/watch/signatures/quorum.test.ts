@@ -86,3 +86,12 @@ test('a key that cannot be read is named', async () => {
   const refusal = await checkQuorum(evidence, keys, 1, now).catch((error: unknown) => error)
   expect(refusal).toMatchObject({ code: 'trusted_key_invalid', detail: 'bob: a line without a public ssh key' })
 })
+
+test('a private key is called that, so that somebody takes it out of use', async () => {
+  const openssh = '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----'
+  for (const key of [world.gpg.exportSecret(world.pgp('ann')), openssh])
+    await expect(checkQuorum(evidence, [{ name: 'bob', key }], 1, now)).rejects.toMatchObject({
+      code: 'trusted_key_invalid',
+      detail: 'bob: a private key; take it out and replace it, it is known now',
+    })
+})
