@@ -151,6 +151,10 @@ export const HOSTILE_COMMITS: readonly Case[] = [
   signedAs('a signature that has expired', (bytes, world) =>
     world.signatureOf('prolonged', bytes, ['--default-sig-expire', '1d'], '20260301T000000'),
   ),
+  signedAs('a signature from in ten minutes', (bytes, world) => {
+    const time = new Date(Date.now() + 10 * 60_000).toISOString().replaceAll(/[-:]|\..*/g, '')
+    return world.signatureOf('ann', bytes, [], time)
+  }),
   signedAs('a signature from tomorrow', (bytes, world) => {
     const time = new Date(Date.now() + 24 * 3600_000).toISOString().replaceAll(/[-:]|\..*/g, '')
     return world.signatureOf('ann', bytes, [], time)
