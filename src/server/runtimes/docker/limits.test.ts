@@ -91,3 +91,14 @@ test('what a job may not do, whatever it asks for', async () => {
     '',
   ])
 })
+
+test.each([false, true])('where the secrets are, with a read-only root: %s', async readOnly => {
+  const script = 'grep " /run/writ " /proc/mounts; stat -c "%a %u %g" /run/writ'
+  const { stdout } = await docker.run(script, NO_SECRETS, { limits: { ...LIMITS, readOnly } })
+  const [mount = '', owner] = stdout.toString().split('\n')
+  const [, , type, options = ''] = mount.split(' ')
+  expect(type).toBe('tmpfs')
+  // nothing there can be run, and nobody but the job's user can read it
+  expect(options.split(',')).toEqual(expect.arrayContaining(['noexec', 'nosuid', 'nodev', 'size=8192k']))
+  expect(owner).toBe('700 2001 2001')
+})
