@@ -44,3 +44,13 @@ test('an answer holds code, cause with its detail, and remedy, and nothing of wh
   expect(inspect(error)).toContain('canary')
   expect(errorBody(new WritError('job_not_found')).error).toBe('not found')
 })
+
+test('the words of others: no more than anybody reads, and nothing that a database refuses', () => {
+  const { message, detail } = new WritError('watch_request_failed', `a\0b\ud83d${'x'.repeat(10_000_000)}`)
+  expect(detail).toMatch(/^a\ufffdb\ufffdxxx/)
+  expect(detail?.length).toBeLessThan(5_000)
+  expect(message).toBe(`${ERRORS.watch_request_failed.cause}: ${detail}`)
+  // cut within a pair
+  expect(new WritError('internal', `${'x'.repeat(4_095)}\u{1f600}`).detail?.isWellFormed()).toBe(true)
+  expect(new WritError('internal', 'short \u{1f600}\n').detail).toBe('short \u{1f600}\n')
+})

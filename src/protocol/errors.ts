@@ -341,13 +341,20 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** An error of the registry. `detail` is added to its cause and is shown to callers: it must never hold a secret. */
+/** More than anybody reads of it. */
+const LONGEST_DETAIL = 4_096
+
+/**
+ * An error of the registry. `detail` is added to its cause and is shown to callers: it must never hold a secret. It may be somebody
+ * else's words: of those no more is kept than is read, and nothing that the database, where a reason is stored, would refuse.
+ */
 export class WritError extends Error {
   override readonly name = 'WritError'
   readonly code: ErrorCode
   readonly detail: string | undefined
 
-  constructor(code: ErrorCode, detail?: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, words?: string, options?: ErrorOptions) {
+    const detail = words && storable(words)
     super(detail ? `${ERRORS[code].cause}: ${detail}` : ERRORS[code].cause, options)
     this.code = code
     this.detail = detail
@@ -356,6 +363,11 @@ export class WritError extends Error {
   get entry(): ErrorEntry {
     return ERRORS[this.code]
   }
+}
+
+function storable(words: string): string {
+  const some = words.length > LONGEST_DETAIL ? `${words.slice(0, LONGEST_DETAIL)}…` : words
+  return some.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
 export function errorBody(error: WritError): ErrorBody {

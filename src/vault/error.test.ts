@@ -45,3 +45,10 @@ test('in short: the status and what Vault said, or what was found out here', () 
   const ours = refusedHere('kv/a', 'Not so.')
   expect([shortReason(ours), ours.message, ours.kind]).toEqual(['Not so.', 'kv/a: Not so.', 'invalid'])
 })
+
+test('of its words no more is kept than is read', () => {
+  const errors = Array.from({ length: 1_000 }, () => 'x'.repeat(100_000))
+  const error = new VaultError({ status: 400, path: 'kv/a', errors })
+  expect(error.message.length).toBeLessThan(40_000)
+  expect(error.errors.every(text => text.length <= 2_048)).toBe(true)
+})

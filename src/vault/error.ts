@@ -9,6 +9,10 @@ export type VaultErrorKind =
   /** No answer, or an answer that says nothing about the request: down, sealed, standby, overloaded, not Vault at all. */
   | 'unavailable'
 
+/** More than Vault says. The attack: the Vault of a watch, which is anybody's, refuses with 64 MB of words, a line of the log each time. */
+const MOST_ERRORS = 16
+const LONGEST_ERROR = 2_048
+
 /** A request that Vault did not fulfil. `errors` are Vault's own texts: they may quote paths, never tokens. */
 export class VaultError extends Error {
   override readonly name = 'VaultError'
@@ -21,14 +25,15 @@ export class VaultError extends Error {
   readonly ours: boolean
 
   constructor(fields: { status: number; path: string; errors: readonly string[]; ours?: boolean; cause?: unknown }) {
-    const text = fields.errors.join('; ') || 'no reason given'
+    const errors = fields.errors.slice(0, MOST_ERRORS).map(error => error.slice(0, LONGEST_ERROR))
+    const text = errors.join('; ') || 'no reason given'
     const who = fields.ours ? '' : `Vault ${fields.status || 'did not answer'} on `
     super(`${who}${fields.path}: ${text}`, { cause: fields.cause })
     this.ours = fields.ours ?? false
-    this.kind = kindOf(fields.status, fields.errors)
+    this.kind = kindOf(fields.status, errors)
     this.status = fields.status
     this.path = fields.path
-    this.errors = fields.errors
+    this.errors = errors
   }
 }
 

@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { selfSigned } from '../../../test/certificate.ts'
 import { startTestEngine, type TestEngine } from '../../../test/engine.ts'
+import type { WritError } from '../../protocol/errors.ts'
 import type { NamedRequest, Plan } from '../../protocol/watch-plan.ts'
+import { failure } from '../jobs/outcome.ts'
 import { seal } from '../jobs/sealed.ts'
 import { findJob, type Job } from '../store/jobs.ts'
 import type { WatchAccess } from '../store/watch-schema.ts'
-import { endTask, findTaskOfJob, insertTask } from '../store/watch-tasks.ts'
+import { endTask, findTaskOfJob, insertTask, noteRefusal } from '../store/watch-tasks.ts'
 import { findWatch, insertWatch, updateWatch, type Watch } from '../store/watches.ts'
 import { loginForRun } from './access.ts'
 import { maintainAccess } from './access-change.ts'
@@ -37,8 +39,8 @@ interface Asked {
   readonly body: string
 }
 
-/** A Vault that lets everybody in as `token`, and answers the rest as it is told; what it was asked. */
-async function fakeVault(token: string, answer: (path: string) => object | number = () => 204) {
+/** A Vault that lets everybody in as `token`, and answers the rest as it is told, or refuses with these words; what it was asked. */
+async function fakeVault(token: string, answer: (path: string) => object | number | string[] = () => 204) {
   const asked: Asked[] = []
   const server = createServer(async (request, response) => {
     let body = ''
@@ -47,7 +49,8 @@ async function fakeVault(token: string, answer: (path: string) => object | numbe
     asked.push({ path, token: String(request.headers['x-vault-token'] ?? ''), body })
     const auth = { client_token: token, accessor: 'a', lease_duration: 60, renewable: true, policies: [] }
     const said = /login$|renew-self$/.test(path) ? { auth } : answer(path)
-    if (typeof said === 'number') response.writeHead(said).end(said === 204 ? undefined : '{"errors":[]}')
+    if (Array.isArray(said)) response.writeHead(400).end(JSON.stringify({ errors: said }))
+    else if (typeof said === 'number') response.writeHead(said).end(said === 204 ? undefined : '{"errors":[]}')
     else response.end(JSON.stringify(said))
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -101,6 +104,31 @@ test('an answer that is not wrapped is refused: somebody on the way may have rea
   expect(error).toMatchObject({ code: 'watch_request_failed', detail: expect.stringContaining('not wrapped') })
   expect(String(error)).not.toContain('canary')
 })
+
+test.each([
+  ['NUL', 'no\0'],
+  ['half of a pair', 'no\ud83d'],
+  ['30 MB', 'no'.repeat(15_000_000)],
+])(
+  'a Vault that refuses with %s: the run ends with what can be kept of it, and so do others that end with it',
+  async (_, words) => {
+    const vault = await fakeVault('t', () => [words])
+    const { run, name } = await newRun(accessAt(vault.address))
+    const error: unknown = await run().catch((e: unknown) => e)
+    expect(error).toMatchObject({ code: 'watch_request_failed', detail: expect.stringContaining('no') })
+    const { hold } = await t.claim()
+    const { hold: other } = await t.claim()
+    const fine = { status: 'success', returnCode: 0, errorCode: '', errorText: '' } as const
+    const ended = await Promise.all([
+      t.engine.recorder.end({ hold, outcome: failure(error as WritError) }),
+      t.engine.recorder.end({ hold: other, outcome: fine }),
+    ])
+    expect(ended.map(one => one?.id)).toEqual([hold.id, other.id])
+    const refusal = { watch: name, commit: 'c', reasonCode: 'watch_request_failed', reason: (error as Error).message }
+    expect(await t.engine.db.transaction().execute(tx => noteRefusal(tx, refusal))).toBe(true)
+    expect((error as Error).message.length).toBeLessThan(5_000)
+  },
+)
 
 test.each(['/v1/kv/100%', '/v1/kv/%2e%2e/sys/raw', '/v1/kv//a', '/kv/a', '/v1/%0a'])(
   '%s ends the job, which would otherwise wait for ever',
