@@ -55,7 +55,15 @@ export async function record(tx: Database | Tx, entry: AuditEntry): Promise<void
     .execute()
 }
 
-/** For statements that record by themselves. */
+/** An escape of JSON; whole, so that a backslash that stands for itself does not begin one. */
+const ESCAPE = /\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g
+
+/**
+ * For statements that record by themselves. The attack: whoever has a name with NUL or half of a pair in it, which PostgreSQL's `jsonb`
+ * refuses, keeps what he does off the trail, or keeps it from being done; so those are written as they read: `\u0000`.
+ */
 export function entryText(entry: AuditEntry): string {
-  return JSON.stringify(entry)
+  const text = JSON.stringify(entry)
+  if (!text.includes('\\u')) return text
+  return text.replace(ESCAPE, (whole, escape: string) => (escape.length > 1 ? `\\\\${escape}` : whole))
 }
