@@ -50,9 +50,12 @@ async function lookup(
 
 const LONGEST_NAME = 512
 
-/** A name chooses policies and is logged: control characters would forge lines, and nobody's honest name is a page long. */
-function checkNames({ id, name, group = 'none', image = 'none' }: Task): void {
-  for (const text of [id, name, group, image]) {
+/**
+ * A name chooses policies and is logged: control characters would forge lines, and nobody's honest name is a page long. What is for the
+ * audit trail is looked at too, before anything is made that could not be put on it then.
+ */
+function checkNames({ id, name, group = 'none', image = 'none', meta }: Task): void {
+  for (const text of [id, name, group, image, ...Object.values(meta)]) {
     if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(text) || text.length > LONGEST_NAME) {
       throw new WritError('scheduler_lied', 'a name or id of the task is none')
     }

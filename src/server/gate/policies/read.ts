@@ -8,6 +8,8 @@ export interface Problem {
 }
 
 const LONGEST_PATTERN = 512
+/** What no task and nothing in Vault is called by, and no audit trail could hold. */
+const NO_NAME = /[\p{Cc}\p{Cs}]/u
 /** Vault's integers are Go's 64 bits; no life of a token comes near this. */
 const MOST = 2 ** 31 - 1
 
@@ -108,7 +110,7 @@ class Reader {
       return []
     }
     for (const [index, item] of value.entries()) {
-      if (typeof item !== 'string' || item === '' || /\p{Cc}/u.test(item)) this.wrong([key, index], 'is not a name')
+      if (typeof item !== 'string' || item === '' || NO_NAME.test(item)) this.wrong([key, index], 'is not a name')
     }
     return value.filter(item => typeof item === 'string')
   }
@@ -128,6 +130,8 @@ class Reader {
 
 function checkPattern(pattern: string, at: Reader): void {
   if (pattern.length > LONGEST_PATTERN) at.wrong([], `is a pattern longer than ${LONGEST_PATTERN} characters`)
+  // half of a pair begins the name of a task, as the text goes
+  if (NO_NAME.test(pattern)) at.wrong([], 'is a pattern with a character that no name has')
 }
 
 const KEYS = ['policies', 'meta', 'ttl', 'num_uses', 'multi_fetch', 'multi_fetch_limit', 'renewable', 'roles', 'regexp']
