@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { describe, expect, test } from 'vitest'
@@ -173,6 +174,17 @@ describe('metadata', () => {
   ])('64 kB of %s are refused in little time', (_what, text) => {
     const read = () => expect(() => readMetadata(text, 'f')).toThrow(code('image_metadata_invalid'))
     expect(cpuTime(read)).toBeLessThan(2_000)
+  })
+
+  test('what is odd in them is not written to standard error, where it would be a line of the log', async () => {
+    const seen: string[] = []
+    const look = ({ message }: Error) => void seen.push(message)
+    process.on('warning', look)
+    expect(readMetadata('%FORGED\n---\ncontainer_image: b\n', 'f')).toMatchObject({ image: 'b' })
+    expect(readMetadata('? {"level":50}\n: x\n', 'f')).toEqual(EMPTY)
+    await setImmediate()
+    process.off('warning', look)
+    expect(seen).toEqual([])
   })
 
   test('keys that objects have already do nothing', () => {

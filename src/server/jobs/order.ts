@@ -108,8 +108,8 @@ export function readMetadata(text: string | null, name: string): Metadata {
   if (text === null) return EMPTY
   let parsed: unknown
   try {
-    // no aliases: a few lines of them expand to gigabytes
-    parsed = parse(text, { maxAliasCount: 0 })
+    // no aliases: a few lines of them expand to gigabytes. No warnings: they repeat the text on standard error
+    parsed = parse(text, { maxAliasCount: 0, logLevel: 'error' })
   } catch {
     throw new WritError('image_metadata_invalid', `${name} is not YAML`)
   }

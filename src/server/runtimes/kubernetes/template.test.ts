@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { type KubernetesSpec, manifestOf } from './manifest.ts'
@@ -160,4 +161,19 @@ test('secrets are references to a Secret of this attempt, which must be there', 
   expect(volumes).toEqual([
     { name: 'writ-files', secret: { secretName: secret, items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
   ])
+})
+
+test('what is odd in it is not written to standard error, where it would be a line of the log', async () => {
+  const seen: string[] = []
+  const look = ({ message }: Error) => void seen.push(message)
+  process.on('warning', look)
+  for (const text of [`%FORGED\n---\n${stringify(job())}`, '? {"level":50}\n: x\n'])
+    try {
+      parseTemplate(text)
+    } catch (error) {
+      expect(error).toBeInstanceOf(TemplateRefused)
+    }
+  await setImmediate()
+  process.off('warning', look)
+  expect(seen).toEqual([])
 })

@@ -82,8 +82,8 @@ export function parseTemplate(text: string): JobTemplate {
 
 function yaml(text: string): unknown {
   try {
-    // no aliases: a few lines of them expand to gigabytes
-    return parse(text, { maxAliasCount: 0 })
+    // no aliases: a few lines of them expand to gigabytes. No warnings: they repeat the text on standard error
+    return parse(text, { maxAliasCount: 0, logLevel: 'error' })
   } catch {
     return null
   }
@@ -122,6 +122,8 @@ function readPod(pod: Json): { containers: Json[]; initContainers: Json[] } {
 function checkContainer(container: Json, at: string): void {
   if (typeof container.image !== 'string' || container.image === '')
     throw new TemplateRefused(`${at}: a container without image`)
+  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(container.image))
+    throw new TemplateRefused(`${at}: an image with a character that none has`)
   for (const key of ['restartPolicy', 'restartPolicyRules'])
     if (container[key] !== undefined) throw new TemplateRefused(`${at}: a container with ${key}`)
   for (const { mountPath } of records(container.volumeMounts ?? [], `${at}: volumeMounts`)) {
