@@ -21,8 +21,7 @@ export class Fields {
     const value = this.#body[name]
     if (typeof value === 'object') throw unreadable(name, 'text')
     const text = String(value)
-    // the database cannot keep them, and nobody means them
-    if (text.includes('\0') || !text.isWellFormed()) throw unreadable(name, 'text')
+    if (!isStorable(text)) throw unreadable(name, 'text')
     return text
   }
 
@@ -56,10 +55,10 @@ export class Fields {
     if (!this.has(name)) return []
     const value = this.#body[name]
     if (Array.isArray(value)) {
-      if (value.some(item => typeof item !== 'string' || item.includes('\0'))) throw unreadable(name, 'a list of texts')
+      if (!value.every(item => typeof item === 'string' && isStorable(item))) throw unreadable(name, 'a list of texts')
       return value
     }
-    if (typeof value !== 'string' || value.includes('\0')) throw unreadable(name, 'a list of texts')
+    if (typeof value !== 'string' || !isStorable(value)) throw unreadable(name, 'a list of texts')
     return value
       .split(',')
       .map(item => item.trim())
@@ -76,6 +75,11 @@ export class Fields {
   raw(name: string): unknown {
     return this.has(name) ? this.#body[name] : undefined
   }
+}
+
+/** The database cannot keep NUL and halves of pairs, and nobody means them. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
 }
 
 const LONGEST_SECONDS = 10 * 365 * 86_400

@@ -3,7 +3,7 @@ import type { PlanKubernetes, PlanLogin } from '../../protocol/watch-plan.ts'
 import { isRecord } from '../../vault/response.ts'
 import { type JobTemplate, parseTemplate, TemplateRefused } from '../runtimes/kubernetes/template.ts'
 import type { Watch } from '../store/watches.ts'
-import { type Fields, refused } from './fields.ts'
+import { type Fields, isStorable, refused } from './fields.ts'
 
 /** A template of a watch, and the namespace that its jobs are for. */
 export interface WatchTemplate {
@@ -74,6 +74,7 @@ export function readVaults(fields: Fields): PlanLogin[] {
     const { name, url, vault_cacert = '' } = isRecord(vault) ? vault : {}
     if (typeof name !== 'string' || typeof url !== 'string' || typeof vault_cacert !== 'string')
       throw refused('each of "vaults" has a name, a url and perhaps a vault_cacert')
+    if (![name, url, vault_cacert].every(isStorable)) throw refused('"vaults": a text that cannot be kept')
     if (name === '' || !/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
       throw refused('"vaults": a name or url is invalid')
     return { name, url, vault_cacert }
