@@ -65,5 +65,5 @@ const ESCAPE = /\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g
 export function entryText(entry: AuditEntry): string {
   const text = JSON.stringify(entry)
   if (!text.includes('\\u')) return text
-  return text.replace(ESCAPE, (whole, escape: string) => (escape.length > 1 ? `\\\\${escape}` : whole))
+  return text.replace(ESCAPE, (whole, code: string) => (code.length > 1 ? `\\\\${code}` : whole))
 }
