@@ -77,8 +77,8 @@ between two cells. \`NO_COLOR\` is heeded. An error ends with the next thing to 
 | 2 | it was called in a way that cannot work |
 | 125 | the job did not run: it failed before its command began |
 | 130 | interrupted; \`run\` only by the second time, the first one kills the job |
-| 143 | told to end by SIGTERM; the job goes on |
 | 141 | nobody reads its output any more |
+| 143 | told to end by SIGTERM; the job goes on |
 
 ## Where things are
 
