@@ -174,6 +174,15 @@ test('a server that shows one plan and names the digest of another gets no signa
   expect(signed, signed.stderr).toMatchObject({ code: 0 })
 })
 
+test('rm of several: one that fails keeps no other one back', async () => {
+  const terminal = await Terminal.open({ WRIT_ADDR: server.address, VAULT_TOKEN: w.stack.root.reveal() })
+  await api.write('sys/mounts/old', { type: 'flant_gitops' })
+  const { code, stdout, stderr } = await terminal.writ('watch', 'rm', '--json', '../old', 'a//b', 'old')
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '{"name":"old"}\n' })
+  expect(stderr.match(/^writ: /gm)).toHaveLength(2)
+  expect((await terminal.writ('watch', 'ls')).stdout).not.toMatch(/^old\t/m)
+})
+
 const shellBlocks = (path: string) =>
   [...readFileSync(path, 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block)
 

@@ -1,4 +1,5 @@
-import { EXIT, reportFailure } from '../failure.ts'
+import { each } from '../each.ts'
+import { EXIT } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
 import { type ConnectOptions, withClient } from './connect.ts'
 
@@ -53,15 +54,4 @@ export async function rm(ids: readonly string[], options: ConnectOptions): Promi
       else progress(`job ${id} removed`)
     })
   })
-}
-
-/** One that fails, because its record has gone meanwhile for example, keeps none behind it from being killed. */
-async function each(ids: readonly string[], act: (id: string) => Promise<void>): Promise<number> {
-  let code: number = EXIT.ok
-  for (const id of ids) {
-    await act(id).catch(error => {
-      code = reportFailure(error, process.stderr)
-    })
-  }
-  return code
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { each } from '../each.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
 import { printableLines } from '../printable.ts'
@@ -176,12 +177,11 @@ export async function retry(name: string, commit: string | undefined, options: W
 /** Removes a watch with everything that is kept of it. */
 export async function rm(names: readonly string[], options: WatchOptions): Promise<number> {
   return await WatchServer.with(options, async server => {
-    for (const name of names) {
+    return await each(names, async name => {
       await server.remove(`sys/mounts/${name}`)
       if (options.json) printJson({ name })
       else progress(`${name} removed`)
-    }
-    return EXIT.ok
+    })
   })
 }
 

@@ -34,8 +34,6 @@ export class WatchServer {
     const vault = new Vault({ address, ca, timeoutMs: 600_000, retry: { retries: 0, firstDelayMs: 1 } })
     try {
       return await action(new WatchServer(vault, token))
-    } catch (error) {
-      throw said(error)
     } finally {
       await vault.close()
     }
@@ -43,16 +41,24 @@ export class WatchServer {
 
   // biome-ignore lint/suspicious/noExplicitAny: each caller knows what its path answers
   async read(path: string, query?: string): Promise<any> {
-    return (await this.#vault.send({ method: 'GET', path, query, token: this.#token }))?.data ?? null
+    return await this.#send({ method: 'GET', path, query })
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: each caller knows what its path answers
   async write(path: string, body: object = {}): Promise<any> {
-    return (await this.#vault.send({ method: 'PUT', path, body, token: this.#token }))?.data ?? null
+    return await this.#send({ method: 'PUT', path, body })
   }
 
   async remove(path: string): Promise<void> {
-    await this.#vault.send({ method: 'DELETE', path, token: this.#token })
+    await this.#send({ method: 'DELETE', path })
+  }
+
+  async #send(request: Omit<VaultRequest, 'token'>): Promise<unknown> {
+    try {
+      return (await this.#vault.send({ ...request, token: this.#token }))?.data ?? null
+    } catch (error) {
+      throw said(error)
+    }
   }
 }
 
