@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { FakeServer, json } from '../test/fake-server.ts'
 import { Terminal } from './command.ts'
 import { type ServerProcess, type Stack, startStack } from './stack.ts'
 
@@ -46,6 +47,33 @@ test('ls: page by page, nothing twice and nothing left out', async () => {
   }
   expect(seen).toEqual((await list()).data.map(job => job._id))
   expect(seen).toHaveLength(5)
+})
+
+test.each<[string, (page: number) => object]>([
+  ['pages with nothing on them', page => ({ data: [], next: `c${page}` })],
+  ['the same page again and again', () => ({ data: [{ _id: 'x' }], next: 'c' })],
+  ['pages that go round', page => ({ data: [{ _id: 'x' }], next: `c${page % 3}` })],
+  ['no page at all', () => ({ data: null, next: 'c' })],
+  ['a cursor that is none', page => ({ data: [{ _id: 'x' }], next: { page } })],
+])('ls: a courier that answers %s is not asked for ever', { timeout: 20_000 }, async (_what, page) => {
+  const courier = await FakeServer.listen((response, _, count) => json(response, 200, page(count)))
+  const args = ['ls', '--json', '--limit', '1000000', '--server', courier.address]
+  const { code, stdout, stderr } = await terminal.writ(...args)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toMatch(/^writ: .*\(list_invalid\)\nnext: /)
+  expect(courier.seen.length).toBeLessThan(10)
+  await courier.close()
+})
+
+test('ls: no more than was asked for, and where it goes on can be typed as it is shown', async () => {
+  const row = { _id: 'x', status: 'queued', return_code: 0, qname: '', container_image: '', submitted: '' }
+  const courier = await FakeServer.listen(response =>
+    json(response, 200, { data: Array(50).fill(row), next: "a'b $(touch evaluated)" }),
+  )
+  const { stdout, stderr } = await terminal.writ('ls', '--limit', '2', '--server', courier.address)
+  expect(stdout.split('\n')).toHaveLength(3)
+  expect(stderr).toContain(`--cursor 'a'\\''b $(touch evaluated)'\n`)
+  await courier.close()
 })
 
 test('ls in a pipe: a row for each job, tabs between the cells, and where it goes on', async () => {

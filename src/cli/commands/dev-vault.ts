@@ -4,6 +4,7 @@ import { certificateFor, type TlsOptions } from '../dev-vault/certificate.ts'
 import { listenAddress } from '../dev-vault/listen-address.ts'
 import { UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
+import { quoted } from '../shell-word.ts'
 
 export interface DevVaultOptions extends TlsOptions {
   readonly listen: string
@@ -64,9 +65,4 @@ async function start(options: Parameters<typeof startDevVault>[0]): Promise<DevV
     if (code?.startsWith('ERR_OSSL')) throw new UsageError(`the certificate and key cannot be used: ${message}`)
     throw error
   }
-}
-
-/** A token of one's choice may hold what a shell would act upon. */
-function quoted(text: string): string {
-  return /^[\w.:/@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

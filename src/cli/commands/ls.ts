@@ -1,8 +1,10 @@
 import type { Client } from '../../client/client.ts'
+import { RequestError } from '../../client/error.ts'
 import { parseDuration } from '../../protocol/duration.ts'
 import type { JobList, ListQuery } from '../../protocol/job.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
+import { quoted } from '../shell-word.ts'
 import { type ConnectOptions, withClient } from './connect.ts'
 
 export interface ListOptions extends ConnectOptions {
@@ -40,14 +42,27 @@ export async function ls(options: ListOptions): Promise<number> {
 
 async function collect(client: Client, filter: ListQuery, begin: ListQuery, limit: number): Promise<JobList> {
   const first = await client.list({ ...filter, ...begin, limit: Math.min(PAGE, limit) })
-  const data = [...first.data]
-  let { next } = first
-  while (next && data.length < limit) {
-    const page = await client.list({ ...filter, cursor: next, limit: Math.min(PAGE, limit - data.length) })
-    data.push(...page.data)
-    next = page.next
+  const data: JobList['data'] = []
+  const seen = new Set<string>()
+  for (let page = first; ; ) {
+    const { next } = page
+    // the attack: a courier whose pages never end, with nothing on them or all the same
+    if (!Array.isArray(page.data) || typeof next !== 'string' || (next && (page.data.length === 0 || seen.has(next))))
+      throw notAList()
+    data.push(...page.data.slice(0, limit - data.length))
+    if (!next || data.length >= limit) return { ...first, data, limit, next }
+    seen.add(next)
+    page = await client.list({ ...filter, cursor: next, limit: Math.min(PAGE, limit - data.length) })
   }
-  return { ...first, data, limit, next }
+}
+
+function notAList(): RequestError {
+  return new RequestError({
+    status: 200,
+    code: 'list_invalid',
+    message: 'what is answered is no list of jobs, or one that goes round',
+    remedy: 'Check that this is the address of a writ server, and who is between.',
+  })
 }
 
 function show({ data, next }: JobList): void {
@@ -60,7 +75,7 @@ function show({ data, next }: JobList): void {
     job.submitted,
   ])
   printTable(rows, ['ID', 'STATUS', 'CODE', 'QUEUE', 'IMAGE', 'SUBMITTED'])
-  if (next) progress(`there are more: the same command with --cursor ${next}`)
+  if (next) progress(`there are more: the same command with --cursor ${quoted(next)}`)
 }
 
 /** `2h` is two hours ago; anything else is a point in time. */

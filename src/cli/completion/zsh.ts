@@ -1,4 +1,4 @@
-import { quote } from './quote.ts'
+import { quote } from '../shell-word.ts'
 import { type Flag, type Node, nodesOf } from './tree.ts'
 
 /** The script for zsh: a function for each command, by zsh's own means. */

@@ -1,4 +1,0 @@
-/** As one word of bash and zsh. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
-}
