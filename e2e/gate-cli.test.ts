@@ -38,6 +38,19 @@ test('status, unseal, token, reload, seal', async () => {
   expect(stack.bench.identity.state.sealed).toBe(true)
 }, 60_000)
 
+test('unseal: two fields cannot both be the one standard input, and none is given twice', async () => {
+  const piped = (...fields: string[]) => terminal.shell(`echo one | writ unseal userpass ${fields.join(' ')}`)
+  expect(await piped('username=-', 'password=-')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^writ: .*username and password.*\nnext: /),
+  })
+  expect(await piped('username=a', 'username=b', 'password=-')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^writ: username .*twice\nnext: /),
+  })
+  expect(stack.bench.identity.state.sealed).toBe(true)
+})
+
 test('policy check: the line at fault, and what a name would get', async () => {
   const file = join(terminal.folder, 'policies.json')
   writeFileSync(

@@ -80,16 +80,30 @@ export async function reload(options: GateOptions): Promise<number> {
 
 /** `writ unseal METHOD`: its fields as NAME=value; a secret from standard input as NAME=-, so that no list of processes shows it. */
 export async function unseal(method: string, fields: readonly string[], options: GateOptions): Promise<number> {
-  const pairs: Record<string, string> = { type: method }
+  const pairs = await readFields(fields)
+  if (method === 'token' && !pairs.token) pairs.token = (await findToken())?.reveal() ?? ''
+  const proof = ['aws', 'aws-ec2', 'cert', 'tls'].includes(method) ? await findToken() : null
+  return await tell(options, async gate => await gate.unseal({ type: method, ...pairs }, proof))
+}
+
+async function readFields(fields: readonly string[]): Promise<Record<string, string>> {
+  const pairs: Record<string, string> = {}
+  let piped = ''
   for (const field of fields) {
     const [, name, value] = /^([a-z_]+)=([\s\S]*)$/.exec(field) ?? []
     if (name === undefined || value === undefined)
       throw new UsageError('a field is NAME=value, or NAME=- for standard input')
-    pairs[name] = value === '-' ? (await readStdin()).trim() : value
+    if (Object.hasOwn(pairs, name)) throw new UsageError(`${name} is there twice`, 'Leave one of them out.')
+    if (value === '-' && piped)
+      throw new UsageError(
+        `${piped} and ${name} cannot both be standard input`,
+        'Give the one that is no secret as NAME=value.',
+      )
+    if (value === '-') piped = name
+    pairs[name] = value
   }
-  if (method === 'token' && !pairs.token) pairs.token = (await findToken())?.reveal() ?? ''
-  const proof = ['aws', 'aws-ec2', 'cert', 'tls'].includes(method) ? await findToken() : null
-  return await tell(options, async gate => await gate.unseal(pairs, proof))
+  if (piped) pairs[piped] = (await readStdin()).trim()
+  return pairs
 }
 
 async function readStdin(): Promise<string> {
