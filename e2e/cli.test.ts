@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Secret } from '../src/vault/secret.ts'
 import { lookupSelf } from '../src/vault/token.ts'
+import { SlowVault } from '../test/slow-vault.ts'
 import { Terminal } from './command.ts'
 import { Courier } from './recording-courier.ts'
 import { type ServerProcess, type Stack, startStack, until, untilEnded } from './stack.ts'
@@ -16,6 +17,11 @@ beforeAll(async () => {
   terminal = await Terminal.open(stack.environment(server.address))
 })
 afterAll(() => stack.close())
+
+const accessors = async () => {
+  const listed = await stack.vault.send({ method: 'LIST', path: 'auth/token/accessors/', token: stack.root })
+  return ((listed?.data?.keys ?? []) as string[]).length
+}
 
 const run = (...command: string[]) => terminal.writ('run', '--image', stack.image, '--', ...command)
 
@@ -144,6 +150,46 @@ test('SIGTERM: it leaves, the job goes on, and no token is left over', async () 
   expect(await terminal.writ('kill', id)).toMatchObject({ code: 0 })
   const token = new Secret(courier.requests[0]?.token ?? '')
   await expect(lookupSelf(stack.vault, token)).rejects.toMatchObject({ kind: 'denied' })
+})
+
+test.each([
+  ['submit', 'SIGINT', 130],
+  ['submit', 'SIGTERM', 143],
+  ['run', 'SIGINT', 130],
+  ['run', 'SIGTERM', 143],
+] as const)('%s: %s while it seals leaves no token over, and nothing behind', async (command, signal, code) => {
+  const slow = await SlowVault.before(stack.vault.address)
+  const { held, release } = slow.hold(/encrypt/)
+  const before = await accessors()
+  const other = await Terminal.open({ ...stack.environment(server.address), VAULT_ADDR: slow.address })
+  const args = [command, '--queue', 'given-up', '--image', stack.image, '--', 'true']
+  const ended = other.run(
+    'writ',
+    args,
+    undefined,
+    held.then(() => signal),
+  )
+  await held
+  setTimeout(release, 500)
+  expect(await ended).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(/^▸ .*writ ls/) })
+  // the authority is wrapped, and nobody but the server opens it: it ends by itself
+  expect((await accessors()) - before).toBe(1)
+  expect((await terminal.writ('ls', '--json', '--queue', 'given-up')).stdout).toContain('"data":[]')
+  await slow.close()
+})
+
+test('a Vault whose answers do not end holds nobody up who wants to leave', async () => {
+  const slow = await SlowVault.before(stack.vault.address)
+  const { held } = slow.hold(/encrypt/)
+  const other = await Terminal.open({ ...stack.environment(server.address), VAULT_ADDR: slow.address })
+  const ending = held.then(() => {
+    slow.drip()
+    return 'SIGINT' as const
+  })
+  expect(await other.run('writ', ['submit', '--image', stack.image, '--', 'true'], undefined, ending)).toMatchObject({
+    code: 130,
+  })
+  await slow.close()
 })
 
 test('Ctrl-C kills the job', async () => {

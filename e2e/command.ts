@@ -45,9 +45,15 @@ export class Terminal {
     return await this.run('bash', ['-euo', 'pipefail', '-c', script])
   }
 
-  /** `onOutput` hears of everything as it comes; it may end the program by the signal that it returns. */
-  async run(command: string, args: string[], onOutput?: (text: string) => NodeJS.Signals | undefined): Promise<Result> {
+  /** `onOutput` hears of everything as it comes; it may end the program by the signal that it returns, as `ending` may. */
+  async run(
+    command: string,
+    args: string[],
+    onOutput?: (text: string) => NodeJS.Signals | undefined,
+    ending?: Promise<NodeJS.Signals>,
+  ): Promise<Result> {
     const child = spawn(command, args, { cwd: this.folder, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
+    void ending?.then(signal => child.kill(signal))
     const texts = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].on('data', (chunk: Buffer) => {

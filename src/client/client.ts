@@ -16,7 +16,7 @@ import { decodeFrames, FRAMES_TYPE } from '../protocol/output-frames.ts'
 import type { Vault } from '../vault/client.ts'
 import { Secret } from '../vault/secret.ts'
 import { createToken, lookupSelf, renewSelf, revokeSelf } from '../vault/token.ts'
-import { RequestError } from './error.ts'
+import { ClientClosed, RequestError } from './error.ts'
 import { keptIdentities, makeResultKey } from './result-key.ts'
 import { authorize, type SealOptions, sealJob } from './seal.ts'
 import { Transport } from './transport.ts'
@@ -59,6 +59,9 @@ export class Client {
   readonly #reconnectMs: number
   readonly #tokenPolicies: readonly string[]
   #childToken: Promise<Secret> | null = null
+  readonly #closing = new AbortController()
+  /** Submissions that are not over: each takes back what it has made. */
+  readonly #submissions = new Set<Promise<void>>()
 
   constructor(options: ClientOptions) {
     const { server, serverCa: ca, verifyServer: verify, silenceMs } = options
@@ -77,7 +80,11 @@ export class Client {
    * Seals a job end to end and submits it: whoever carries it sees ciphertext and the name of the queue. When the answer does not
    * arrive, the same request is sent again, and makes no second job.
    */
-  async submit(spec: JobSpec, { after, ...rest }: SubmitOptions = {}): Promise<SubmitAnswer> {
+  async submit(spec: JobSpec, options: SubmitOptions = {}): Promise<SubmitAnswer> {
+    return await this.#submission(options.signal, signal => this.#submitSealed(spec, { ...options, signal }))
+  }
+
+  async #submitSealed(spec: JobSpec, { after, ...rest }: SubmitOptions): Promise<SubmitAnswer> {
     const binding = { caller: await this.#apiToken(), after: after?.authority_sha256 }
     const body = await sealJob(this.#vault, this.#token, spec, { ...this.#seal, ...binding }, rest.signal)
     try {
@@ -91,8 +98,10 @@ export class Client {
 
   /** Submits a job in the open: for a connection that is trusted from end to end. */
   async submitDirect(spec: JobSpec, options: Omit<SubmitOptions, 'after'> = {}): Promise<SubmitAnswer> {
-    const wrap = await authorize(this.#vault, this.#token, this.#seal, options.signal)
-    return await this.#submit({ ...spec, wrap_secret_id: wrap.reveal() }, options)
+    return await this.#submission(options.signal, async signal => {
+      const wrap = await authorize(this.#vault, this.#token, this.#seal, signal)
+      return await this.#submit({ ...spec, wrap_secret_id: wrap.reveal() }, { ...options, signal })
+    })
   }
 
   async get(id: string, signal?: AbortSignal): Promise<JobAnswer> {
@@ -192,10 +201,34 @@ export class Client {
     if (this.#childToken !== null) await renewSelf(this.#vault, await this.#childToken, signal)
   }
 
+  /**
+   * Ends what is being submitted (it throws `ClientClosed`), and revokes the tokens that were made here; with a Vault that does not answer
+   * they are left to their time after a while.
+   */
   async close(): Promise<void> {
+    this.#closing.abort(new ClientClosed())
+    await Promise.race([this.#revokeAll(), sleep(LAST_WORDS_MS, undefined, { ref: false })])
+    await this.#transport.close()
+  }
+
+  async #revokeAll(): Promise<void> {
+    await Promise.all(this.#submissions)
     const token = await this.#childToken?.catch(() => null)
     if (token) await revokeSelf(this.#vault, token).catch(() => {})
-    await this.#transport.close()
+  }
+
+  async #submission<T>(given: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const working = work(AbortSignal.any([this.#closing.signal, ...(given ? [given] : [])]))
+    const over = working.then(
+      () => {},
+      () => {},
+    )
+    this.#submissions.add(over)
+    try {
+      return await working
+    } finally {
+      this.#submissions.delete(over)
+    }
   }
 
   async #submit(body: Submission, { signal, idempotencyKey = randomUUID() }: SubmitOptions): Promise<SubmitAnswer> {
@@ -243,6 +276,8 @@ export class Client {
   }
 }
 
+/** How long `close` waits for Vault. */
+const LAST_WORDS_MS = 5_000
 /** How often a submission is repeated whose answer did not arrive. */
 const RESUBMITS = 2
 const RECONNECTS = 8

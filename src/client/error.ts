@@ -26,3 +26,11 @@ export class RequestError extends Error {
     })
   }
 }
+
+/** What a submission ends with whose client was closed meanwhile: if it was on its way already, nobody here knows whether it arrived. */
+export class ClientClosed extends Error {
+  override readonly name = 'ClientClosed'
+  constructor() {
+    super('the client was closed before there was an answer')
+  }
+}

@@ -3,7 +3,7 @@ import type { Envelope, JobSpec, Submission } from '../protocol/job.ts'
 import { wrappedSecretId } from '../vault/approle.ts'
 import type { Vault } from '../vault/client.ts'
 import type { Secret } from '../vault/secret.ts'
-import { createToken } from '../vault/token.ts'
+import { createToken, revokeSelf } from '../vault/token.ts'
 import { encrypt } from '../vault/transit.ts'
 
 export interface SealOptions {
@@ -46,27 +46,43 @@ export async function sealJob(
   options: SealOptions & Binding,
   signal?: AbortSignal,
 ): Promise<Submission> {
-  const [wrap, cubby] = await Promise.all([
-    authorize(vault, token, options, signal),
-    createToken(
-      vault,
-      token,
-      // num_uses and not use_limit: GoStint's client asked for the latter, which Vault ignores, and its envelopes could be re-read
-      { policies: ['default'], ttl: '60m', num_uses: 2, display_name: 'writ-envelope' },
-      signal,
-    ),
-  ])
+  signal?.throwIfAborted()
+  // not cut off by the signal: a token whose answer nobody reads cannot be revoked
+  const making = createToken(
+    vault,
+    token,
+    // num_uses and not use_limit: GoStint's client asked for the latter, which Vault ignores, and its envelopes could be re-read
+    { policies: ['default'], ttl: '60m', num_uses: 2, display_name: 'writ-envelope' },
+  )
+  try {
+    const [wrap, cubby] = await Promise.all([authorize(vault, token, options, signal), making])
+    return await fill(vault, token, spec, { ...options, wrap, cubby: cubby.token }, signal)
+  } catch (error) {
+    const cubby = await making.catch(() => null)
+    if (cubby) await revokeSelf(vault, cubby.token).catch(() => {})
+    throw error
+  }
+}
+
+async function fill(
+  vault: Vault,
+  token: Secret,
+  spec: JobSpec,
+  options: SealOptions & Binding & { readonly wrap: Secret; readonly cubby: Secret },
+  signal: AbortSignal | undefined,
+): Promise<Submission> {
+  const { jobRole, wrap, cubby } = options
   const sealed: Envelope = {
     ...spec,
     authority_sha256: fingerprint(wrap),
     ...(options.caller ? { caller_sha256: fingerprint(options.caller) } : {}),
     ...(options.after ? { after_sha256: options.after } : {}),
   }
-  const [payload = ''] = await encrypt(vault, token, options.jobRole, [Buffer.from(JSON.stringify(sealed))], signal)
-  await vault.send({ method: 'POST', path: CUBBY_PATH, token: cubby.token, body: { payload }, signal })
+  const [payload = ''] = await encrypt(vault, token, jobRole, [Buffer.from(JSON.stringify(sealed))], signal)
+  await vault.send({ method: 'POST', path: CUBBY_PATH, token: cubby, body: { payload }, signal })
   return {
     qname: spec.qname ?? '',
-    cubby_token: cubby.token.reveal(),
+    cubby_token: cubby.reveal(),
     cubby_path: CUBBY_PATH,
     wrap_secret_id: wrap.reveal(),
   }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { Client } from '../../client/client.ts'
+import type { Vault } from '../../vault/client.ts'
 import { clientSettings, findToken, MISSING, readCa, vaultOf } from '../client-settings.ts'
 import { UsageError } from '../failure.ts'
 
@@ -11,7 +12,7 @@ export interface ConnectOptions {
 }
 
 /** A client from flags, environment and configuration file. Throws `UsageError` with everything that is missing. */
-async function connect(options: ConnectOptions): Promise<Client> {
+async function connect(options: ConnectOptions): Promise<{ client: Client; vault: Vault }> {
   const settings = await clientSettings({ server: options.server, job_role: options.jobRole })
   const { server, vault: address } = settings
   const token = await findToken()
@@ -22,35 +23,44 @@ async function connect(options: ConnectOptions): Promise<Client> {
   ]
   if (!server || !address || !token)
     throw new UsageError(missing.join('\n'), '`writ dev` starts everything and prints what to set')
-  return new Client({
-    server,
-    serverCa: await readCa(settings, 'server_ca'),
-    vault: await vaultOf(settings, address),
-    token,
-    jobRole: settings.job_role,
-    tokenPolicies: process.env.WRIT_TOKEN_POLICIES?.split(','),
-  })
+  const serverCa = await readCa(settings, 'server_ca')
+  const vault = await vaultOf(settings, address)
+  const tokenPolicies = process.env.WRIT_TOKEN_POLICIES?.split(',')
+  return { client: new Client({ server, serverCa, vault, token, jobRole: settings.job_role, tokenPolicies }), vault }
 }
 
-/** Calls with a client that is closed afterwards, also where one of these signals ends us meanwhile. */
+/**
+ * Calls with a client that is closed afterwards, and as well where a signal ends us meanwhile: then what the server got is revoked.
+ * `onInterrupt` says of a Ctrl-C whether it means something else.
+ */
 export async function withClient<T>(
   options: ConnectOptions,
   action: (client: Client) => Promise<T>,
-  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+  onInterrupt: (client: Client) => boolean = () => false,
 ): Promise<T> {
-  const client = await connect(options)
-  const end = (signal: NodeJS.Signals) => leave(client, signal)
-  // once: the second time it ends at once, and revokes nothing
-  for (const signal of signals) process.once(signal, end)
+  const { client, vault } = await connect(options)
+  let leaving: Promise<never> | null = null
+  const end = (signal: NodeJS.Signals) => {
+    // the second time at once, and revokes nothing
+    if (leaving !== null) process.exit(codeOf(signal))
+    if (signal === 'SIGINT' && onInterrupt(client)) return
+    leaving = client
+      .close()
+      .catch(() => {})
+      .then(() => process.exit(codeOf(signal)))
+  }
+  for (const signal of SIGNALS) process.on(signal, end)
   try {
     return await action(client)
   } finally {
-    for (const signal of signals) process.off(signal, end)
-    await client.close()
+    await (leaving ?? client.close())
+    await vault.close()
+    for (const signal of SIGNALS) process.off(signal, end)
   }
 }
 
-/** Ends the command, and the token that the server got from it. */
-export function leave(client: Client, signal: NodeJS.Signals): void {
-  void client.close().finally(() => process.exit(128 + constants.signals[signal]))
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+function codeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
 }

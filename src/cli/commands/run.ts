@@ -1,8 +1,9 @@
 import type { Client } from '../../client/client.ts'
+import { ClientClosed } from '../../client/error.ts'
 import type { SubmitAnswer } from '../../protocol/job.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
-import { leave, withClient } from './connect.ts'
+import { withClient } from './connect.ts'
 import { followToEnd } from './follow.ts'
 import { type JobOptions, jobSpecOf } from './job-spec.ts'
 import { type ResultKey, resultKeyOf } from './result-key.ts'
@@ -10,19 +11,23 @@ import { type ResultKey, resultKeyOf } from './result-key.ts'
 /** Submits sealed, follows, exits with the job's code. Ctrl-C kills the job; a second one only leaves, as SIGTERM does. */
 export async function run(command: readonly string[], options: JobOptions): Promise<number> {
   checkOrder(options)
+  let running: string | null = null
   const submitted = async (client: Client) => {
     const key = await resultKeyOf(client, options)
     const { _id, qname } = await submitWith(client, command, options, key)
     progress(`job ${_id} queued${qname ? ` in ${qname}` : ''}`)
-    const done = killOnInterrupt(client, _id)
-    try {
-      const identities = key.recipients ? key.identities : null
-      return await followToEnd(client, _id, { offset: 0, json: options.json ?? false, identities })
-    } finally {
-      done()
-    }
+    running = _id
+    const identities = key.recipients ? key.identities : null
+    return await followToEnd(client, _id, { offset: 0, json: options.json ?? false, identities })
   }
-  return await withClient(options, submitted, ['SIGTERM'])
+  const kill = (client: Client): boolean => {
+    if (running === null) return false
+    progress(`killing job ${running}; once more to leave it alone`)
+    client.kill(running).catch(error => progress(`not killed: ${(error as Error).message}`))
+    running = null
+    return true
+  }
+  return await withClient(options, submitted, kill)
 }
 
 /** Submits and prints the id. */
@@ -49,9 +54,14 @@ async function submitWith(
 ): Promise<SubmitAnswer> {
   const spec = { ...(await jobSpecOf(command, options)), ...(recipients ? { result_key: recipients } : {}) }
   const { after, idempotencyKey } = options
-  const answer = options.direct
-    ? await client.submitDirect(spec, { idempotencyKey })
-    : await client.submit(spec, { idempotencyKey, after: after ? { authority_sha256: after } : undefined })
+  const submitting = options.direct
+    ? client.submitDirect(spec, { idempotencyKey })
+    : client.submit(spec, { idempotencyKey, after: after ? { authority_sha256: after } : undefined })
+  const answer = await submitting.catch(error => {
+    if (error instanceof ClientClosed)
+      progress('given up before there was an answer: `writ ls` shows whether it arrived')
+    throw error
+  })
   // somebody on the way added fields to the submission; the server has not honoured them
   if (answer.ignored_fields.length > 0)
     progress(`the courier added ${answer.ignored_fields.join(', ')}: ignored by the server`)
@@ -67,19 +77,4 @@ function checkOrder({ after, direct }: JobOptions): void {
       'Take `authority_sha256` of what `writ submit --json` printed.',
     )
   if (direct) throw new UsageError('--after needs a sealed job', 'Leave out --direct.')
-}
-
-function killOnInterrupt(client: Client, id: string): () => void {
-  let asked = false
-  const interrupt = () => {
-    if (asked) {
-      process.off('SIGINT', interrupt)
-      return leave(client, 'SIGINT')
-    }
-    asked = true
-    progress(`killing job ${id}; once more to leave it alone`)
-    client.kill(id).catch(error => progress(`not killed: ${(error as Error).message}`))
-  }
-  process.on('SIGINT', interrupt)
-  return () => process.off('SIGINT', interrupt)
 }

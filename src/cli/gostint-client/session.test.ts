@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { startTestVault, type TestVault } from '../../../test/dev-vault.ts'
 import { FakeServer, json } from '../../../test/fake-server.ts'
+import { SlowVault } from '../../../test/slow-vault.ts'
 import { RequestError } from '../../client/error.ts'
 import { Secret } from '../../vault/secret.ts'
 import { lookupSelf } from '../../vault/token.ts'
@@ -10,6 +11,7 @@ import { Session } from './session.ts'
 const ID = 'a'.repeat(24)
 const MINUTES = 60_000
 const { signal } = new AbortController()
+const NEVER = signal
 
 let t: TestVault
 let server: FakeServer
@@ -42,11 +44,11 @@ afterEach(async () => {
   traces.splice(0)
 })
 
-async function open(credentials: Credentials): Promise<void> {
+async function open(credentials: Credentials, vault = t.dev.address, signal = NEVER): Promise<void> {
   session = await Session.open(
     {
       server: { url: server.address, ca: undefined, verify: true },
-      vault: { address: t.dev.address, ca: undefined, namespace: undefined, serverName: undefined },
+      vault: { address: vault, ca: undefined, namespace: undefined, serverName: undefined },
       credentials,
       jobRole: 'gostint-role',
     },
@@ -121,6 +123,30 @@ test('a SecretID for one login: the login is renewed as long as Vault allows it,
   }
   pass(10 * MINUTES)
   await expect(session.job(ID, signal)).rejects.toMatchObject({ path: 'auth/approle/login', kind: 'invalid' })
+})
+
+test.each([
+  ['it logs in', /approle.login/],
+  ['it looks at its login', /lookup-self/],
+  ['it seals', /encrypt/],
+])('given up while %s: no token is left over', async (_what, path) => {
+  const slow = await SlowVault.before(t.dev.address)
+  const before = await livingTokens()
+  const { held, release } = slow.hold(path)
+  const leaving = new AbortController()
+  const work = async () => {
+    await open(await requestorRole(), slow.address, leaving.signal)
+    await session.submit({}, leaving.signal)
+  }
+  const ended = expect(work()).rejects.toThrow('enough')
+  await held
+  leaving.abort(new Error('enough'))
+  release()
+  await ended
+  await session.close()
+  // one of those that are left is the authority, wrapped, which ends by itself
+  expect((await livingTokens()).length - before.length).toBeLessThanOrEqual(path.test('encrypt') ? 1 : 0)
+  await slow.close()
 })
 
 test('a token that was given is neither renewed nor revoked; the one made of it is both', async () => {

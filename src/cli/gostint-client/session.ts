@@ -110,14 +110,21 @@ interface Login {
 }
 
 async function logIn(vault: Vault, credentials: Credentials, trace: Trace, signal: AbortSignal): Promise<Login> {
+  signal.throwIfAborted()
+  // not cut off by the signal: a token whose answer nobody reads cannot be revoked
   const login: Login =
     credentials.kind === 'approle'
-      ? await loginAppRole(vault, credentials, signal)
+      ? await loginAppRole(vault, credentials)
       : { token: credentials.token, leaseSeconds: 0 }
-  // so that a token which is no good is told from one which may not do something
-  const facts = await lookupSelf(vault, login.token, signal)
-  trace(`logged in to ${vault.address} as ${facts.displayName}: ${facts.policies.join(', ')}; ${facts.ttl} s left`)
-  return login
+  try {
+    // so that a token which is no good is told from one which may not do something
+    const facts = await lookupSelf(vault, login.token, signal)
+    trace(`logged in to ${vault.address} as ${facts.displayName}: ${facts.policies.join(', ')}; ${facts.ttl} s left`)
+    return login
+  } catch (error) {
+    if (credentials.kind === 'approle') await revokeSelf(vault, login.token).catch(() => {})
+    throw error
+  }
 }
 
 function connect({ server, jobRole }: Connection, vault: Vault, token: Secret): Client {
