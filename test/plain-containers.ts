@@ -9,6 +9,7 @@ const PERL = '/usr/bin/perl'
 
 export interface PlainOptions {
   readonly labels?: Readonly<Record<string, string>>
+  readonly env?: readonly string[]
   readonly binds?: readonly string[]
   readonly image?: string
   readonly host?: object
@@ -44,6 +45,7 @@ export class PlainContainers {
       Image: options.image ?? this.#image,
       Cmd: argv,
       Labels: { [LABEL]: this.#mark, ...options.labels },
+      Env: options.env ?? [],
       HostConfig: { NetworkMode: 'none', Binds: options.binds ?? [], Init: true, ...options.host },
     }
     const { Id } = await this.engine.json<{ Id: string }>('POST', '/containers/create', { query: { name }, body })

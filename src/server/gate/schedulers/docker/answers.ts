@@ -6,13 +6,14 @@ import { WritError } from '../../../../protocol/errors.ts'
 
 const text = Type.String({ maxLength: 4_096 })
 const Id = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const Env = Type.Union([Type.Array(Type.String()), Type.Null()])
 const Labels = Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])
 
 const Container = Type.Object({
   Id,
   Name: text,
   Image: Type.String({ pattern: '^(sha256:)?[0-9a-f]{64}$' }),
-  Config: Type.Object({ Image: text, Labels }),
+  Config: Type.Object({ Image: text, Labels, Env: Type.Optional(Env) }),
   State: Type.Object({
     Status: text,
     Running: Type.Boolean(),

@@ -69,6 +69,9 @@ describe('a container that runs', () => {
     const numbered = { 'com.docker.compose.container-number': '1' }
     const built = await containers.start(['sleep', '60'], { image, labels: { ...compose, ...numbered } })
     expect((await lookup(built.id)).name).toBe('shop/payments')
+    const ofRun = { ...compose, 'com.docker.compose.oneoff': 'True' }
+    const run = await containers.start(['sleep', '60'], { image, labels: ofRun })
+    expect((await lookup(run.id)).name).toBe('shop/payments')
     const renamed = await containers.start(['sleep', '60'], { image, labels: { 'writ.task.name': 'mine' } })
     expect((await lookup(renamed.id)).name).toBe('mine')
   })
@@ -85,14 +88,17 @@ describe('a container that runs', () => {
 
 describe('a container that another scheduler of this gate has started, which would be given a token by each', () => {
   const job = `writ-${'0a'.repeat(12)}`
-  test.each<[string, string, Record<string, string>]>([
+  test.each<[string, string, Record<string, string>, string[]?]>([
     ['writ', job, {}],
     ['mesos', 'mesos-8a2d5f1c-1d7e-4a94-9f0e-2b1f3c4d5e6f', {}],
+    // of a task that has a name of its own among its parameters
+    ['mesos', 'payments-by-mesos', {}, ['MESOS_SANDBOX=/mnt/mesos/sandbox', 'MESOS_SANDBOX']],
+    ['dcosee-mesos', '', {}, ['A=1', 'MESOS_CONTAINER_NAME=mesos-8a2d5f1c']],
     ['dcosee-mesos', 'mesos-8a2d5f1c-1d7e-4a94-9f0e-2b1f3c4d5e6f', {}],
     ['ecs', '', { 'com.amazonaws.ecs.task-arn': 'arn:aws:ecs:eu-west-1:1:task/c/0123' }],
     ['kubernetes', '', { 'io.kubernetes.pod.uid': '8a2d5f1c' }],
-  ])('%s: it is asked for there', async (other, name, labels) => {
-    const { id } = await containers.start(['sleep', '60'], { labels })
+  ])('%s: it is asked for there', async (other, name, labels, env = []) => {
+    const { id } = await containers.start(['sleep', '60'], { labels, env })
     if (name) await containers.engine.json('POST', `/containers/${id}/rename`, { query: { name } })
     const beside = dockerScheduler({ peerOnly: false, others: ['docker', other] })
     const alone = dockerScheduler({ peerOnly: false, others: ['docker', other === 'ecs' ? 'writ' : 'ecs'] })

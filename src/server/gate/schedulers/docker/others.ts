@@ -2,8 +2,8 @@ import { WritError } from '../../../../protocol/errors.ts'
 import type { Container } from './answers.ts'
 
 /**
- * By what other schedulers' containers are known: by a name or a label that their agents give, in place of any that a user sets. Whoever
- * puts one into an image only keeps its containers from being tasks of Docker.
+ * By what other schedulers' containers are known: by a name, a label or a variable that their agents give, and that no user can take away.
+ * Whoever puts one into an image only keeps its containers from being tasks of Docker.
  */
 const STARTED_BY: Readonly<Record<string, (container: Container) => boolean>> = {
   writ: ({ Name }) => /^\/?writ-[0-9a-f]{24}$/.test(Name),
@@ -13,8 +13,12 @@ const STARTED_BY: Readonly<Record<string, (container: Container) => boolean>> = 
   kubernetes: ({ Config }) => 'io.kubernetes.pod.uid' in (Config.Labels ?? {}),
 }
 
-function ofMesos({ Name }: Container): boolean {
-  return /^\/?mesos-/.test(Name)
+/**
+ * By the name, or a variable that Mesos gives to each of its containers. The attack: among the `parameters` of a task, a `name` of its own
+ * comes after Mesos' on Docker's command line, and is the one that counts (Mesos' `docker/docker.cpp`).
+ */
+function ofMesos({ Name, Config }: Container): boolean {
+  return /^\/?mesos-/.test(Name) || (Config.Env ?? []).some(one => /^MESOS_(SANDBOX|CONTAINER_NAME)=/.test(one))
 }
 
 /** The attack: a job of ours asks as one, and then as a container of Docker, and gets a token each time. Throws `task_not_found`. */

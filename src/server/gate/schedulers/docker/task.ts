@@ -7,6 +7,7 @@ const NAME = 'writ.task.name'
 const PROJECT = 'com.docker.compose.project'
 const SERVICE = 'com.docker.compose.service'
 const NUMBER = 'com.docker.compose.container-number'
+const ONE_OFF = 'com.docker.compose.oneoff'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -43,8 +44,10 @@ function nameOf({ Name, Config }: Container, ofImage: Labels): string {
   const started = own(all, ofImage)
   const { [NAME]: name } = started
   if (name) return name
-  // Compose labels the images that it builds like the containers that it starts, but numbers the latter only
-  const { [PROJECT]: project, [SERVICE]: service } = NUMBER in started ? all : started
+  // Compose labels the images that it builds like the containers that it starts, but numbers the latter only, or says that they are for
+  // once (`docker compose run`)
+  const composed = NUMBER in started || ONE_OFF in started
+  const { [PROJECT]: project, [SERVICE]: service } = composed ? all : started
   if (project && service) return `${project}/${service}`
   return Name.replace(/^\//, '')
 }
