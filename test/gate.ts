@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { WritError } from '../src/protocol/errors.ts'
 import type { AuditEntry } from '../src/server/audit/audit.ts'
 import { type Alarm, Alarms } from '../src/server/gate/alarms.ts'
-import { deadline } from '../src/server/gate/deadline.ts'
+import { Deadline } from '../src/server/gate/deadline.ts'
 import { Gate, type Issued } from '../src/server/gate/gate.ts'
 import type { Caller, Scheduler, Task } from '../src/server/gate/schedulers/scheduler.ts'
 import { parseTaskId } from '../src/server/gate/schedulers/task-id.ts'
@@ -12,6 +12,7 @@ import { MemoryUses } from '../src/server/gate/uses/memory.ts'
 import type { Uses } from '../src/server/gate/uses/uses.ts'
 import { Identity } from '../src/server/identity/identity.ts'
 import type { Secret } from '../src/vault/secret.ts'
+import type { Signal } from '../src/vault/signal.ts'
 import { lookupSelf } from '../src/vault/token.ts'
 import { unwrap } from '../src/vault/wrapping.ts'
 import { startTestVault, type TestVault } from './dev-vault.ts'
@@ -22,7 +23,7 @@ class ToldScheduler implements Scheduler {
   readonly tasks = new Map<string, Partial<Task>>()
   lookups = 0
   /** Takes the place of the answer, when it is set. */
-  instead: ((id: string, signal: AbortSignal) => Promise<Task>) | null = null
+  instead: ((id: string, signal: Signal) => Promise<Task>) | null = null
 
   constructor(name = 'mesos') {
     this.name = name
@@ -32,7 +33,7 @@ class ToldScheduler implements Scheduler {
     return parseTaskId(text, /[A-Za-z0-9._:/-]+/)
   }
 
-  async lookup(id: ReturnType<Scheduler['parseTaskId']>, _caller: Caller, signal: AbortSignal): Promise<Task> {
+  async lookup(id: ReturnType<Scheduler['parseTaskId']>, _caller: Caller, signal: Signal): Promise<Task> {
     this.lookups += 1
     if (this.instead) return await this.instead(id, signal)
     const task = this.tasks.get(id)
@@ -119,7 +120,7 @@ export class GateBench {
 
   ask(taskId: string, more: { role?: string; scheduler?: string; signal?: AbortSignal } = {}): Promise<Issued> {
     const { role = '', scheduler = '', signal = null } = more
-    return this.gate.issue({ taskId, role, scheduler }, CALLER, deadline(20_000, signal))
+    return this.gate.issue({ taskId, role, scheduler }, CALLER, new Deadline(20_000, signal))
   }
 
   /** The code of the refusal, or `token`. */

@@ -3,6 +3,7 @@ import { understood, VaultError } from './error.ts'
 import { loginAt } from './login.ts'
 import { text, type VaultAuth, type WrapInfo } from './response.ts'
 import { Secret } from './secret.ts'
+import type { Signal } from './signal.ts'
 import { requireWrap } from './token.ts'
 import { unwrap } from './wrapping.ts'
 
@@ -48,7 +49,7 @@ export async function wrappedLogin(
   token: Secret,
   role: { name: string; mount: string },
   wrapTtl: number,
-  signal?: AbortSignal,
+  signal?: Signal,
 ): Promise<WrapInfo> {
   const of = `auth/${role.mount}/role/${role.name}`
   const known = await vault.send({ method: 'GET', path: `${of}/role-id`, token, signal })

@@ -7,6 +7,7 @@ import { urlPath } from './path.ts'
 import { parseResponse, texts, type VaultResponse } from './response.ts'
 import { type RetryPolicy, withRetry } from './retry.ts'
 import type { Secret } from './secret.ts'
+import type { Signal } from './signal.ts'
 
 export interface VaultOptions {
   /** `https://vault.example:8200`. */
@@ -48,7 +49,7 @@ export interface VaultRequest {
   readonly body?: unknown
   /** Asks for a response-wrapped answer: seconds, or a duration such as `1h`. */
   readonly wrapTtl?: string | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Signal | undefined
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
+import type { Signal } from './signal.ts'
 
 export interface Exchange {
   /** `https://host:port`; not for a pool, which has one. */
@@ -8,7 +9,7 @@ export interface Exchange {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | Buffer | null
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Signal | undefined
   /** A longer answer is not waited for: `TooLarge`. */
   readonly maxBytes?: number
 }
@@ -41,7 +42,7 @@ export function exchange(
     const chunks: Buffer[] = []
     const stop = () => {
       failed(signal?.reason)
-      controller?.abort(signal?.reason)
+      controller?.abort(signal?.reason as Error)
     }
     signal?.addEventListener('abort', stop, { once: true })
     const over = () => signal?.removeEventListener('abort', stop)
@@ -49,7 +50,7 @@ export function exchange(
       onRequestStart(started) {
         controller = started
         // aborted while it waited for a connection: it is not sent
-        if (signal?.aborted) started.abort(signal.reason)
+        if (signal?.aborted) started.abort(signal.reason as Error)
       },
       onResponseStart(_, code, fields) {
         status = code

@@ -3,7 +3,7 @@ import { withRetry } from './retry.ts'
 
 /** How long each pause was to be; nobody waits for it. */
 const pauses: number[] = []
-vi.mock('node:timers/promises', () => ({ setTimeout: async (ms: number) => void pauses.push(ms) }))
+vi.mock('./signal.ts', () => ({ pause: async (ms: number) => void pauses.push(ms) }))
 beforeEach(() => pauses.splice(0))
 
 test.each([

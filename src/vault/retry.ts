@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { pause, type Signal } from './signal.ts'
 
 /** Vault refused before it did anything (standby not ready, rate limit, replication, sealed): safe to repeat for every method. */
 const REFUSED = new Set([412, 429, 472, 473, 503])
@@ -16,7 +16,7 @@ export interface RetryPolicy {
 export async function withRetry<T extends { status: number }>(
   policy: RetryPolicy,
   readOnly: boolean,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
   attempt: () => Promise<T>,
 ): Promise<T> {
   for (let tried = 0; ; tried += 1) {
@@ -26,7 +26,7 @@ export async function withRetry<T extends { status: number }>(
     } catch (error) {
       if (tried >= policy.retries || !isSafeToRepeat(error, readOnly)) throw error
     }
-    await sleep(policy.firstDelayMs * 2 ** tried * (0.5 + Math.random() / 2), undefined, { signal })
+    await pause(policy.firstDelayMs * 2 ** tried * (0.5 + Math.random() / 2), signal)
   }
 }
 

@@ -2,6 +2,7 @@ import type { Vault } from './client.ts'
 import { understood, VaultError } from './error.ts'
 import { isRecord, number, text, texts, type VaultAuth, type WrapInfo } from './response.ts'
 import type { Secret } from './secret.ts'
+import type { Signal } from './signal.ts'
 
 /** What Vault knows of a token (`auth/token/lookup-self`). */
 export interface TokenFacts {
@@ -71,7 +72,7 @@ export async function createWrappedToken(
   token: Secret,
   wanted: TokenRequest,
   wrapTtl: number,
-  signal?: AbortSignal,
+  signal?: Signal,
 ): Promise<WrapInfo> {
   const path = 'auth/token/create'
   const answer = await vault.send({ method: 'POST', path, token, body: wanted, wrapTtl: String(wrapTtl), signal })

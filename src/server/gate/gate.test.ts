@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { CALLER, GateBench } from '../../../test/gate.ts'
 import { Secret } from '../../vault/secret.ts'
-import { deadline } from './deadline.ts'
+import { Deadline } from './deadline.ts'
 import type { Task } from './schedulers/scheduler.ts'
 
 let bench: GateBench
@@ -388,7 +388,7 @@ test('nothing of a request reaches the log but what is a name', async () => {
   bench = await GateBench.start()
   bench.scheduler.tasks.set('t1', {})
   const { token } = await bench.ask('t1')
-  await bench.gate.issue({ taskId: 'x\ncanary', role: '', scheduler: '' }, CALLER, deadline(10_000)).catch(() => {})
+  await bench.gate.issue({ taskId: 'x\ncanary', role: '', scheduler: '' }, CALLER, new Deadline(10_000)).catch(() => {})
   expect(bench.lines.join('')).not.toContain('canary')
   expect(bench.lines.join('')).not.toContain(token.reveal())
 })

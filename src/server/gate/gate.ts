@@ -169,7 +169,7 @@ export class Gate {
     try {
       // one for all steps, and for the caller too: a signal with a timer for each is much of what a token costs
       limit.restart(LOOKUP_MS)
-      const task = await verifyTask(scheduler, asked.taskId, caller, settings, limit.signal)
+      const task = await verifyTask(scheduler, asked.taskId, caller, settings, limit)
       limit.restart(TAKE_MS)
       const { set, ownRole } = this.#loaded ?? (await this.#policies())
       const grant = match(set, namesOf(name, task, settings.useImageName))
@@ -196,7 +196,7 @@ export class Gate {
     const { scheduler, task, caller, fetches, order, grant } = serving
     let use: Use
     try {
-      use = await uses.take(serving.use, fetches, limit.signal)
+      use = await uses.take(serving.use, fetches, limit)
     } catch (error) {
       if (!isServed(error)) throw error
       this.#alarm('second_request', scheduler, task, caller)
@@ -206,9 +206,9 @@ export class Gate {
     let wrap: WrapInfo | null = null
     let done = false
     try {
-      wrap = await makeToken(vault, identity.token(), order, settings, limit.signal)
+      wrap = await makeToken(vault, identity.token(), order, settings, limit)
       // who hung up, or waits for too long already, has no answer to burn a use for
-      if (limit.signal.aborted) throw new WritError('vault_unavailable', 'nobody waits for it any more')
+      if (limit.aborted) throw new WritError('vault_unavailable', 'nobody waits for it any more')
       // sealed meanwhile: from then on nobody gets anything
       identity.token()
       done = await use.keep({ actor: caller.address || 'a local process', detail: detailOf(serving, wrap) })

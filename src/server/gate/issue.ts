@@ -5,6 +5,7 @@ import type { Vault } from '../../vault/client.ts'
 import { isVaultError, shortReason } from '../../vault/error.ts'
 import type { WrapInfo } from '../../vault/response.ts'
 import type { Secret } from '../../vault/secret.ts'
+import type { Signal } from '../../vault/signal.ts'
 import { createWrappedToken } from '../../vault/token.ts'
 import type { TokenPolicy } from './policies/policy.ts'
 import type { GateSettings } from './settings.ts'
@@ -20,7 +21,7 @@ export async function makeToken(
   token: Secret,
   order: Order,
   settings: GateSettings,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<WrapInfo> {
   try {
     if (order.kind === 'token') {

@@ -1,4 +1,5 @@
 import { WritError } from '../../protocol/errors.ts'
+import type { Signal } from '../../vault/signal.ts'
 import type { Caller, Scheduler, Task } from './schedulers/scheduler.ts'
 import type { GateSettings } from './settings.ts'
 
@@ -13,7 +14,7 @@ export async function verifyTask(
   text: string,
   caller: Caller,
   settings: GateSettings,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<Task> {
   const id = scheduler.parseTaskId(text)
   const task = await lookup(scheduler, id, caller, signal)
@@ -29,7 +30,7 @@ async function lookup(
   scheduler: Scheduler,
   id: ReturnType<Scheduler['parseTaskId']>,
   caller: Caller,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<Task> {
   let stop = () => {}
   try {

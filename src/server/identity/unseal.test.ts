@@ -47,7 +47,7 @@ test('who is asked to accept the new token and refuses: it stays sealed, and the
 
 test('login and acceptance share one deadline: whoever unseals waits for both', async () => {
   const { vault } = bench.stack
-  const signals: (AbortSignal | undefined)[] = []
+  const signals: unknown[] = []
   const watched = {
     send: (call: Parameters<Vault['send']>[0]) => {
       signals.push(call.signal)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WritError } from '../../../protocol/errors.ts'
-import { deadline } from '../deadline.ts'
+import type { Signal } from '../../../vault/signal.ts'
+import { Deadline } from '../deadline.ts'
 
 /** No lookup takes longer than this, whatever hangs and however many peers there are to try. */
 const LOOKUP_MS = 15_000
@@ -9,11 +10,12 @@ const PAUSES_MS = [500, 750, 1_000]
 
 /** Runs a lookup within its time, again while the task has not started. */
 export async function patiently<T>(
-  signal: AbortSignal,
+  signal: Signal,
   lookup: (signal: AbortSignal) => Promise<T>,
   pauses: readonly number[] = PAUSES_MS,
 ): Promise<T> {
-  const { signal: limit, clear } = deadline(LOOKUP_MS, signal)
+  const deadline = new Deadline(LOOKUP_MS, signal)
+  const limit = deadline.toAbortSignal()
   try {
     for (const pause of pauses) {
       try {
@@ -25,7 +27,7 @@ export async function patiently<T>(
     }
     return await within(limit, lookup(limit))
   } finally {
-    clear()
+    deadline.clear()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Secret } from '../../../vault/secret.ts'
+import type { Signal } from '../../../vault/signal.ts'
 
 /** A task id that has passed its scheduler's grammar: nothing else comes near a URL, a query or a log. */
 export type TaskId = string & { readonly brand: 'TaskId' }
@@ -65,6 +66,6 @@ export interface Scheduler {
   /** Checks an id by its grammar. Throws `task_id_invalid`. */
   parseTaskId(text: string): TaskId
   /** Asks about a task. Whether it is too old is for the gate to say. */
-  lookup(id: TaskId, caller: Caller, signal: AbortSignal): Promise<Task>
+  readonly lookup: (id: TaskId, caller: Caller, signal: Signal) => Promise<Task>
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import { WritError } from '../../../protocol/errors.ts'
-import { deadline } from '../deadline.ts'
+import type { Signal } from '../../../vault/signal.ts'
+import { Deadline } from '../deadline.ts'
 import { PATIENCE_MS, REMEMBERED_MS, type Use, type Uses } from './uses.ts'
 
 /** Looking at what is old for each request was a fortieth of its cost. */
@@ -27,19 +28,19 @@ export class MemoryUses implements Uses {
     this.#now = now
   }
 
-  async take(task: string, limit: number, signal: AbortSignal): Promise<Use> {
+  async take(task: string, limit: number, signal: Signal): Promise<Use> {
     const end = this.#now() + PATIENCE_MS
     for (;;) {
       this.#forget()
       const entry = this.#entries.get(task) ?? this.#enter(task)
       if (entry.kept >= limit) throw new WritError('task_served')
       if (entry.kept + entry.pending < limit) return this.#use(task, entry)
-      const patience = deadline(end - this.#now(), signal)
-      const late = new Promise<void>(done => patience.signal.addEventListener('abort', () => done(), { once: true }))
+      const patience = new Deadline(end - this.#now(), signal)
+      const late = new Promise<void>(done => patience.addEventListener('abort', done))
       entry.decided ??= Promise.withResolvers()
-      if (!patience.signal.aborted) await Promise.race([entry.decided.promise, late])
+      if (!patience.aborted) await Promise.race([entry.decided.promise, late])
       patience.clear()
-      if (patience.signal.aborted) throw new WritError('task_pending')
+      if (patience.aborted) throw new WritError('task_pending')
     }
   }
 

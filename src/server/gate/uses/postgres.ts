@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { WritError } from '../../../protocol/errors.ts'
+import { pause, type Signal } from '../../../vault/signal.ts'
 import { record } from '../../audit/audit.ts'
 import type { Database } from '../../store/database.ts'
 import { forgetUses, giveUseBack, keepUse, takeUse } from '../../store/gate-uses.ts'
@@ -32,14 +33,14 @@ export class PostgresUses implements Uses {
     this.#forgetting = setInterval(() => void forget(), FORGET_EVERY_MS).unref()
   }
 
-  async take(task: string, limit: number, signal: AbortSignal): Promise<Use> {
+  async take(task: string, limit: number, signal: Signal): Promise<Use> {
     const end = performance.now() + PATIENCE_MS
-    for (let pause = LOOK_AGAIN_MS; ; pause = Math.min(1_000, pause * 1.5)) {
+    for (let wait = LOOK_AGAIN_MS; ; wait = Math.min(1_000, wait * 1.5)) {
       const { outcome, use } = await this.#inTime(takeUse(this.#db, task, limit, this.#leaseMs))
       if (outcome === 'taken') return this.#use(use)
       if (outcome === 'served') throw new WritError('task_served')
-      if (performance.now() + pause > end) throw new WritError('task_pending')
-      await sleep(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => {
+      if (performance.now() + wait > end) throw new WritError('task_pending')
+      await pause(wait * (0.5 + Math.random()), signal).catch(() => {
         throw new WritError('task_pending')
       })
     }

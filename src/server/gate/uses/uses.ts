@@ -1,3 +1,5 @@
+import type { Signal } from '../../../vault/signal.ts'
+
 /**
  * How often tasks have been given tokens. A use is *taken* before Vault is asked, so that of many requests at once only as many get
  * one as may; it is *kept* when the token was made, and given back when it was not. One that is neither, because its node died, comes
@@ -10,7 +12,7 @@ export interface Uses {
    * Takes one of `limit` uses. Waits for a while if others are still to be decided. Throws `task_served` when all are kept,
    * `task_pending` when some stay undecided.
    */
-  take(task: string, limit: number, signal: AbortSignal): Promise<Use>
+  readonly take: (task: string, limit: number, signal: Signal) => Promise<Use>
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Secret } from '../../../vault/secret.ts'
-import { type Deadline, deadline } from '../../gate/deadline.ts'
+import { Deadline } from '../../gate/deadline.ts'
 import { peerOf } from '../../gate/schedulers/peer.ts'
 import type { Caller } from '../../gate/schedulers/scheduler.ts'
 import { LOOKUP_MS } from '../../gate/verify.ts'
@@ -29,7 +29,7 @@ export function countedAs(request: FastifyRequest): string {
 
 /** Ends when the caller hangs up before the answer has been sent, or after `ms`, whatever the steps in it take. */
 export function untilGone({ raw }: Pick<FastifyReply, 'raw'>, ms: number): Deadline {
-  const limit = deadline(Math.min(ms, LOOKUP_MS), null, ms)
+  const limit = new Deadline(Math.min(ms, LOOKUP_MS), null, ms)
   const look = () => {
     if (raw.writableFinished) limit.clear()
     else limit.end(new Error('the caller is gone'))

@@ -233,10 +233,10 @@ test('who was gone before anybody listened is gone', async () => {
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
   client.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
   const [, raw] = (await once(server, 'request')) as [unknown, ServerResponse]
-  expect(untilGone({ raw } as Pick<FastifyReply, 'raw'>, 60_000).signal.aborted).toBe(false)
+  expect(untilGone({ raw } as Pick<FastifyReply, 'raw'>, 60_000).aborted).toBe(false)
   client.destroy()
   await once(raw, 'close')
-  expect(untilGone({ raw } as Pick<FastifyReply, 'raw'>, 60_000).signal.aborted).toBe(true)
+  expect(untilGone({ raw } as Pick<FastifyReply, 'raw'>, 60_000).aborted).toBe(true)
   server.close()
 })
 
