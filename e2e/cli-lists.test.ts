@@ -111,6 +111,16 @@ test('queues: those that one may read by policy', async () => {
 const submit = (...options: string[]) =>
   terminal.writ('submit', '--json', '--image', stack.image, ...options, '--', 'true')
 
+test.each(['\u001b[2Jx', 'a --server http://evil', '', 7, null])('a courier that names the job %j', async _id => {
+  const courier = await FakeServer.listen(response => json(response, 200, { _id, qname: '', ignored_fields: [] }))
+  for (const command of ['submit', 'run']) {
+    const { code, stdout, stderr } = await terminal.writ(command, '--server', courier.address, '--image', 'x')
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^writ: .*\(not_a_job\)\nnext: /)
+  }
+  await courier.close()
+})
+
 test('--idempotency-key: a second submission does not run', async () => {
   expect(await submit('--idempotency-key', 'deploy-42')).toMatchObject({ code: 0 })
   const before = (await list('--limit', '100')).data.length

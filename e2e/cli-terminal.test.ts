@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Terminal } from './command.ts'
@@ -96,4 +96,41 @@ test.each(['INT', 'TERM'])('writ dev that is told to end by %s while it starts l
   const end = `kill -${signal} $pid; wait $pid || true; ls tmp-SIG; pgrep -f $PWD/tmp-SIG/ || true`
   const { code, stdout, stderr } = await terminal.shell([start, wait, end].join('\n').replaceAll('SIG', signal))
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: '' })
+})
+
+test('a HOME that is empty or relative: no configuration and no token are taken from the folder that one happens to be in', async () => {
+  const trap = await Terminal.open({})
+  mkdirSync(join(trap.folder, '.config/writ'), { recursive: true })
+  writeFileSync(
+    join(trap.folder, '.config/writ/config.yaml'),
+    'server: http://127.0.0.1:1\nvault: http://127.0.0.1:1\n',
+  )
+  writeFileSync(join(trap.folder, '.vault-token'), 's.somebodyelses')
+  for (const home of ['', '.', './']) {
+    const { code, stderr } = await trap.run('env', [`HOME=${home}`, 'writ', 'ls'])
+    expect({ home, code }).toEqual({ home, code: 2 })
+    for (const name of ['WRIT_ADDR', 'VAULT_ADDR', 'VAULT_TOKEN']) expect(stderr).toContain(`${name} is not set`)
+  }
+})
+
+test.each([
+  ['WRIT_ADDR=localhost:3232 writ ls', 'WRIT_ADDR'],
+  ['VAULT_ADDR=localhost:8200 writ ls', 'VAULT_ADDR'],
+  ['VAULT_ADDR=ftp://x writ vault-setup --apply', 'VAULT_ADDR'],
+  ['writ ls --server writ.example.com', '--server'],
+  ['writ watch ls --server http://', '--server'],
+  ['GATEKEEPER_ADDR=localhost:9201 writ status', 'GATEKEEPER_ADDR'],
+  ['writ status --gate foo', '--gate'],
+])('%s: says which address is none, and how one is written', async (command, name) => {
+  const { code, stderr } = await terminal.shell(`${command} || exit $?`)
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: `writ: ${name} is no address\nnext: Write it as https://host:port, or http:// where there is no TLS.\n`,
+  })
+})
+
+test('GATEKEEPER_ADDR set to nothing is not set', async () => {
+  const { code, stderr } = await terminal.shell('GATEKEEPER_ADDR= writ status || exit $?')
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/does not answer \(ECONNREFUSED\)/)
 })

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { Vault } from '../vault/client.ts'
 import { Secret } from '../vault/secret.ts'
 import { CONFIG_KEYS, type ConfigKey, type ConfigValues, readConfigFile } from './config-file.ts'
 import { UsageError } from './failure.ts'
+import { homeFile } from './home-file.ts'
 
 /** Where things are: flags first, then the environment, then the configuration file. What is set to nothing is nothing. */
 export async function clientSettings(
@@ -13,13 +12,25 @@ export async function clientSettings(
   const file = await readConfigFile()
   const keys = Object.keys(CONFIG_KEYS) as ConfigKey[]
   const pairs = keys.map(key => [key, flags[key] ?? process.env[CONFIG_KEYS[key].env] ?? file[key]] as const)
+  for (const key of ['server', 'vault'] as const)
+    checkAddress(
+      flags[key] === undefined ? CONFIG_KEYS[key].env : `--${key}`,
+      flags[key] ?? process.env[CONFIG_KEYS[key].env],
+    )
   return Object.fromEntries(pairs.filter(([, value]) => value))
+}
+
+/** Where a request goes: `name` is what one would look at. Nothing is no mistake. Throws `UsageError`, without the value. */
+export function checkAddress(name: string, value: string | undefined): void {
+  if (!value || /^https?:$/.test(URL.parse(value)?.protocol ?? '')) return
+  throw new UsageError(`${name} is no address`, 'Write it as https://host:port, or http:// where there is no TLS.')
 }
 
 /** As the vault command does: the environment, then the file that `vault login` writes. */
 export async function findToken(): Promise<Secret | null> {
   if (process.env.VAULT_TOKEN) return new Secret(process.env.VAULT_TOKEN)
-  const text = await readFile(join(homedir(), '.vault-token'), 'utf8').catch(() => '')
+  const path = homeFile('.vault-token')
+  const text = path ? await readFile(path, 'utf8').catch(() => '') : ''
   return text.trim() ? new Secret(text.trim()) : null
 }
 

@@ -89,6 +89,13 @@ test.each([0o620, 0o602, 0o666])('mode %o: whoever else can write it would choos
   expect(next).toContain(`chmod 600 ${file}`)
 })
 
+test('what to type against it is what a shell takes for one file', async () => {
+  file = join(folder, "it's $(mine).yaml")
+  const { next } = await refusal('server: https://a', 0o666)
+  file = join(folder, 'config.yaml')
+  expect(next).toContain(`chmod 600 '${folder}/it'\\''s $(mine).yaml'`)
+})
+
 test('a file that is named must be there', async () => {
   await expect(readConfigFile({ WRIT_CONFIG: join(folder, 'none') })).rejects.toThrow(/none cannot be read \(ENOENT\)/)
 })

@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Document } from 'yaml'
 import { UsageError } from './failure.ts'
+import { homeFile } from './home-file.ts'
+import { quoted } from './shell-word.ts'
 
 /** What the configuration file of the command line may say, and the name in the environment that wins over it. */
 export const CONFIG_KEYS = {
@@ -28,8 +29,8 @@ const NO_SECRETS = 'Take it out, and make it a new one if others can read the fi
  * Throws `UsageError`; a value is never repeated in it.
  */
 export async function readConfigFile(env: NodeJS.ProcessEnv = process.env): Promise<ConfigValues> {
-  const path = env.WRIT_CONFIG ?? join(homedir(), '.config', 'writ', 'config.yaml')
-  if (path === '') return {}
+  const path = env.WRIT_CONFIG ?? homeFile('.config', 'writ', 'config.yaml')
+  if (!path) return {}
   const text = await readOwn(path, env.WRIT_CONFIG === undefined)
   return text === null ? {} : await parseConfig(text, resolve(path))
 }
@@ -40,7 +41,10 @@ async function readOwn(path: string, optional: boolean): Promise<string | null> 
     const { mode, uid } = await file.stat()
     // whoever writes it chooses where the Vault token goes
     if (mode & 0o022 || ![0, process.getuid?.()].includes(uid))
-      throw new UsageError(`${path} can be changed by others than you`, `chown "$USER" ${path} && chmod 600 ${path}`)
+      throw new UsageError(
+        `${path} can be changed by others than you`,
+        `chown "$USER" ${quoted(path)} && chmod 600 ${quoted(path)}`,
+      )
     return await file.readFile('utf8')
   } catch (error) {
     if (error instanceof UsageError) throw error

@@ -4,7 +4,7 @@ import { lineOf } from '../../server/gate/policies/lines.ts'
 import { type Grant, match } from '../../server/gate/policies/match.ts'
 import { readPolicies, where } from '../../server/gate/policies/read.ts'
 import { Secret } from '../../vault/secret.ts'
-import { clientSettings, findToken, MISSING, readCa, vaultOf } from '../client-settings.ts'
+import { checkAddress, clientSettings, findToken, MISSING, readCa, vaultOf } from '../client-settings.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, printTable, progress } from '../print.ts'
 
@@ -13,13 +13,12 @@ export interface GateOptions {
   readonly json?: boolean
 }
 
-async function client({
-  gate = process.env.GATEKEEPER_ADDR ?? 'http://localhost:9201',
-}: GateOptions): Promise<GateClient> {
+async function client({ gate }: GateOptions): Promise<GateClient> {
+  const address = gate ?? (process.env.GATEKEEPER_ADDR || 'http://localhost:9201')
   const ca = await readCa(await clientSettings(), 'server_ca')
-  return gate.startsWith('/')
-    ? new GateClient({ gate: 'http://localhost', socket: gate })
-    : new GateClient({ gate, ca })
+  if (address.startsWith('/')) return new GateClient({ gate: 'http://localhost', socket: address })
+  checkAddress(gate === undefined ? 'GATEKEEPER_ADDR' : '--gate', address)
+  return new GateClient({ gate: address, ca })
 }
 
 async function using<T>(options: GateOptions, use: (gate: GateClient) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import type { Client } from '../../client/client.ts'
-import { ClientClosed } from '../../client/error.ts'
+import { ClientClosed, RequestError } from '../../client/error.ts'
 import type { SubmitAnswer } from '../../protocol/job.ts'
 import { EXIT, UsageError } from '../failure.ts'
 import { printJson, progress } from '../print.ts'
@@ -62,10 +62,21 @@ async function submitWith(
       progress('given up before there was an answer: `writ ls` shows whether it arrived')
     throw error
   })
+  // printed, and typed again by people and scripts: nothing but an id
+  if (typeof answer._id !== 'string' || !/^[0-9a-f]{24}$/.test(answer._id)) throw notAJob()
   // somebody on the way added fields to the submission; the server has not honoured them
   if (answer.ignored_fields.length > 0)
     progress(`the courier added ${answer.ignored_fields.join(', ')}: ignored by the server`)
   return answer
+}
+
+function notAJob(): RequestError {
+  return new RequestError({
+    status: 200,
+    code: 'not_a_job',
+    message: 'the answer is not a job',
+    remedy: 'Check that this is the address of a writ server, and who is between.',
+  })
 }
 
 /** An id would have to be looked up at the server, through the courier whom the order is kept from. */
