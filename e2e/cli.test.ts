@@ -250,6 +250,16 @@ test('vault-setup prints commands, and --apply twice changes nothing the second 
   expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout))
 })
 
+test.each([
+  ...['a;touch evil', 'a b', '$(touch evil)', '-f', '../evil', '.', 'a/b', ''].map(name => ['--job-role', name]),
+  ...['a"b', 'a\\b', 'a\nEOF\ntouch evil', 'secret/${x', ''].map(path => ['--job-secret', path]),
+  ...['a"b', 'secret/a\nEOF\ntouch evil', ''].map(path => ['--gate', path]),
+])('vault-setup %s %j: nothing is printed that a shell or Vault would take for something else', async (...args) => {
+  const { code, stdout, stderr } = await terminal.writ('vault-setup', ...args)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(/^writ: --[a-z-]+ is no (name|path)[^\n]*\nnext: /)
+})
+
 test('vault-setup --database-creds: one line more in the policy of the server, and no other path', async () => {
   const { stdout } = await terminal.writ('vault-setup', '--database-creds', 'database/creds/writ')
   expect(stdout).toMatch(

@@ -339,3 +339,18 @@ test('-format=json, yaml and table are of the same answer', async () => {
   expect(await cli('kv', 'get', '-format=yaml', 'secret/f')).toMatch(/^ {2}data:\n {4}x: "1"$/m)
   expect(await cli('kv', 'get', '-format=table', 'secret/f')).toMatch(/^x +1$/m)
 })
+
+test('what vault-setup prints runs in sh as it is, and once more', async () => {
+  const vault = join(terminal.folder, 'vault')
+  await writeFile(vault, `#!/bin/sh\nexec '${BINARY}' "$@"\n`, { mode: 0o755 })
+  const secrets = `--job-secret 'secret/data/{{identity.entity.name}}/*' --job-secret "kv/it's \\$HOME"`
+  for (const options of [secrets, '--gate team/kv/data/gatekeeper']) {
+    for (const round of ['first', 'second']) {
+      const { code, stderr } = await terminal.shell(`writ vault-setup ${options} | sh -eu > out`)
+      expect({ round, code, stderr }).toEqual({ round, code: 0, stderr: '' })
+    }
+  }
+  expect(await cli('policy', 'read', 'writ-job')).toContain(`path "kv/it's $HOME"`)
+  expect(await json('read', 'auth/approle/role/writ-job')).toMatchObject({ data: { token_policies: ['writ-job'] } })
+  expect(await cli('policy', 'read', 'writ-gate')).toContain('path "team/kv/metadata/gatekeeper/*"')
+})
