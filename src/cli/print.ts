@@ -4,9 +4,14 @@ import { eraseStatus } from './status-line.ts'
 
 /** A result, for programs. */
 export function printJson(value: unknown): void {
+  process.stdout.write(jsonLine(value))
+}
+
+/** With its line end. */
+export function jsonLine(value: unknown): string {
   // JSON.stringify leaves these as they are, and some terminals take U+009B for an escape
   const text = JSON.stringify(value).replace(/[\u007f-\u009f]/g, char => `\\u00${char.charCodeAt(0).toString(16)}`)
-  process.stdout.write(`${text}\n`)
+  return `${text}\n`
 }
 
 /** What is going on, for people: never on stdout, which is for results. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
@@ -101,7 +103,33 @@ describe('the report', () => {
   test('a message cannot move the cursor', async () => {
     const broken: Check = { name: 'b', needs: ['test'], probe: () => Promise.reject(new Error('a\x1b[2Jb\rc')) }
     expect((await doctor(bareMachine().machine, [broken])).out).toContain('ab c')
+    const eight: Check = { ...broken, probe: () => Promise.reject(new Error('a\u009b2Jb\u007f')) }
+    const { out } = await doctor(bareMachine().machine, [eight], { json: true })
+    expect(out).not.toMatch(/[\u007f-\u009f]/)
+    expect(JSON.parse(out).checks[0].cause).toBe('a\u009b2Jb\u007f')
+    const apt = { code: 1, stdout: '', stderr: 'E: a\x1b[2Jb\n\u009b1Ac' }
+    const { err } = await doctor(bareMachine({ apt }).machine, [git], { mend: true })
+    expect(err).toBe('doctor: installing git\ndoctor: c\nE: ab\nc\n')
   })
+})
+
+test('a database that takes a connection and says nothing more is not waited for without end', {
+  timeout: 60_000,
+}, async () => {
+  // lets everybody in (R), is ready (Z), and is silent from then on
+  const ready = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])
+  const sockets: Socket[] = []
+  const silent = createServer(socket => {
+    sockets.push(socket)
+    socket.on('error', () => {}).once('data', () => socket.write(ready))
+  })
+  await once(silent.listen(0, '127.0.0.1'), 'listening')
+  const url = `postgres://u@127.0.0.1:${(silent.address() as AddressInfo).port}/d`
+  const { code, out } = await doctor(bareMachine({ env: { WRIT_TEST_DATABASE_URL: url } }).machine, [postgres])
+  for (const socket of sockets) socket.destroy()
+  silent.close()
+  expect(code).toBe(1)
+  expect(out).toMatch(/WRIT_TEST_DATABASE_URL does not lead to a database/)
 })
 
 describe('mending', () => {

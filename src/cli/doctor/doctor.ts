@@ -1,3 +1,4 @@
+import { printableLines } from '../printable.ts'
 import type { Check, Finding, Profile } from './check.ts'
 import { busybox } from './checks/busybox.ts'
 import { command } from './checks/command.ts'
@@ -53,7 +54,7 @@ export async function runDoctor(options: DoctorOptions): Promise<number> {
   let diagnoses = await examine()
   const mendable = diagnoses.filter(isMendable)
   if (options.mend && mendable.length > 0 && machine.root && machine.debian) {
-    await mend(mendable, machine, line => options.err.write(`doctor: ${line}\n`))
+    await mend(mendable, machine, line => options.err.write(`doctor: ${printableLines(line)}\n`))
     diagnoses = await examine()
   }
   options.out.write(options.json ? asJson(profile, diagnoses) : asTable(diagnoses, options.mend, machine, profile))

@@ -58,6 +58,18 @@ test('one that does not come up: its last words are told', async () => {
   )
 })
 
+test('it gets no token and no password of ours: it goes on when we have ended', async () => {
+  const { env, ...machine } = await withDaemon('env >&2; exit 1')
+  const start = startEngine({ ...machine, env: { ...env, VAULT_TOKEN: 'canary' } }, engine, say, {
+    log,
+    readyMs: 20_000,
+  })
+  await expect(start).rejects.toThrow('does not come up')
+  const said = await readFile(log, 'utf8')
+  expect(said).toContain(`PATH=${folder}/bin:`)
+  expect(said).not.toContain('canary')
+})
+
 test('one that answers already is left alone', async () => {
   const machine = await withDaemon(answering())
   await startEngine(machine, engine, say, { log, readyMs: 20_000 })

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askEngine, type Engine } from './engine.ts'
-import type { Machine } from './machine.ts'
+import { environmentFor, type Machine } from './machine.ts'
 import { lastLines } from './packages.ts'
 
 const LOG = '/var/log/dockerd.log'
@@ -82,7 +82,7 @@ async function launch(machine: Machine, flags: readonly string[], path: string):
     let ended = false
     const daemon = spawn('dockerd', flags, {
       cwd: '/',
-      env: machine.env,
+      env: environmentFor(machine.env),
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     })

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { delimiter, isAbsolute } from 'node:path'
 
 /** The machine as far as the checks look at it, so that a test can show them another one. */
 export interface Machine {
@@ -28,10 +29,25 @@ function isDebian(): boolean {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync('/etc/os-release', 'utf8'))
 }
 
+/** What programs need to find their way, to speak to the network and to write where they may. */
+const PASSED =
+  /^(HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TERM|TZ|TMPDIR|XDG_RUNTIME_DIR|SSL_CERT_(FILE|DIR)|APT_CONFIG|DOCKER_(TMPDIR|RAMDISK)|(https?|ftp|all|no)_proxy)$/i
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * What of our environment a program gets that may run as root, or go on when we have ended: no token, no password, nothing that loads code.
+ * The attack on its PATH: the folder that somebody stands in, an archive's for example, has a program of the name that is missing here.
+ */
+export function environmentFor(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const passed = Object.entries(env).filter(([name]) => PASSED.test(name))
+  const path = (env.PATH ?? '').split(delimiter).filter(isAbsolute).join(delimiter)
+  return { ...Object.fromEntries(passed), PATH: path || USUAL_PATH }
+}
+
 function run(env: NodeJS.ProcessEnv, command: string, args: string[]): Promise<Ran> {
   return new Promise(resolve => {
     const options = {
-      env: { ...env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+      env: { ...environmentFor(env), LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
       timeout: LONGEST_RUN_MS,
       maxBuffer: 1 << 26,
     }

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
+import { jsonLine } from '../print.ts'
 import type { Check, Finding, Profile } from './check.ts'
 import type { Machine } from './machine.ts'
 
@@ -13,7 +14,7 @@ export const isMendable = ({ finding }: Diagnosis): boolean => !finding.ok && fi
 /** One line of JSON, for scripts. */
 export function asJson(profile: Profile, diagnoses: readonly Diagnosis[]): string {
   const checks = diagnoses.map(({ check, finding }) => ({ name: check.name, ...finding }))
-  return `${JSON.stringify({ profile, ok: checks.every(check => check.ok), checks })}\n`
+  return jsonLine({ profile, ok: checks.every(check => check.ok), checks })
 }
 
 /** A line for each check, below it what mends it, at the end the next command. */

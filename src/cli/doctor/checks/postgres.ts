@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Check, Finding, Profile } from '../check.ts'
 import type { Machine } from '../machine.ts'
 
@@ -20,7 +21,7 @@ function given({ env }: Machine, profile: Profile): [string, string | undefined]
 
 async function probeServer(variable: string, url: string): Promise<Finding> {
   const { Client } = await import('pg')
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: PATIENCE_MS })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: PATIENCE_MS, query_timeout: PATIENCE_MS })
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -33,7 +34,8 @@ async function probeServer(variable: string, url: string): Promise<Finding> {
     const cause = `${variable} does not lead to a database: ${error instanceof Error ? error.message : 'no reason given'}`
     return { ok: false, cause, remedy: `Correct ${variable}, or unset it to use the embedded PostgreSQL` }
   } finally {
-    await client.end().catch(() => undefined)
+    // one that does not answer does not hang up either
+    await Promise.race([client.end().catch(() => undefined), sleep(PATIENCE_MS, undefined, { ref: false })])
   }
 }
 

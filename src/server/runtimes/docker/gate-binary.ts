@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 
 const PROGRAM_INTERPRETER = 3
 /** Machines of ELF files (elf(5), e_machine), as container engines call them. */
@@ -43,7 +43,9 @@ export function staticArchitecture(path: string): string | null {
 
 /** The first busybox in `PATH` that runs without any library, as in an empty image. */
 export function findStaticBusybox(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const paths = (env.PATH ?? '').split(delimiter).map(folder => join(folder || '.', 'busybox'))
+  // not of the folder that the server was started in: it goes into containers that have the secrets of jobs
+  const folders = (env.PATH ?? '').split(delimiter).filter(isAbsolute)
+  const paths = folders.map(folder => join(folder, 'busybox'))
   return paths.find(path => staticArchitecture(path) !== null)
 }
 
