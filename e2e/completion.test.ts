@@ -5,6 +5,8 @@ import { beforeAll, expect, test } from 'vitest'
 import { Terminal } from './command.ts'
 
 let terminal: Terminal
+/** The name of a file. */
+const EVIL = '$(touch evaluated)`touch evaluated`'
 beforeAll(async () => {
   terminal = await Terminal.open({ INPUTRC: '/dev/null', TERM: 'dumb' })
   for (const shell of ['bash', 'zsh', 'fish']) {
@@ -17,7 +19,7 @@ beforeAll(async () => {
     join(terminal.folder, 'rc'),
     'source ./writ.bash\nPS1=\nwrit() { printf "GOT"; printf "<%s>" "$@"; echo; }\n',
   )
-  writeFileSync(join(terminal.folder, 'file-of-mine'), '')
+  for (const name of ['file-of-mine', EVIL, 'evil;touch evaluated']) writeFileSync(join(terminal.folder, name), '')
 })
 
 /** Types into an interactive bash, on a terminal of its own. */
@@ -51,8 +53,19 @@ test.each([
 test('bash: nothing that stands on the line is evaluated', async () => {
   // control-u takes the line away again: only the key Tab was pressed
   await typed('writ ls --queue $(touch evaluated) `touch evaluated` --js\t\\x15writ ls')
-  expect((await terminal.shell('ls')).stdout).not.toContain('evaluated\n')
+  expect((await terminal.shell('ls')).stdout).not.toMatch(/^evaluated$/m)
   expect(await typed('writ ls --queue x --js\t\\x15writ ls')).toBe('GOT<ls>')
+})
+
+test('bash: the name of a file that a shell would act upon is completed as a name', async () => {
+  expect(await typed('writ run --content \\$\t')).toBe(`GOT<run><--content><${EVIL}>`)
+  expect(await typed('writ run --content ev\t')).toBe('GOT<run><--content><evil;touch evaluated>')
+  expect((await terminal.shell('ls')).stdout).not.toMatch(/^evaluated$/m)
+})
+
+test.each(['bash', 'zsh', 'fish'])('%s: what is printed is a script without a mistake', async shell => {
+  if (has(shell))
+    expect(await terminal.run(shell, ['-n', `writ.${shell}`])).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
 const has = (shell: string) => spawnSync(shell, ['--version']).status === 0
@@ -68,16 +81,38 @@ test.skipIf(!has('fish'))('fish', async () => {
   expect(await complete('writ run --pull ')).toEqual(['Always', 'IfNotPresent', 'Never', ''])
   expect(await complete('writ ls --st')).toEqual(['--status', ''])
   expect(await complete('writ run -- --im')).not.toContain('--image')
+  for (const line of [
+    'writ ls --queue $(touch evaluated) --js',
+    'writ run --content $(touch evaluated)/',
+    'writ get (touch evaluated) ',
+  ])
+    await complete(line)
+  expect(await complete('writ run --content \\$')).toContain(EVIL)
+  expect((await terminal.shell('ls')).stdout).not.toMatch(/^evaluated$/m)
 })
 
-test.skipIf(!has('zsh'))('zsh: it loads, and completes', async () => {
+/** Types into an interactive zsh; what was entered. */
+async function inZsh(line: string): Promise<string> {
   const script = `
     zmodload zsh/zpty
     zpty z zsh -f -i
     zpty -w z 'PROMPT=; autoload -U compinit; compinit -u -D; source ./writ.zsh; writ() { print -r -- "GOT<\${(j:><:)@}>" }; print READY'
     while zpty -r z line; do [[ $line == READY* ]] && break; done
-    zpty -w -n z $'writ watch stat\\tmine --js\\t\\n'
+    zpty -w -n z $${quoted(line)}
     while zpty -r z line; do [[ $line == GOT* ]] && break; done
     print -r -- $line`
-  expect((await terminal.run('zsh', ['-f', '-c', script])).stdout).toContain('GOT<watch><status><mine><--json>')
+  return (await terminal.run('zsh', ['-f', '-c', script])).stdout
+}
+
+test.skipIf(!has('zsh'))('zsh: it loads, and completes', async () => {
+  expect(await inZsh('writ watch stat\\tmine --js\\t\\n')).toContain('GOT<watch><status><mine><--json>')
+})
+
+test.skipIf(!has('zsh'))('zsh: nothing that stands on the line, or is the name of a file, is evaluated', async () => {
+  // control-u takes the line away again: only the key Tab was pressed
+  const line = 'writ ls --queue $(touch evaluated) `touch evaluated` --js\\t\\x15writ ls\\n'
+  expect(await inZsh(line)).toContain('GOT<ls>')
+  expect(await inZsh('writ run --content ev\\t\\n')).toContain('GOT<run><--content><evil;touch evaluated>')
+  expect(await inZsh('writ run --content \\\\$\\t\\n')).toContain(`GOT<run><--content><${EVIL}>`)
+  expect((await terminal.shell('ls')).stdout).not.toMatch(/^evaluated$/m)
 })
