@@ -46,13 +46,20 @@ if (brokenClaims().length > 0 || once) {
   process.exit(brokenClaims().length === 0 ? 0 : 1)
 }
 heading('What to try next')
-say('The server goes on until you press Ctrl-C. In another terminal:')
-quote(
+say('The server goes on until you press Ctrl-C. In another terminal, in this folder:')
+// to be copied: nothing before them
+process.stdout.write(
   [
+    '',
     `export WRIT_ADDR=${courier.ready.courier} VAULT_ADDR=${vaultAddress} VAULT_TOKEN=${requestor_token}`,
     `npm run -s writ -- run --image ${image} --secret-ref NAME@secret/data/hello.name -- cat /secrets.yml`,
     'npm run -s writ -- ls',
+    '',
+    '',
   ].join('\n'),
+)
+say(
+  'The second shows the name of a secret and *** for its value: what is masked in the output is not masked in the container.',
 )
 process.once('SIGINT', () => void stop().then(() => process.exit(0)))
 process.once('SIGTERM', () => void stop().then(() => process.exit(0)))

@@ -17,7 +17,7 @@ process.exitCode = install() && examine() ? 0 : 1
 
 function install() {
   if (isInstalled()) return true
-  say('installing what package-lock.json names (npm ci)')
+  say('installing what package-lock.json names (npm ci); the first time this takes a while')
   // no install script of a dependency is needed, so none may run; and the tools are needed whatever NODE_ENV says
   const args = [
     'ci',
