@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, Help, InvalidArgumentError } from 'commander'
 
 /** For options that may be repeated. */
 export function collect(value: string, before: string[]): string[] {
@@ -40,6 +40,17 @@ export function number(text: string): number {
 export function sayProblemsAs(writ: Command): void {
   writ.exitOverride().configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, 'writ: ')),
+  })
+}
+
+/** In the help: without a default that is an empty list, of an option that may be repeated. Before the commands are added, which take it over. */
+export function sayNoEmptyDefaults(writ: Command): void {
+  const usual = new Help()
+  writ.configureHelp({
+    optionDescription: option => {
+      const empty = Array.isArray(option.defaultValue) && option.defaultValue.length === 0
+      return empty ? option.description : usual.optionDescription(option)
+    },
   })
 }
 

@@ -1,7 +1,7 @@
 import { Argument, Command, Option } from 'commander'
 import { SHELLS } from './completion/shells.ts'
 import { PROFILES } from './doctor/check.ts'
-import { collect, exit, helpIsNext, number, sayProblemsAs, whole } from './options.ts'
+import { collect, exit, helpIsNext, number, sayNoEmptyDefaults, sayProblemsAs, whole } from './options.ts'
 import { version } from './version.ts'
 import { watchCommands } from './watch/program.ts'
 
@@ -14,6 +14,7 @@ export function program(): Command {
     .version(version(), '-V, --version', 'print the version')
     .enablePositionalOptions()
   sayProblemsAs(writ)
+  sayNoEmptyDefaults(writ)
 
   writ
     .command('dev')
@@ -194,7 +195,7 @@ function atGate(command: Command): Command {
 const COMPLETION_HELP = `
 bash: add to ~/.bashrc    eval "$(writ completion bash)"
 zsh:  add to ~/.zshrc     eval "$(writ completion zsh)"
-fish: run once            writ completion fish > ~/.config/fish/completions/writ.fish`
+fish: run once            mkdir -p ~/.config/fish/completions; writ completion fish > ~/.config/fish/completions/writ.fish`
 
 function remote(command: Command): Command {
   return command.option('--server <url>', 'the server or a courier (default: WRIT_ADDR)').option('--json', 'print JSON')
