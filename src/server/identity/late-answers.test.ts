@@ -4,7 +4,7 @@ import type { Vault } from '../../vault/client.ts'
 import { VaultError } from '../../vault/error.ts'
 import type { VaultResponse } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
-import { createWrappedToken, revokeSelf } from '../../vault/token.ts'
+import { createWrappedToken, lookupSelf, revokeSelf } from '../../vault/token.ts'
 import type { Credentials } from './credentials.ts'
 import type { Identity } from './identity.ts'
 
@@ -195,6 +195,25 @@ test('a wrapped token that is configured, with Vault away: it is tried again', a
   expect(identity.state).toMatchObject({ sealed: false, method: 'wrapped-token' })
 })
 
+test('a cubby that is configured and refused is not asked for ever', async () => {
+  const identity = bench.identityOf({ kind: 'cubby', cubbyToken: new Secret('gone'), path: 'x' })
+  await identity.start()
+  expect(identity.state).toMatchObject({ sealed: true, next: null })
+  expect(bench.planned).toBeNull()
+})
+
+test('while Vault is away the pauses grow', async () => {
+  const identity = bench.identityOf(await bench.appRole({ token_period: '768h' }))
+  await identity.start()
+  bench.stack.dev.seal()
+  await bench.elapse()
+  const pauses = []
+  for (let n = 0; n < 9; n++) pauses.push(await bench.elapse())
+  expect(identity.state).toMatchObject({ phase: 'degraded' })
+  expect(pauses[0]).toBeLessThanOrEqual(500)
+  for (const pause of pauses.slice(7)) expect(pause).toBeGreaterThanOrEqual(15_000)
+})
+
 test('a look at a token that cannot be renewed finds it good still: there is another one', async () => {
   const identity = bench.identityOf(null)
   const wanted = { policies: ['default'], ttl: '1h', renewable: false }
@@ -250,6 +269,8 @@ describe('whoever listens hears of another token', () => {
       if (identity.token() !== tokens.at(-1)) tokens.push(identity.token())
     }
     expect(heard).toBe(4)
+    // as long as what it succeeds
+    expect((await lookupSelf(bench.stack.vault, identity.token())).creationTtl).toBe(1_200)
     const [, second, third, fourth] = tokens
     for (const [token, alive] of [
       [second, false],
