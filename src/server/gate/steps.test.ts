@@ -5,7 +5,7 @@ import type { Vault } from '../../vault/client.ts'
 import { VaultError } from '../../vault/error.ts'
 import type { AuditEntry } from '../audit/audit.ts'
 import type { Identity } from '../identity/identity.ts'
-import { type Deadline, deadline } from './deadline.ts'
+import { Deadline } from './deadline.ts'
 import { Gate, type GateParts } from './gate.ts'
 import type { Scheduler } from './schedulers/scheduler.ts'
 import type { KeptFacts, Uses } from './uses/uses.ts'
@@ -20,7 +20,7 @@ const OPERATOR = { address: '10.0.0.7', name: 'ann' }
 /** The gate of the bench with other parts. */
 const gateWith = (parts: Partial<GateParts>) => new Gate({ ...bench.gate.parts, ...parts })
 
-async function outcomeOf(gate: Gate, { address = CALLER.address, limit = deadline(20_000) } = {}) {
+async function outcomeOf(gate: Gate, { address = CALLER.address, limit = new Deadline(20_000) } = {}) {
   bench.scheduler.tasks.set('t', { id: 't' })
   const asked = { taskId: 't', role: '', scheduler: '' }
   return await gate.issue(asked, { address }, limit).then(
@@ -132,16 +132,14 @@ describe('a use', () => {
 test('whatever comes of a request, nothing waits for its time to be over', async () => {
   bench = await GateBench.start()
   let cleared = 0
-  const limit = (): Deadline => {
-    const real = deadline(20_000)
-    const clear = () => {
+  class Counted extends Deadline {
+    override clear(): void {
       cleared += 1
-      real.clear()
+      super.clear()
     }
-    return { ...real, clear }
   }
-  expect(await outcomeOf(bench.gate, { limit: limit() })).toBe('token')
-  expect(await outcomeOf(bench.gate, { limit: limit() })).toBe('task_served')
+  expect(await outcomeOf(bench.gate, { limit: new Counted(20_000) })).toBe('token')
+  expect(await outcomeOf(bench.gate, { limit: new Counted(20_000) })).toBe('task_served')
   expect(cleared).toBe(2)
 })
 

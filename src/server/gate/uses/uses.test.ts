@@ -52,6 +52,18 @@ describe.each<[string, () => Uses]>([
     await uses.close()
   })
 
+  test('one that is given back does not take with it what others have, nor itself twice', async () => {
+    const uses = make()
+    const task = fresh()
+    const [first, second] = [await uses.take(task, 2, signal), await uses.take(task, 2, signal)]
+    await first.giveBack()
+    await first.giveBack()
+    const third = await uses.take(task, 2, signal)
+    expect([await second.keep(FACTS), await third.keep(FACTS)]).toEqual([true, true])
+    await expect(uses.take(task, 2, signal)).rejects.toMatchObject({ code: 'task_served' })
+    await uses.close()
+  })
+
   test('as many as the limit, which may change', async () => {
     const uses = make()
     const task = fresh()
