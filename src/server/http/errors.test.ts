@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { createTestDatabase } from '../../../test/database.ts'
+import { SilentWay } from '../../../test/silent-way.ts'
 import type { ErrorBody } from '../../protocol/error-body.ts'
 import { WritError } from '../../protocol/errors.ts'
 import { VaultError } from '../../vault/error.ts'
@@ -81,6 +82,34 @@ test('a database that ends in the middle of a query: unavailable', async () => {
   await database.drop()
   expect(answerTo(await query)).toMatchObject({ http: 503, code: 'store_unavailable' })
   await db.destroy()
+})
+
+test('a database that ends in the middle of a transaction, whose rollback fails as well: unavailable', async () => {
+  const database = await createTestDatabase()
+  const db = openDatabase(database.url, () => {})
+  const error = await thrownBy(
+    db.transaction().execute(tx => sql`select pg_terminate_backend(pg_backend_pid())`.execute(tx)),
+  )
+  expect(answerTo(error)).toMatchObject({ http: 503, code: 'store_unavailable' })
+  await db.destroy()
+  await database.drop()
+})
+
+test('a database that vanishes in the middle of a query, or of a transaction: unavailable', async () => {
+  const database = await createTestDatabase()
+  const way = await SilentWay.open(database.url)
+  const db = openDatabase(way.url, () => {}, { silenceMs: 300 })
+  await sql`select 1`.execute(db)
+  const vanishing = db.transaction().execute(async tx => {
+    await sql`select 1`.execute(tx)
+    way.silence()
+    await sql`select 2`.execute(tx)
+  })
+  const errors = [await thrownBy(vanishing), await thrownBy(sql`select 3`.execute(db))]
+  for (const error of errors) expect(answerTo(error)).toMatchObject({ http: 503, code: 'store_unavailable' })
+  await db.destroy()
+  await way.close()
+  await database.drop()
 })
 
 test('a query that is wrong is an error inside', async () => {

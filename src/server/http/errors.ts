@@ -31,8 +31,9 @@ export function asWritError(error: FastifyError | Error, request: FastifyRequest
 
 /** Nobody there, a connection that broke (class 08), a server that shuts down or starts (57P…), no connection in time. */
 const AWAY_CODES = /^(ECONNREFUSED|ECONNRESET|ENOENT|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|08...|57P0.)$/
-/** Errors of the driver that have no code. */
-const AWAY_TEXTS = /^(Connection terminated|timeout exceeded when trying to connect)/
+/** Errors of the driver that have no code; the last two of a rollback on a connection that broke, which hide why it did. */
+const AWAY_TEXTS =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/
 
 function isStoreAway(error: Error): boolean {
   return AWAY_CODES.test((error as { code?: string }).code ?? '') || AWAY_TEXTS.test(error.message)

@@ -24,33 +24,42 @@ import * as stoppedForOutput from './migrations/034-stopped-for-output.ts'
 import * as accept from './migrations/035-accept.ts'
 import * as dueTokens from './migrations/040-due-tokens.ts'
 import * as nodes from './migrations/041-nodes.ts'
-import { PgClient } from './pg-client.ts'
+import { PgClient, type PgClientConfig } from './pg-client.ts'
 import { RotatingPool } from './rotating-pool.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
-/** Opens a pool on PostgreSQL 15 to 18. `onError` hears of connections that break, which is no reason to die. */
-export function openDatabase(address: DatabaseAddress, onError: (error: Error) => void): Database {
+/** Opens a pool on PostgreSQL 15 to 18. No query waits without end (`PgClient`). `onError` hears of connections that break, which is no reason to die. */
+export function openDatabase(
+  address: DatabaseAddress,
+  onError: (error: Error) => void,
+  { silenceMs }: Pick<PgClientConfig, 'silenceMs'> = {},
+): Database {
   const pool =
     typeof address === 'string'
-      ? openPool(address, PgClient, onError)
+      ? openPool(address, PgClient, onError, silenceMs)
       : new RotatingPool(address.logins, login => {
           const { url } = address
           // the options of a pool can be printed: the password goes from here to its clients, which hide it
           const Client = class extends PgClient {
-            constructor(config: pg.ClientConfig) {
+            constructor(config: PgClientConfig) {
               super({ ...config, connectionString: withLogin(url, login) })
             }
           }
-          return openPool(url, Client, onError)
+          return openPool(url, Client, onError, silenceMs)
         })
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
 
-function openPool(url: string, Client: typeof PgClient, onError: (error: Error) => void): pg.Pool {
-  const pool = new pg.Pool({
+function openPool(
+  url: string,
+  Client: typeof PgClient,
+  onError: (error: Error) => void,
+  silenceMs: number | undefined,
+): pg.Pool {
+  const settings: pg.PoolConfig & PgClientConfig = {
     connectionString: url,
     max: 10,
     application_name: 'writ',
@@ -58,8 +67,10 @@ function openPool(url: string, Client: typeof PgClient, onError: (error: Error) 
     idle_in_transaction_session_timeout: 30_000,
     connectionTimeoutMillis: 5_000,
     types: { getTypeParser },
+    silenceMs,
     Client,
-  })
+  }
+  const pool = new pg.Pool(settings)
   // the pool listens to a connection while it is idle only: one that broke within a transaction would end the process
   pool.on('connect', client => client.on('error', onError))
   pool.on('error', () => {})

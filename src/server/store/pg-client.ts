@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
 import { sql } from 'kysely'
 import pg from 'pg'
 
@@ -23,13 +25,28 @@ interface Bind {
   readonly valueMapper?: (value: unknown, index: number) => Buffer | string | null | undefined
 }
 
-interface Connection {
-  readonly stream: { write(data: Uint8Array): boolean }
+interface Connection extends EventEmitter {
+  /** Another one when TLS has begun. */
+  readonly stream: Socket
   bind(config: Bind): void
 }
 
+/** PostgreSQL says something before, were it that a statement takes too long (`statement_timeout`): who is silent for so long is not there. */
+export const SILENCE_MS = 35_000
+/** To who stood still himself, what came meanwhile looks late: it is read first. */
+const READ_FIRST_MS = 1_000
+/** For leave to be taken in all form. */
+const FAREWELL_MS = 2_000
+
+export interface PgClientConfig extends pg.ClientConfig {
+  /** A connection on which nothing comes and nothing goes for so long is given up; `SILENCE_MS` unless told. */
+  readonly silenceMs?: number | undefined
+}
+
 /**
- * The usual client, except for two things. Statements that begin with `PLANNED_ONCE` are prepared. And large binary values go out as they are: it copies each of them two or three times into new memory: 528 MB
+ * The usual client, except for three things. A connection that has fallen silent is given up, and not returned to its pool: when the host of
+ * the database vanishes without a word, the kernel waits for a quarter of an hour. (`query_timeout` of pg leaves the statement on the
+ * connection, and whoever gets that next waits behind it.) Statements that begin with `PLANNED_ONCE` are prepared. And large binary values go out as they are: it copies each of them two or three times into new memory: 528 MB
  * for 256 MB of output, nearly half of what the collector had to clean up behind a job that writes much.
  * Such a value must not be changed until the query has ended, and the list it came in does not name it any more.
  */
@@ -38,9 +55,17 @@ export class PgClient extends pg.Client {
   /** Part of the names: after a change of columns all is prepared anew. */
   #generation = 0
 
-  constructor(config?: string | pg.ClientConfig) {
+  constructor(config?: string | PgClientConfig) {
     super(config)
     const { connection } = this as unknown as { connection: Connection }
+    const { silenceMs = SILENCE_MS } = typeof config === 'object' ? config : {}
+    endSilence(this, connection, silenceMs)
+    const end = this.end.bind(this) as (done?: () => void) => Promise<void>
+    this.end = ((done?: () => void) => {
+      const late = setTimeout(() => connection.stream.destroy(), FAREWELL_MS).unref()
+      this.once('end', () => clearTimeout(late))
+      return end(done)
+    }) as typeof this.end
     const bind = connection.bind.bind(connection)
     connection.bind = config => {
       if (!config.values?.some(isLarge)) return bind(config)
@@ -66,6 +91,37 @@ export class PgClient extends pg.Client {
       this.#generation += 1
       return await named()
     }
+  }
+}
+
+function endSilence(client: pg.Client, connection: Connection, silenceMs: number): void {
+  const socket = connection.stream
+  // until then, the limit of a connection that is made counts
+  client.once('connect', () => {
+    const { stream } = connection
+    stream.setTimeout(silenceMs, () => {
+      const read = stream.bytesRead
+      const look = () => {
+        if (stream.destroyed || stream.bytesRead !== read) return
+        connection.emit(
+          'error',
+          Object.assign(new Error(`it has said nothing for ${silenceMs} ms`), { code: 'ETIMEDOUT' }),
+        )
+        reset(socket)
+        stream.destroy()
+      }
+      setTimeout(look, Math.min(READ_FIRST_MS, silenceMs)).unref()
+    })
+  })
+}
+
+/** What is still on its way counts as failed, and must not be delivered as soon as the network lets it through, which `close` alone would leave to the kernel. */
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    // a Unix socket
+    socket.destroy()
   }
 }
 

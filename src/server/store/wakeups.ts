@@ -1,9 +1,13 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Database, Tx } from './database.ts'
 import { type DatabaseAddress, isRefusedLogin, type Login, type Logins, withLogin } from './logins.ts'
+import { PgClient } from './pg-client.ts'
+
+/** The connection that listens is asked three times as often whether it is still there. */
+const SILENCE_MS = 12_000
 
 /** `queue`: there may be something to claim. `job`: this job has new output or another state. `watch`: this one is to be looked at. */
 export type WakeupKind = 'queue' | 'job' | 'watch'
@@ -34,7 +38,7 @@ export function payloads(kind: WakeupKind, names: readonly string[], by = ''): s
 
 /** A connection that listens. */
 interface Ear {
-  readonly client: pg.Client
+  readonly client: PgClient
   readonly login: Login | undefined
   readonly ended: Promise<void>
   /** To be resolved when there is another login. */
@@ -53,14 +57,16 @@ export class Wakeups {
   readonly #address: DatabaseAddress
   readonly #onError: (error: Error) => void
   readonly #self: string
+  readonly #silenceMs: number
   #ear: Ear | null = null
   #listening = false
 
   /** `self`: the name of the node that this is, for what it says itself to those who are on it (`payloads`). */
-  constructor(address: DatabaseAddress, onError: (error: Error) => void, self = '') {
+  constructor(address: DatabaseAddress, onError: (error: Error) => void, self = '', { silenceMs = SILENCE_MS } = {}) {
     this.#address = address
     this.#onError = onError
     this.#self = self
+    this.#silenceMs = silenceMs
     this.#logins?.onChange(async () => {
       this.#ear?.outdated.resolve('outdated')
       await this.#ear?.gone.promise
@@ -173,12 +179,13 @@ export class Wakeups {
     const login = this.#logins?.current()
     const url = typeof this.#address === 'string' ? this.#address : this.#address.url
     const connectionString = login ? withLogin(url, login) : url
-    const client = new pg.Client({
+    const client = new PgClient({
       connectionString,
       application_name: 'writ-listen',
-      keepAlive: true,
       connectionTimeoutMillis: 5_000,
+      silenceMs: this.#silenceMs,
     })
+    const asking = keepAsking(client, this.#silenceMs / 3)
     client.on('error', this.#onError)
     client.on('notification', ({ payload = '' }) => {
       const [kind = '', ...names] = payload.split(' ')
@@ -188,8 +195,23 @@ export class Wakeups {
       else if (kind === 'queue' || kind === 'watch') this.#emitter.emit(kind)
     })
     const ended = new Promise<void>(resolve => client.once('end', resolve))
+    client.once('end', () => clearInterval(asking))
     return { client, login, ended, outdated: Promise.withResolvers(), gone: Promise.withResolvers() }
   }
+}
+
+/** Whoever only listens does not hear that nobody speaks any more. One question at a time. */
+function keepAsking(client: pg.Client, everyMs: number): NodeJS.Timeout {
+  let asked = true
+  client.once('connect', () => {
+    asked = false
+  })
+  return setInterval(async () => {
+    if (asked) return
+    asked = true
+    await client.query('select').catch(() => {})
+    asked = false
+  }, everyMs).unref()
 }
 
 async function end(ear: Ear | undefined): Promise<void> {
