@@ -17,6 +17,7 @@ export class SilentWay {
   readonly #waiting: Socket[] = []
   readonly #sockets = new Set<Socket>()
   #silent = false
+  #trap: { text: string; sprung: () => void } | null = null
 
   static async open(url: string, tls?: { cert: string; key: string }): Promise<SilentWay> {
     const server = createServer()
@@ -49,6 +50,13 @@ export class SilentWay {
     this.#silent = false
     for (const { client, database } of this.#pairs) client.pipe(database).pipe(client)
     for (const socket of this.#waiting.splice(0)) this.#take(socket)
+  }
+
+  /** Breaks the connection on which a client says this next: when the database has answered, and before the client hears of it. */
+  loseAnswerTo(text: string): Promise<void> {
+    const lost = Promise.withResolvers<void>()
+    this.#trap = { text, sprung: () => lost.resolve() }
+    return lost.promise
   }
 
   async close(): Promise<void> {
@@ -91,6 +99,17 @@ export class SilentWay {
         to.destroy()
       })
     }
+    client.on('data', (data: Buffer) => {
+      const trap = this.#trap
+      if (!trap || !data.includes(trap.text)) return
+      this.#trap = null
+      database.unpipe(client)
+      database.once('data', () => {
+        trap.sprung()
+        client.destroy()
+      })
+      database.resume()
+    })
     client.pipe(database).pipe(client)
   }
 }

@@ -318,8 +318,9 @@ export const ERRORS = {
   },
   store_unavailable: {
     ...UNAVAILABLE,
-    cause: 'The database does not answer',
-    remedy: 'Nothing was done. Retry when it is back.',
+    cause: 'The database does not answer, or takes nothing',
+    remedy:
+      'Nothing was done, unless it says that this is not known. Retry when the database is back; one that is read-only, full, or without a connection left, takes nothing either.',
   },
   store_credentials_unavailable: {
     ...UNAVAILABLE,

@@ -8,6 +8,7 @@ import type { VaultAuth } from '../../vault/response.ts'
 import { Secret } from '../../vault/secret.ts'
 import { entryText, record } from '../audit/audit.ts'
 import { acceptJob, type Taker } from '../store/accept.ts'
+import { releaseKey } from '../store/idempotency.ts'
 import { findByAuthority, findJob, type NewJob } from '../store/jobs.ts'
 import { requireAcl } from './acl.ts'
 import { checkWrap, redeemAuthority } from './authority.ts'
@@ -303,9 +304,30 @@ async function store(
       await setImmediate()
     } else await accepting(null)
   } catch (cause) {
-    throw new WritError('store_unavailable', undefined, { cause })
+    if (!(await isOnRecord(engine, id, reservation, cause)))
+      throw new WritError('store_unavailable', undefined, { cause })
+    engine.log.warn({ job: id, err: cause }, 'a job was taken in, and the answer of the database was lost')
   }
   return id
+}
+
+/**
+ * Whether a job is there of which the database did not say so: that answer may be all that was lost. Throws `store_unavailable` when that cannot
+ * be known. The attack on whoever is told that nothing was done: he submits it again, and it runs twice.
+ */
+async function isOnRecord(
+  engine: Engine,
+  id: string,
+  reservation: string | undefined,
+  cause: unknown,
+): Promise<boolean> {
+  try {
+    // first: it waits for a statement that is still under way, and one that comes later finds its key gone
+    if (reservation) await releaseKey(engine.db, reservation)
+    return (await findJob(engine.db, id)) !== undefined
+  } catch {
+    throw new WritError('store_unavailable', 'whether the job is on record is not known', { cause })
+  }
 }
 
 function ignoredFields(body: object): string[] {
