@@ -112,6 +112,27 @@ test('a database that vanishes in the middle of a query, or of a transaction: un
   await database.drop()
 })
 
+test.each([
+  ['a full disk', '53100'],
+  ['no memory', '53200'],
+  ['no connection left', '53300'],
+  ['a disk that fails', '58030'],
+  ['a database that takes no writes', '25006'],
+  ['a statement that takes too long', '57014'],
+  ['a transaction that takes too long', '25P03'],
+  ['a password that is refused', '28P01'],
+  ['no such user', '28000'],
+])('%s: unavailable', async (_, code) => {
+  const database = await createTestDatabase()
+  const db = openDatabase(database.url, () => {})
+  const raise = sql.raw(`do $$ begin raise exception 'said by the test' using errcode = '${code}'; end $$`)
+  const all = [() => raise.execute(db), () => db.transaction().execute(tx => raise.execute(tx))]
+  for (const work of all)
+    expect(answerTo(await thrownBy(work()))).toMatchObject({ http: 503, code: 'store_unavailable' })
+  await db.destroy()
+  await database.drop()
+})
+
 test('a query that is wrong is an error inside', async () => {
   const database = await createTestDatabase()
   const db = openDatabase(database.url, () => {})

@@ -29,8 +29,12 @@ export function asWritError(error: FastifyError | Error, request: FastifyRequest
   }
 }
 
-/** Nobody there, a connection that broke (class 08), a server that shuts down or starts (57P…), no connection in time. */
-const AWAY_CODES = /^(ECONNREFUSED|ECONNRESET|ENOENT|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|08...|57P0.)$/
+/**
+ * Nobody there, a connection that broke (class 08), no place (53: disk, memory, connections), an operator or a limit of time that ended it (57, 25P0x), a disk that fails (58), a
+ * login that is refused (28), a server that takes no writes. None of them is a defect of ours.
+ */
+const AWAY_CODES =
+  /^(ECONNREFUSED|ECONNRESET|ENOENT|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|(08|28|53|57|58)...|25006|25P0[34])$/
 /** Errors of the driver that have no code; the last two of a rollback on a connection that broke, which hide why it did. */
 const AWAY_TEXTS =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/

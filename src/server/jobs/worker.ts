@@ -117,10 +117,12 @@ export class Worker implements Intake {
     const running = [...this.#running.values()]
     for (const run of running) run.lost.abort()
     await Promise.allSettled(running.map(run => run.done))
-    await this.#engine.pulse.end().catch(() => {})
+    // at once: where the database is away, one waits as long as the other
+    const gone = this.#engine.pulse.end().catch(() => {})
     await handOver(this.#engine.db, this.#engine.node).catch(error => {
       this.#engine.log.warn({ err: error }, 'jobs were not handed over; their leases run out by themselves')
     })
+    await gone
   }
 
   /** One look at a time; a wake-up during one causes one more. */

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import pg from 'pg'
 import { expect, test } from 'vitest'
 import { createTestDatabase } from '../../../test/database.ts'
 import { checkStore, migrate, openDatabase } from './database.ts'
@@ -61,5 +62,46 @@ test('a connection that breaks in the middle of a transaction fails that one, an
   await expect(broken).rejects.toThrow()
   await expect(sql`select 1`.execute(db)).resolves.toBeDefined()
   await db.destroy()
+  await database.drop()
+})
+
+test('a database that takes no writes, as one that others have taken the place of, is said to be so, and left', async () => {
+  const database = await createTestDatabase()
+  const admin = openDatabase(database.url, () => {})
+  const [{ name }] = (await sql<{ name: string }>`select current_database() as name`.execute(admin)).rows as [
+    { name: string },
+  ]
+  await sql`create table things (n integer)`.execute(admin)
+  // counts for connections that are made from now on, as another address behind the same name does
+  await sql`alter database ${sql.id(name)} set default_transaction_read_only = on`.execute(admin)
+  const db = openDatabase(database.url, () => {})
+  const write = () => sql`insert into things values (1)`.execute(db)
+  await expect(checkStore(db)).rejects.toMatchObject({ code: 'store_unavailable' })
+  await expect(write()).rejects.toMatchObject({ code: '25006' })
+  await expect(db.transaction().execute(tx => sql`insert into things values (1)`.execute(tx))).rejects.toThrow()
+  await sql`alter database ${sql.id(name)} reset default_transaction_read_only`.execute(admin)
+  await write()
+  await db.transaction().execute(tx => sql`insert into things values (1)`.execute(tx))
+  await checkStore(db)
+  await db.destroy()
+  await admin.destroy()
+  await database.drop()
+})
+
+test('a database without a connection left refuses, and takes up again', async () => {
+  const database = await createTestDatabase()
+  const admin = openDatabase(database.url, () => {})
+  const role = `few_${Math.random().toString(36).slice(2, 10)}`
+  await sql`create role ${sql.id(role)} login connection limit 1`.execute(admin)
+  const url = database.url.replace(/^(\w+:\/\/)[^/@]*@?/, `$1${role}@`)
+  const other = new pg.Client({ connectionString: url })
+  await other.connect()
+  const db = openDatabase(url, () => {})
+  await expect(sql`select 1`.execute(db)).rejects.toMatchObject({ code: '53300' })
+  await other.end()
+  await expect.poll(() => sql`select 1`.execute(db).catch(() => null)).not.toBeNull()
+  await db.destroy()
+  await sql`drop role ${sql.id(role)}`.execute(admin)
+  await admin.destroy()
   await database.drop()
 })

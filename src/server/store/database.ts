@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, type Transaction } from 'kysely'
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { WritError } from '../../protocol/errors.ts'
@@ -31,15 +31,21 @@ import type { Tables } from './schema.ts'
 export type Database = Kysely<Tables>
 export type Tx = Transaction<Tables>
 
+/** For a connection that is free, or is made. */
+const CONNECT_MS = 5_000
+const HURRIED_MS = 2_000
+
+type Patience = Pick<PgClientConfig, 'silenceMs' | 'hurry'>
+
 /** Opens a pool on PostgreSQL 15 to 18. No query waits without end (`PgClient`). `onError` hears of connections that break, which is no reason to die. */
 export function openDatabase(
   address: DatabaseAddress,
   onError: (error: Error) => void,
-  { silenceMs }: Pick<PgClientConfig, 'silenceMs'> = {},
+  options: Patience = {},
 ): Database {
   const pool =
     typeof address === 'string'
-      ? openPool(address, PgClient, onError, silenceMs)
+      ? openPool(address, PgClient, onError, options)
       : new RotatingPool(address.logins, login => {
           const { url } = address
           // the options of a pool can be printed: the password goes from here to its clients, which hide it
@@ -48,7 +54,7 @@ export function openDatabase(
               super({ ...config, connectionString: withLogin(url, login) })
             }
           }
-          return openPool(url, Client, onError, silenceMs)
+          return openPool(url, Client, onError, options)
         })
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
@@ -57,7 +63,7 @@ function openPool(
   url: string,
   Client: typeof PgClient,
   onError: (error: Error) => void,
-  silenceMs: number | undefined,
+  { silenceMs, hurry }: Patience,
 ): pg.Pool {
   const settings: pg.PoolConfig & PgClientConfig = {
     connectionString: url,
@@ -65,12 +71,16 @@ function openPool(
     application_name: 'writ',
     statement_timeout: 30_000,
     idle_in_transaction_session_timeout: 30_000,
-    connectionTimeoutMillis: 5_000,
     types: { getTypeParser },
     silenceMs,
+    hurry,
     Client,
   }
   const pool = new pg.Pool(settings)
+  Object.defineProperty(pool.options, 'connectionTimeoutMillis', {
+    enumerable: true,
+    get: () => (hurry?.aborted ? HURRIED_MS : CONNECT_MS),
+  })
   // the pool listens to a connection while it is idle only: one that broke within a transaction would end the process
   pool.on('connect', client => client.on('error', onError))
   pool.on('error', () => {})
@@ -122,10 +132,11 @@ export async function installationId(db: Database): Promise<string> {
   return (await db.selectFrom('installation').select('id').executeTakeFirstOrThrow()).id
 }
 
-/** Is the database there? Throws `store_unavailable`. */
+/** Is the database there, and does it take what is written? Throws `store_unavailable`. */
 export async function checkStore(db: Database): Promise<void> {
   try {
-    await db.selectNoFrom(eb => eb.lit(1).as('one')).execute()
+    const { rows } = await sql<{ on: string }>`select current_setting('transaction_read_only') as on`.execute(db)
+    if (rows[0]?.on === 'on') throw new Error('it takes no writes')
   } catch (cause) {
     throw new WritError('store_unavailable', undefined, { cause })
   }

@@ -13,6 +13,9 @@ export const PLANNED_ONCE = sql.raw(MARK)
 /** What PostgreSQL says when the table of a planned statement has other columns now. */
 const OTHER_COLUMNS = '0A000'
 
+/** What a server says that another has taken the place of. Behind the same name or balancer there may be the other one already. */
+const TAKES_NO_WRITES = '25006'
+
 /** Below it a copy is cheaper than a write of its own. */
 const LARGE_BYTES = 32 * 1024
 
@@ -33,6 +36,8 @@ interface Connection extends EventEmitter {
 
 /** PostgreSQL says something before, were it that a statement takes too long (`statement_timeout`): who is silent for so long is not there. */
 export const SILENCE_MS = 35_000
+/** At the end of the process, which others wait for: also where one statement may take longer. */
+const HURRIED_MS = 5_000
 /** To who stood still himself, what came meanwhile looks late: it is read first. */
 const READ_FIRST_MS = 1_000
 /** For leave to be taken in all form. */
@@ -41,10 +46,12 @@ const FAREWELL_MS = 2_000
 export interface PgClientConfig extends pg.ClientConfig {
   /** A connection on which nothing comes and nothing goes for so long is given up; `SILENCE_MS` unless told. */
   readonly silenceMs?: number | undefined
+  /** When the process is to end, it is not waited for as long. */
+  readonly hurry?: AbortSignal | undefined
 }
 
 /**
- * The usual client, except for three things. A connection that has fallen silent is given up, and not returned to its pool: when the host of
+ * The usual client, except for four things. A connection to a database that takes no writes is ended. One that has fallen silent is given up, and not returned to its pool: when the host of
  * the database vanishes without a word, the kernel waits for a quarter of an hour. (`query_timeout` of pg leaves the statement on the
  * connection, and whoever gets that next waits behind it.) Statements that begin with `PLANNED_ONCE` are prepared. And large binary values go out as they are: it copies each of them two or three times into new memory: 528 MB
  * for 256 MB of output, nearly half of what the collector had to clean up behind a job that writes much.
@@ -58,14 +65,17 @@ export class PgClient extends pg.Client {
   constructor(config?: string | PgClientConfig) {
     super(config)
     const { connection } = this as unknown as { connection: Connection }
-    const { silenceMs = SILENCE_MS } = typeof config === 'object' ? config : {}
-    endSilence(this, connection, silenceMs)
+    endSilence(this, connection, typeof config === 'object' ? config : {})
     const end = this.end.bind(this) as (done?: () => void) => Promise<void>
     this.end = ((done?: () => void) => {
       const late = setTimeout(() => connection.stream.destroy(), FAREWELL_MS).unref()
       this.once('end', () => clearTimeout(late))
       return end(done)
     }) as typeof this.end
+    // before the query hears of it, and its connection is returned to the pool: there it would stay for as long as it is used
+    connection.on('errorMessage', ({ code }: { code?: string }) => {
+      if (code === TAKES_NO_WRITES) void this.end()
+    })
     const bind = connection.bind.bind(connection)
     connection.bind = config => {
       if (!config.values?.some(isLarge)) return bind(config)
@@ -94,24 +104,30 @@ export class PgClient extends pg.Client {
   }
 }
 
-function endSilence(client: pg.Client, connection: Connection, silenceMs: number): void {
+function endSilence(
+  client: pg.Client,
+  connection: Connection,
+  { silenceMs = SILENCE_MS, hurry }: PgClientConfig,
+): void {
   const socket = connection.stream
   // until then, the limit of a connection that is made counts
   client.once('connect', () => {
     const { stream } = connection
+    const hurried = () => stream.setTimeout(Math.min(HURRIED_MS, silenceMs))
+    const giveUp = () => {
+      const text = `it has said nothing for ${stream.timeout} ms`
+      connection.emit('error', Object.assign(new Error(text), { code: 'ETIMEDOUT' }))
+      reset(socket)
+      stream.destroy()
+    }
     stream.setTimeout(silenceMs, () => {
       const read = stream.bytesRead
-      const look = () => {
-        if (stream.destroyed || stream.bytesRead !== read) return
-        connection.emit(
-          'error',
-          Object.assign(new Error(`it has said nothing for ${silenceMs} ms`), { code: 'ETIMEDOUT' }),
-        )
-        reset(socket)
-        stream.destroy()
-      }
+      const look = () => !stream.destroyed && stream.bytesRead === read && giveUp()
       setTimeout(look, Math.min(READ_FIRST_MS, silenceMs)).unref()
     })
+    hurry?.addEventListener('abort', hurried)
+    client.once('end', () => hurry?.removeEventListener('abort', hurried))
+    if (hurry?.aborted) hurried()
   })
 }
 
