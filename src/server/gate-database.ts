@@ -3,6 +3,7 @@ import { ConfigError } from './config.ts'
 import type { GateConfig } from './gate-config.ts'
 import type { DatabaseLogin, DatabaseLoginParts } from './identity/database-login.ts'
 import type { Identity } from './identity/identity.ts'
+import type { Closers } from './opened.ts'
 import type { Database } from './store/database.ts'
 import type { Logins } from './store/logins.ts'
 
@@ -10,7 +11,7 @@ import type { Logins } from './store/logins.ts'
 export async function loginsOf(
   { values, credentials }: GateConfig,
   parts: Pick<DatabaseLoginParts, 'vault' | 'log'> & { identity: Identity },
-  closers: (() => Promise<unknown>)[],
+  closers: Closers,
 ): Promise<DatabaseLogin | null> {
   const { databaseUrl, databaseCreds: path } = values
   if (!databaseUrl || !path) return null
@@ -31,13 +32,18 @@ export async function openStore(
   { values: { databaseUrl: url } }: GateConfig,
   logins: Logins | null,
   log: Logger,
-  closers: (() => Promise<unknown>)[],
+  closers: Closers,
 ): Promise<Database | null> {
   if (!url) return null
   const { migrate, openDatabase } = await import('./store/database.ts')
   const address = logins ? { url, logins } : url
-  const db = openDatabase(address, error => log.warn({ err: error }, 'a database connection broke'))
-  closers.push(() => db.destroy())
+  const ending = new AbortController()
+  const report = (error: Error) => log.warn({ err: error }, 'a database connection broke')
+  const db = openDatabase(address, report, { hurry: ending.signal })
+  closers.push(async () => {
+    ending.abort()
+    await db.destroy()
+  })
   await migrate(db)
   return db
 }

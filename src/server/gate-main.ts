@@ -15,6 +15,7 @@ import { createSchedulers } from './gate-schedulers.ts'
 import { takeSocket } from './gate-socket.ts'
 import type { DatabaseLogin } from './identity/database-login.ts'
 import { Identity } from './identity/identity.ts'
+import { type Closers, Opened } from './opened.ts'
 import type { Database } from './store/database.ts'
 
 export interface RunningGate {
@@ -35,40 +36,40 @@ export interface Shared {
   readonly logins: DatabaseLogin | null
 }
 
-/** Puts a gate together and listens. Alone it has its own identity, and a database only if one is configured. */
+/**
+ * Puts a gate together and listens. Alone it has its own identity, and a database only if one is configured. `signal` gives the start up, in
+ * whatever it is: it throws its reason then.
+ */
 export async function startGate(
   config: GateConfig,
   log: Logger,
   version: string,
-  shared?: Shared,
+  { shared, signal }: { shared?: Shared; signal?: AbortSignal | undefined } = {},
 ): Promise<RunningGate> {
-  const closers: (() => Promise<unknown>)[] = []
-  const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer()
-  }
+  const opened = new Opened(signal)
   try {
     for (const warning of config.warnings) log.warn(warning)
     const vault = shared?.vault ?? vaultOf(config)
-    if (!shared) closers.push(() => vault.close())
+    if (!shared) opened.push(() => vault.close())
     const identity =
       shared?.identity ?? new Identity(vault, config.credentials, log, { recreate: config.values.recreate })
-    if (!shared) closers.push(() => identity.close())
-    const logins = shared ? shared.logins : await loginsOf(config, { vault, identity, log }, closers)
-    const db = shared?.db ?? (await openStore(config, logins, log, closers))
-    const schedulers = await createSchedulers(config, db)
-    closers.push(async () => await Promise.all([...schedulers.values()].map(scheduler => scheduler.close())))
+    if (!shared) opened.push(() => identity.close())
+    const logins = shared ? shared.logins : await opened.step(loginsOf(config, { vault, identity, log }, opened))
+    const db = shared?.db ?? (await opened.step(openStore(config, logins, log, opened)))
+    const schedulers = await opened.step(createSchedulers(config, db))
+    opened.push(async () => await Promise.all([...schedulers.values()].map(scheduler => scheduler.close())))
     const uses = await usesOf(config, db, log)
-    closers.push(() => uses.close())
+    opened.push(() => uses.close())
     const record = await recordOf(db)
     const alarms = new Alarms(log, config.values.alarmUrl, async ({ address, ...detail }) => {
       await record({ action: 'gate.alarm', actor: address || 'a local process', detail })
     })
-    closers.push(() => alarms.close())
+    opened.push(() => alarms.close())
     const admit = async (token: Secret) => await logins?.admit(token)
     const gate = new Gate({ vault, identity, schedulers, uses, alarms, record, admit, settings: config.gate, log })
-    const apps = await listen(config, gate, version, closers)
-    if (!shared && identity.state.sealed) await identity.start()
-    await gate.start()
+    const apps = await opened.step(listen(config, gate, version, opened))
+    if (!shared && identity.state.sealed) await opened.step(identity.start())
+    await opened.step(gate.start())
     const [app] = apps
     const address = app ? addressOf(app, config) : ''
     log.info(
@@ -81,10 +82,10 @@ export async function startGate(
       renewTls: tls => {
         for (const { server } of apps) if ('setSecureContext' in server) (server as TlsServer).setSecureContext(tls)
       },
-      close,
+      close: () => opened.close(),
     }
   } catch (error) {
-    await close()
+    await opened.giveUp()
     throw error
   }
 }
@@ -118,12 +119,7 @@ async function recordOf(db: Database | null): Promise<(entry: AuditEntry) => Pro
   return async entry => await record(db, entry)
 }
 
-async function listen(
-  config: GateConfig,
-  gate: Gate,
-  version: string,
-  closers: (() => Promise<unknown>)[],
-): Promise<FastifyInstance[]> {
+async function listen(config: GateConfig, gate: Gate, version: string, closers: Closers): Promise<FastifyInstance[]> {
   const { buildGateApp } = await import('./http/gate/app.ts')
   const { values } = config
   const settings = {

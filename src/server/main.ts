@@ -14,6 +14,7 @@ import { resolveLimits } from './jobs/limits.ts'
 import { Meters } from './jobs/meters.ts'
 import { Pulse } from './jobs/pulse.ts'
 import { Worker } from './jobs/worker.ts'
+import { type Closers, Opened } from './opened.ts'
 import { dockerRuntime } from './runtimes/docker/docker-runtime.ts'
 import type { Kubernetes } from './runtimes/kubernetes/kubernetes-runtime.ts'
 import { installationId, migrate, openDatabase } from './store/database.ts'
@@ -43,17 +44,20 @@ export interface GateOfServer {
   readonly version: string
 }
 
-/** Puts the parts together and listens. Throws when the database is not there; a Vault that is away is waited for. */
-export async function startServer(config: Config, log: Logger, gate?: GateOfServer): Promise<Server> {
-  const closers: (() => Promise<unknown>)[] = []
-  const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer()
-  }
+/**
+ * Puts the parts together and listens. Throws when the database is not there; a Vault that is away is waited for. `signal` gives the start
+ * up, in whatever it is: it throws its reason then.
+ */
+export async function startServer(
+  config: Config,
+  log: Logger,
+  { gate, signal }: { gate?: GateOfServer | undefined; signal?: AbortSignal } = {},
+): Promise<Server> {
+  const opened = new Opened(signal)
   try {
-    return await start(config, log, closers, close, gate)
+    return await start(config, log, opened, gate, signal)
   } catch (error) {
-    // whatever is open would keep the process from ending
-    await close()
+    await opened.giveUp()
     throw error
   }
 }
@@ -61,9 +65,9 @@ export async function startServer(config: Config, log: Logger, gate?: GateOfServ
 async function start(
   config: Config,
   log: Logger,
-  closers: (() => Promise<unknown>)[],
-  close: () => Promise<void>,
+  opened: Opened,
   gate?: GateOfServer,
+  signal?: AbortSignal,
 ): Promise<Server> {
   const node = randomUUID()
   const meters = new Meters()
@@ -74,19 +78,23 @@ async function start(
     serverName: config.vaultServerName || undefined,
     onCall: call => meters.vaultCall(call),
   })
-  closers.push(() => vault.close())
+  opened.push(() => vault.close())
   if (config.acceptRewrapped)
     log.warn('WRIT_ACCEPT_REWRAPPED: who opens a request of GoStint on its way and wraps it again is not found out')
   const identity = new Identity(vault, config.credentials, log)
-  closers.push(() => identity.close())
-  await identity.start()
-  const logins = await databaseLogin(config, { vault, identity, log }, closers)
+  opened.push(() => identity.close())
+  await opened.step(identity.start())
+  const logins = await opened.step(databaseLogin(config, { vault, identity, log }, opened))
   const address = logins ? { url: config.databaseUrl, logins } : config.databaseUrl
   const report = (error: Error) => log.warn({ err: error }, 'a database connection broke')
-  const db = openDatabase(address, report)
-  closers.push(() => db.destroy())
-  await migrate(db)
-  const installation = await installationId(db)
+  const ending = new AbortController()
+  const db = openDatabase(address, report, { hurry: ending.signal })
+  opened.push(async () => {
+    ending.abort()
+    await db.destroy()
+  })
+  await opened.step(migrate(db))
+  const installation = await opened.step(installationId(db))
   const pulse = new Pulse(db, node, config.leaseMs)
   const runtime = dockerRuntime({
     host: config.dockerHost,
@@ -108,11 +116,11 @@ async function start(
     },
     log,
   })
-  closers.push(() => runtime.close())
-  const cluster = await kubernetesOf(config, installation)
-  closers.push(async () => cluster?.close())
+  opened.push(() => runtime.close())
+  const cluster = await opened.step(kubernetesOf(config, installation))
+  opened.push(async () => cluster?.close())
   const wakeups = new Wakeups(address, report, node)
-  closers.push(() => wakeups.close())
+  opened.push(() => wakeups.close())
   const recorder = makeRecorder(db)
   const runtimes = { runtime, kubernetes: cluster?.runtimes }
   const parts = {
@@ -134,21 +142,25 @@ async function start(
 
   const state = { draining: false }
   const worker = new Worker(engine)
-  const app = await buildApp(engine, config, state, { watching, intake: worker })
+  const app = await opened.step(buildApp(engine, config, state, { watching, intake: worker }))
   if (gate) {
     const { startGate } = await import('./gate-main.ts')
-    const running = await startGate(gate.config, log, gate.version, { vault, identity, db, logins })
-    closers.push(() => running.close())
+    const shared = { vault, identity, db, logins }
+    const running = await startGate(gate.config, log, gate.version, { shared, signal })
+    opened.push(() => running.close())
   }
-  closers.push(() => worker.stop())
-  closers.push(() => app.close())
-  await app.listen({ host: config.listenHost, port: config.listenPort })
+  opened.push(() => worker.stop())
+  opened.push(() => app.close())
+  await opened.step(app.listen({ host: config.listenHost, port: config.listenPort }))
   worker.start()
   const watcher = new Watcher(watching)
-  closers.push(() => watcher.stop())
+  opened.push(() => watcher.stop())
   watcher.start()
   // first of all: what is claimed from now on would only be handed over, and not before the last request has its answer
-  closers.push(async () => worker.drain())
+  opened.push(async () => {
+    ending.abort()
+    worker.drain()
+  })
 
   const { port } = app.server.address() as AddressInfo
   const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost
@@ -159,7 +171,7 @@ async function start(
     worker.drain()
     log.info('draining: no more jobs are claimed')
   }
-  return { address: listening, node, drain, idle: () => worker.idle(), close }
+  return { address: listening, node, drain, idle: () => worker.idle(), close: () => opened.close() }
 }
 
 /** Null: nothing runs on Kubernetes, and nothing of it is loaded. */
@@ -185,7 +197,7 @@ async function kubernetesOf(config: Config, installation: string): Promise<Kuber
 async function databaseLogin(
   { databaseCreds: path }: Config,
   parts: Pick<DatabaseLoginParts, 'vault' | 'identity' | 'log'>,
-  closers: (() => Promise<unknown>)[],
+  closers: Closers,
 ): Promise<DatabaseLogin | null> {
   if (!path) return null
   const login = new DatabaseLogin({ ...parts, path })

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import { ConfigError } from '../../server/config.ts'
 import { type GateConfig, readGateConfig } from '../../server/gate-config.ts'
@@ -8,6 +7,7 @@ import { GATE_SETTINGS, type GateSetting } from '../../server/gate-settings.ts'
 import { createLog } from '../../server/log.ts'
 import { UsageError } from '../failure.ts'
 import { readGoFlags } from '../gate/go-flags.ts'
+import { runUntilTold } from '../until-told.ts'
 import { version } from '../version.ts'
 
 const ALL = Object.values(GATE_SETTINGS) as GateSetting<unknown>[]
@@ -23,11 +23,15 @@ export async function gate(args: readonly string[]): Promise<void> {
   const flags = readGoFlags(args[0] === 'server' ? args.slice(1) : args, booleans)
   const config = configOrUsage(flags)
   const log = createLog(config.values.logLevel)
-  const running = await startGate(config, log, version()).catch(error => {
+  const ready = Promise.withResolvers<RunningGate>()
+  process.on('SIGHUP', () => void ready.promise.then(running => renewTls(running, flags, log)))
+  try {
+    const start = (signal: AbortSignal) => startGate(config, log, version(), { signal })
+    const running = await runUntilTold(log, start, { skip: ['SIGHUP'] })
+    if (running) ready.resolve(running)
+  } catch (error) {
     throw error instanceof ConfigError ? usage(error) : error
-  })
-  closeWithGrace({ delay: 20_000, logger: log, skip: ['SIGHUP'] }, async () => await running.close())
-  process.on('SIGHUP', () => renewTls(running, flags, log))
+  }
 }
 
 function configOrUsage(flags: ReadonlyMap<string, string>): GateConfig {

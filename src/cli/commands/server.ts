@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import closeWithGrace from 'close-with-grace'
 import { ConfigError, readConfig } from '../../server/config.ts'
 import { createLog } from '../../server/log.ts'
 import { type GateOfServer, type Server, startServer } from '../../server/main.ts'
 import { UsageError } from '../failure.ts'
+import { runUntilTold } from '../until-told.ts'
 import { version } from '../version.ts'
 
 /** Runs a server until it is told to stop. Configured by environment only (docs/configuration.md). */
@@ -14,30 +14,34 @@ export async function server(): Promise<void> {
   const gate = await gateOfServer(forGate)
   for (const name of Object.keys(process.env)) if (!(name in forGate)) delete process.env[name]
   const log = createLog(config.logLevel)
-  const running = await startServer(config, log, gate)
   const drainMs = config.drainTimeout * 1000
   let drained: Promise<unknown> | undefined
-  const drain = () => {
+  const drain = (running: Server) => {
     running.drain()
     drained ??= Promise.race([running.idle(), sleep(drainMs, undefined, { ref: false })])
     return drained
   }
-  closeWithGrace({ delay: 20_000 + drainMs, logger: log, skip: ['SIGINT'] }, async ({ signal }) => {
-    if (signal && drainMs > 0) await drain()
-    await running.close()
-  })
-  process.on('SIGINT', drainFirst(running, drainMs > 0 ? drain : null))
+  let interrupt = end
+  process.on('SIGINT', () => interrupt())
+  const before = drainMs > 0 ? { ms: drainMs, wait: drain } : undefined
+  const start = (signal: AbortSignal) => startServer(config, log, { gate, signal })
+  const running = await runUntilTold(log, start, { skip: ['SIGINT'], before })
+  if (running) interrupt = drainFirst(running, drainMs > 0 ? () => drain(running) : null)
+}
+
+function end(): void {
+  process.kill(process.pid, 'SIGTERM')
 }
 
 /**
- * SIGINT drains and SIGTERM ends, as GoStint's scripts for a rolling update expect (gostint.md §11.4). At a terminal, or the second
+ * SIGINT drains and SIGTERM ends, as GoStint's scripts for a rolling update expect (gostint.md §11.4). During the start, at a terminal, or the second
  * time, SIGINT ends as well: who presses Ctrl-C wants that. With WRIT_DRAIN_TIMEOUT it ends by itself when nothing runs any more.
  */
 function drainFirst(running: Server, drain: (() => Promise<unknown>) | null): () => void {
   let drained = false
   return () => {
-    if (drained || process.stdin.isTTY) process.kill(process.pid, 'SIGTERM')
-    else if (drain) void drain().then(() => process.kill(process.pid, 'SIGTERM'))
+    if (drained || process.stdin.isTTY) end()
+    else if (drain) void drain().then(end)
     else running.drain()
     drained = true
   }

@@ -71,6 +71,7 @@ export class DatabaseLogin implements Logins {
       } catch (error) {
         const sealed = error instanceof WritError && error.code === 'server_sealed'
         if (!sealed && !isVaultError(error, 'unavailable')) throw asUnavailable(error)
+        if (this.#stopped.signal.aborted) throw error
         this.#warn(error, 'there is no login for the database yet; waiting for Vault')
         await this.#pause(backoff(failures))
       }
@@ -119,6 +120,7 @@ export class DatabaseLogin implements Logins {
     const settled = Promise.allSettled([...this.#retiring, this.#replacing])
     await Promise.race([settled, sleep(CLOSE_MS, undefined, { ref: false })])
     this.#stopped.abort()
+    this.#wake()
     this.#cancel()
     if (this.#held) await this.#giveBack(this.#held)
   }
