@@ -35,7 +35,7 @@ interface Connection extends EventEmitter {
 }
 
 /** PostgreSQL says something before, were it that a statement takes too long (`statement_timeout`): who is silent for so long is not there. */
-export const SILENCE_MS = 35_000
+const SILENCE_MS = 35_000
 /** At the end of the process, which others wait for: also where one statement may take longer. */
 const HURRIED_MS = 5_000
 /** To who stood still himself, what came meanwhile looks late: it is read first. */
