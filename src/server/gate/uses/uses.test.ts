@@ -129,6 +129,17 @@ test('in memory, what is long past is forgotten, and nothing else', async () => 
   await expect(uses.take(young, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
 })
 
+test('in memory, what is undecided is not forgotten, however long that takes', async () => {
+  let now = 0
+  const uses = new MemoryUses(1_000, () => now)
+  const use = await uses.take('slow', 1, signal)
+  now = 100_000
+  await (await uses.take('other', 1, signal)).keep(FACTS)
+  await expect(uses.take('slow', 1, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'task_pending' })
+  expect(await use.keep(FACTS)).toBe(true)
+  await uses.close()
+})
+
 test('a task that may ask for days is remembered for longer', async () => {
   const day = 24 * 3_600_000
   expect(rememberedMs(120_000)).toBe(day)
