@@ -202,7 +202,10 @@ describe('in PostgreSQL, a node that dies', () => {
     const uses = new PostgresUses(db, log, { leaseMs: 1 })
     const sleeper = await uses.take(fresh(), 1, signal)
     await new Promise(resolve => setTimeout(resolve, 20))
+    const before = (await verifyAudit(db)).entries
     expect(await sleeper.keep(FACTS)).toBe(false)
+    // nor is it on the trail: nobody has the token
+    expect((await verifyAudit(db)).entries).toBe(before)
     await uses.close()
   })
 })
