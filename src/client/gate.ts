@@ -21,7 +21,7 @@ export class GateClient {
   constructor({ gate, ca, socket }: GateOptions) {
     this.#base = gate.replace(/\/+$/, '')
     const connect = { timeout: 10_000, ...(ca ? { ca } : {}), ...(socket ? { socketPath: socket } : {}) }
-    this.#agent = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000, connect })
+    this.#agent = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000, maxResponseSize: MAX_ANSWER_BYTES, connect })
   }
 
   /**
@@ -64,7 +64,7 @@ export class GateClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.close()
+    await this.#agent.destroy()
   }
 
   async #send(
@@ -81,19 +81,45 @@ export class GateClient {
       headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch(error => {
-      const message = `the gate does not answer (${(error as { code?: string }).code ?? 'no reason given'})`
+      throw unanswered(error)
+    })
+    const text = await answer.body.text().catch(error => {
+      throw unanswered(error)
+    })
+    const found = fields(text)
+    if (found === null && answer.statusCode < 300)
       throw new RequestError({
-        status: 0,
-        code: 'unreachable',
-        message,
+        status: answer.statusCode,
+        code: 'not_json',
+        message: 'the answer is not of a gate',
         remedy: 'Check its address (GATEKEEPER_ADDR).',
       })
-    })
-    const parsed: unknown = await answer.body.json().catch(() => null)
-    const found = typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
     // the status of a sealed gate is an answer too
-    if (answer.statusCode >= 300 && found.stats === undefined) throw RequestError.from(answer.statusCode, found)
+    if (found === null || (answer.statusCode >= 300 && found.stats === undefined))
+      throw RequestError.from(answer.statusCode, found ?? {})
     return found
+  }
+}
+
+/** Of any answer of a gate; the longest is its status. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+function unanswered(error: unknown): RequestError {
+  const { code = 'no reason given' } = error as { code?: string }
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
+    return new RequestError({ status: 200, code: 'answer_too_long', message: 'the answer does not end' })
+  const message = `the gate does not answer (${code})`
+  return new RequestError({ status: 0, code: 'unreachable', message, remedy: 'Check its address (GATEKEEPER_ADDR).' })
+}
+
+function fields(text: string): Record<string, unknown> | null {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
+      ? (parsed as Record<string, unknown>)
+      : null
+  } catch {
+    return null
   }
 }
 
