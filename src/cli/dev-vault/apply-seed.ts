@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { DevVault } from '../../dev-vault/index.ts'
 import { UsageError } from '../failure.ts'
+import { printable } from '../printable.ts'
 import { readSeed, type Seed, type SeedProblem } from './seed.ts'
 
 /** Reads and checks a seed file. @throws UsageError with every problem and its line */
@@ -26,6 +27,6 @@ export async function applySeed(vault: DevVault, seed: Seed, file: string): Prom
 
 function refused(file: string, problems: readonly SeedProblem[]): UsageError {
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-  const list = problems.map(({ line, text }) => `\n  line ${line}: ${text}`)
+  const list = problems.map(({ line, text }) => `\n  line ${line}: ${printable(text)}`)
   return new UsageError(`${file} has ${count}:${list.join('')}`, 'docs/dev-vault.md shows what a seed file looks like.')
 }
