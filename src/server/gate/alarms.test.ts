@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { FakeServer } from '../../../test/fake-server.ts'
 import { type Alarm, Alarms } from './alarms.ts'
 
@@ -78,4 +78,49 @@ test('a task that repeats its alarm does not keep the alarm of another out of th
   expect(raised.length).toBeLessThan(2_000)
   // and what got no line is told before the end
   expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ without: { second_request: expect.any(Number) } })
+})
+
+describe('the same', () => {
+  const alarm = { alarm: 'second_request', scheduler: 'mesos', task: 't', name: 'app', address: '10.0.0.1' } as const
+  const silent = pino({ level: 'silent' })
+
+  test('is of one kind, one scheduler and one task', async () => {
+    const audited: Alarm[] = []
+    const alarms = new Alarms(silent, null, async one => void audited.push(one))
+    const others = [{ alarm: 'foreign_task' as const }, { scheduler: 'ecs' }, { task: 'u' }]
+    for (const other of [{}, ...others, {}, ...others]) alarms.raise({ ...alarm, ...other })
+    await alarms.close()
+    expect(audited).toEqual([alarm, ...others.map(other => ({ ...alarm, ...other }))])
+  })
+
+  test('is told again after a minute, and not before', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    let audited = 0
+    const alarms = new Alarms(silent, null, async () => {
+      audited += 1
+    })
+    const seen = []
+    for (const ms of [0, 59_999, 1, 30_000, 30_000]) {
+      vi.advanceTimersByTime(ms)
+      alarms.raise(alarm)
+      seen.push(audited)
+    }
+    vi.useRealTimers()
+    await alarms.close()
+    expect(seen).toEqual([1, 1, 2, 2, 3])
+  })
+})
+
+test('a trail that is away: hundreds of alarms, one after another, are each tried', async () => {
+  let tried = 0
+  const alarms = new Alarms(pino({ level: 'silent' }), null, async () => {
+    tried += 1
+    throw new Error('away')
+  })
+  for (let n = 0; n < 300; n++) {
+    alarms.raise({ alarm: 'foreign_task', scheduler: 'mesos', task: `t${n}`, name: '', address: '' })
+    await new Promise(setImmediate)
+  }
+  await alarms.close()
+  expect(tried).toBe(300)
 })

@@ -6,7 +6,7 @@ import { GateBench } from '../../../../test/gate.ts'
 import { lookupSelf, revokeAccessor } from '../../../vault/token.ts'
 import { verifyAudit } from '../../audit/verify.ts'
 import { type Database, migrate, openDatabase } from '../../store/database.ts'
-import { giveUseBack, takeUse } from '../../store/gate-uses.ts'
+import { forgetUses, giveUseBack, takeUse } from '../../store/gate-uses.ts'
 import { MemoryUses } from './memory.ts'
 import { PostgresUses } from './postgres.ts'
 import { rememberedMs, type Use, type Uses } from './uses.ts'
@@ -137,6 +137,17 @@ test('in memory, what is undecided is not forgotten, however long that takes', a
   await (await uses.take('other', 1, signal)).keep(FACTS)
   await expect(uses.take('slow', 1, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'task_pending' })
   expect(await use.keep(FACTS)).toBe(true)
+  await uses.close()
+})
+
+test('in PostgreSQL, too, what is long past is forgotten, and nothing else', async () => {
+  const uses = new PostgresUses(db, log)
+  const task = fresh()
+  await (await uses.take(task, 1, signal)).keep(FACTS)
+  await forgetUses(db, 60_000)
+  await expect(uses.take(task, 1, signal)).rejects.toMatchObject({ code: 'task_served' })
+  await forgetUses(db, -60_000)
+  await (await uses.take(task, 1, signal)).giveBack()
   await uses.close()
 })
 
