@@ -38,6 +38,20 @@ test('status, unseal, token, reload, seal', async () => {
   expect(stack.bench.identity.state.sealed).toBe(true)
 }, 60_000)
 
+test.each(['MESOS_TASK_ID', 'mesos_task_id'])(
+  'the id of a task is what its framework says it is: %s',
+  async name => {
+    const { stack: vault } = stack.bench
+    await stack.bench.identity.unseal({ kind: 'token', token: vault.root })
+    stack.bench.scheduler.tasks.set(name, {})
+    const { code, stdout } = await terminal.shell(`${name}=${name} writ token`)
+    expect(code).toBe(0)
+    expect((await lookupSelf(vault.vault, new Secret(stdout.trim()))).policies).toEqual(['default'])
+    await stack.bench.identity.seal('by the test')
+  },
+  60_000,
+)
+
 test('unseal: two fields cannot both be the one standard input, and none is given twice', async () => {
   const piped = (...fields: string[]) => terminal.shell(`echo one | writ unseal userpass ${fields.join(' ')}`)
   expect(await piped('username=-', 'password=-')).toMatchObject({

@@ -103,7 +103,7 @@ export function program(): Command {
   atGate(
     writ
       .command('token')
-      .description('the token of a task from the gate, opened; the id can be in MESOS_TASK_ID')
+      .description('the token of a task from the gate, opened; the id can be in MESOS_TASK_ID or mesos_task_id')
       .argument('[task id]'),
   )
     .option('--scheduler <name>', 'the scheduler that knows the task (default: the first of the gate)')

@@ -35,7 +35,9 @@ export async function token(
   task: string | undefined,
   options: GateOptions & { scheduler?: string; role?: string; proofFile?: string },
 ): Promise<number> {
-  const id = task ?? process.env.MESOS_TASK_ID
+  // Marathon calls it so, Chronos in small letters
+  const { MESOS_TASK_ID, mesos_task_id } = process.env
+  const id = task ?? (MESOS_TASK_ID || mesos_task_id)
   if (!id) throw new UsageError('No task id provided.', 'name it, or set MESOS_TASK_ID')
   const settings = await clientSettings()
   const { vault: address } = settings

@@ -42,8 +42,10 @@ const jobs = Compile(
   Type.Object({ metadata: Type.Object({ continue: Type.Optional(longText) }), items: Type.Array(Job) }),
 )
 
+/** Kubernetes' own type is int32. The attack: a larger one does not fit into the database, nor do the other ends that are recorded with it. */
+const exitCode = Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 })
 const terminated = Type.Object({
-  exitCode: Type.Integer(),
+  exitCode,
   reason: Type.Optional(text),
   message: Type.Optional(longText),
 })
