@@ -81,7 +81,7 @@ test('docs/migrating-from-gostint.md, from top to bottom', async () => {
   // the second block uses the vault command: here what it prints, and what it asks for by HTTP
   const [printing = '', secretIdCommand = ''] = here(block('sh', '-field=secret_id')).trim().split('\n')
   expect((await admin.shell(printing)).stdout).toContain('transit/keys/writ-server')
-  const [, path = '', file = ''] = /-f -field=secret_id (\S+) > (\S+)/.exec(secretIdCommand) ?? []
+  const [, path = '', file = ''] = /^\(umask 077; .* -f -field=secret_id (\S+) > (\S+)\)$/.exec(secretIdCommand) ?? []
   const answer = await asRoot('POST', path, {})
   await writeFile(join(folder, file), `${answer?.data?.secret_id}\n`)
 

@@ -51,6 +51,14 @@ test('a receiver that fails is told again, three times in all, and then the log 
   expect(lines.join('')).toContain('an alarm could not be sent')
 })
 
+test('the address of a receiver is told as it is', async () => {
+  receiver = await FakeServer.listen(response => response.writeHead(204).end())
+  const alarms = new Alarms(pino({ level: 'silent' }), `${receiver.address}/hook/a%20b?key=1&to=x`)
+  alarms.raise(alarm('a'))
+  await alarms.close()
+  expect(receiver.seen.map(({ url }) => url)).toEqual(['/hook/a%20b?key=1&to=x'])
+})
+
 test('a receiver that was away for a moment gets it', async () => {
   const { got, alarms } = await start(503)
   alarms.raise(alarm('a'))

@@ -69,6 +69,12 @@ describe('policies of version 1', () => {
     expect(match(set, named(name))).toMatchObject({ pattern, policy: { policies: [policy], fetches } })
   })
 
+  test('with names of images, these are what counts', () => {
+    const task: Task = { id: 't', name: 'app', image: 'app-web-1', startedAt: new Date(), state: 'running', meta: {} }
+    expect(match(set, namesOf('mesos', task, true))).toMatchObject({ pattern: 'app-web-1' })
+    expect(match(set, namesOf('mesos', task, false))).toMatchObject({ pattern: 'app*' })
+  })
+
   test('the longest is that of the most bytes; of two as long it is always the same', () => {
     const one = setOf({ 'é****': { policies: ['letters'] }, 'ééé*': { policies: ['bytes'] } })
     expect(match(one, named('ééé'))).toMatchObject({ pattern: 'ééé*' })
