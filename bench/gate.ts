@@ -11,7 +11,7 @@ const TOKEN = 'bench'
 const WRAP = '1h'
 /**
  * Many short turns, and what counts is all of them together. With 5 turns of 3000 requests each one gate came to 1.12 and 1.25 times
- * Vault's rate, with 60 of 250 to 0.75 to 0.85, and with these to 0.80 to 0.86 in five: Vault collects its garbage seldom and for long, so it did in one side's turns.
+ * Vault's rate, with 60 of 250 to 0.75 to 0.85, and with these to 0.79 to 0.86 in seven: Vault collects its garbage seldom and for long, so it did in one side's turns.
  */
 const ROUNDS = 120
 const REQUESTS = 500
