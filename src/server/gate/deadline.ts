@@ -3,7 +3,8 @@ import type { Signal } from '../../vault/signal.ts'
 /**
  * A limit of time for what is done in steps, and whatever else ends the waiting. As `AbortSignal.any` with `AbortSignal.timeout`, but gone
  * when it is cleared: those stay until their time is over, which for each of a thousand requests a second is memory and work of the
- * collector. And no AbortSignal, which with its listeners was a twentieth of what a token costs the gate.
+ * collector. And no AbortSignal: without one, its listeners and a timer, a token cost the gate 7 and 8 % less processor time (two builds in
+ * turns).
  */
 export class Deadline implements Signal {
   #aborted = false
