@@ -36,3 +36,14 @@ export async function startTestVault(): Promise<TestVault> {
     },
   }
 }
+
+/** With what a requestor needs to seal jobs for the role `writ-job`, and a policy `all` that lets him. */
+export async function startJobVault(): Promise<TestVault> {
+  const t = await startTestVault()
+  await t.write('sys/auth/approle', { type: 'approle' })
+  await t.write('auth/approle/role/writ-job', { token_policies: ['default'] })
+  await t.write('sys/mounts/transit', { type: 'transit' })
+  await t.write('transit/keys/writ-job', {})
+  await t.write('sys/policies/acl/all', { policy: 'path "*" { capabilities = ["create", "update", "read", "sudo"] }' })
+  return t
+}

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { startTestVault, type TestVault } from '../../test/dev-vault.ts'
+import { startJobVault, type TestVault } from '../../test/dev-vault.ts'
 import { FakeServer, json } from '../../test/fake-server.ts'
 import { encodeEvent, type JobEvent } from '../protocol/output-event.ts'
 import { FRAMES_TYPE } from '../protocol/output-frames.ts'
@@ -17,12 +17,7 @@ const clients: Client[] = []
 const ID = 'a'.repeat(24)
 
 beforeAll(async () => {
-  t = await startTestVault()
-  await t.write('sys/auth/approle', { type: 'approle' })
-  await t.write('auth/approle/role/writ-job', { token_policies: ['default'] })
-  await t.write('sys/mounts/transit', { type: 'transit' })
-  await t.write('transit/keys/writ-job', {})
-  await t.write('sys/policies/acl/all', { policy: 'path "*" { capabilities = ["create", "update", "read", "sudo"] }' })
+  t = await startJobVault()
 })
 beforeEach(async () => {
   fake = await FakeServer.listen(response => json(response, 200, { _id: ID, status: 'queued' }))

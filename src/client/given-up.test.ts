@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startTestVault, type TestVault } from '../../test/dev-vault.ts'
+import { startJobVault, type TestVault } from '../../test/dev-vault.ts'
 import { FakeServer, json } from '../../test/fake-server.ts'
 import { SlowVault } from '../../test/slow-vault.ts'
 import { Vault } from '../vault/client.ts'
@@ -12,12 +12,7 @@ let requestor: Secret
 const clients: Client[] = []
 
 beforeAll(async () => {
-  t = await startTestVault()
-  await t.write('sys/auth/approle', { type: 'approle' })
-  await t.write('auth/approle/role/writ-job', { token_policies: ['default'] })
-  await t.write('sys/mounts/transit', { type: 'transit' })
-  await t.write('transit/keys/writ-job', {})
-  await t.write('sys/policies/acl/all', { policy: 'path "*" { capabilities = ["create", "update", "read", "sudo"] }' })
+  t = await startJobVault()
 })
 beforeEach(async () => {
   fake = await FakeServer.listen(response => json(response, 200, { _id: 'a'.repeat(24), status: 'queued' }))

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeEach, expect, test } from 'vitest'
+import { lastEntry } from '../../../test/audit.ts'
 import { createTestDatabase } from '../../../test/database.ts'
 import { migrate, openDatabase } from '../store/database.ts'
 import { record } from './audit.ts'
@@ -17,16 +18,6 @@ afterAll(async () => {
   await database.drop()
 })
 
-const last = async () => {
-  const { entry } = await db
-    .selectFrom('audit')
-    .select('entry')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirstOrThrow()
-  return JSON.parse(entry)
-}
-
 test.each([
   ['NUL', 'a\0b', 'a\\u0000b'],
   ['half of a pair', 'a\ud83db', 'a\\ud83db'],
@@ -36,7 +27,7 @@ test.each([
   ['another control character', '\u0001\u001f\n"', '\u0001\u001f\n"'],
 ])('%s in a text of others does not keep an entry off the trail', async (_, text, kept) => {
   await record(db, { action: 'gate.issued', actor: text, detail: { text, [text]: 1, deep: [{ text }] } })
-  expect(await last()).toMatchObject({ actor: kept, detail: { text: kept, [kept]: 1, deep: [{ text: kept }] } })
+  expect(await lastEntry(db)).toMatchObject({ actor: kept, detail: { text: kept, [kept]: 1, deep: [{ text: kept }] } })
   expect(await verifyAudit(db)).toMatchObject({ entries: before + 1, brokenAt: null })
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { lastEntry } from '../../../test/audit.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { GateBench } from '../../../test/gate.ts'
 import { verifyAudit } from '../audit/verify.ts'
@@ -151,11 +152,8 @@ test('an operator with an odd name does what he does, and it is on the trail', a
   const { Gate } = await import('./gate.ts')
   const gate = new Gate({ ...bench.gate.parts, record: async entry => await record(db, entry) })
   expect(await gate.reload({ address: '10.0.0.1', name: 'oidc-\0\ud800' })).toBe(1)
-  const { entry } = await db
-    .selectFrom('audit')
-    .select('entry')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirstOrThrow()
-  expect(JSON.parse(entry)).toMatchObject({ action: 'gate.policies_reloaded', detail: { name: 'oidc-\\u0000\\ud800' } })
+  expect(await lastEntry(db)).toMatchObject({
+    action: 'gate.policies_reloaded',
+    detail: { name: 'oidc-\\u0000\\ud800' },
+  })
 })

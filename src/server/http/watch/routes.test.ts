@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { lastEntry } from '../../../../test/audit.ts'
 import { startTestHttp, type TestHttp } from '../../../../test/http.ts'
 import type { Secret } from '../../../vault/secret.ts'
 
@@ -356,8 +357,7 @@ describe('who may', () => {
 
   test('what was changed, and by whom, is on the audit trail', async () => {
     await write('flant_gitops/configure', GOOD)
-    const rows = await t.engine.db.selectFrom('audit').select('entry').orderBy('seq', 'desc').limit(1).execute()
-    expect(JSON.parse(rows[0]?.entry ?? '{}')).toMatchObject({
+    expect(await lastEntry(t.engine.db)).toMatchObject({
       action: 'watch.configured',
       actor: 'root',
       detail: { watch: 'flant_gitops', path: 'configure', docker_image: IMAGE },
